@@ -4,11 +4,18 @@
 //! are arguments. A simulator can therefore drive the very code that runs in production.
 
 pub mod command;
+pub mod definition;
 pub mod direction;
 pub mod id;
+pub mod json;
+pub mod name;
+pub mod retry;
 pub mod time;
 
 pub use command::Command;
+pub use definition::{Definition, DefinitionBuilder, StepKind};
 pub use direction::{Direction, Outcome};
 pub use id::{CommandId, OrderId, SagaId};
+pub use json::Json;
+pub use retry::RetryPolicy;
 pub use time::Timestamp;

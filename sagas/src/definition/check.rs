@@ -1,0 +1,268 @@
+//! `build()`: from what was written to a definition that has a legal end from every point.
+//!
+//! The rules, and why (DESIGN "Definitions and steps"):
+//! * A compensatable step is an ancestor of the pivot: beside the pivot it could be refused after
+//!   the pivot took effect, and after the pivot it could not be undone without undoing the pivot.
+//! * A retriable step is a descendant of the pivot: before it, the saga could turn back although
+//!   the step cannot be undone.
+//! * Without a pivot, a retriable step has every compensatable step as an ancestor; the first one
+//!   in flight is the point of no return. Several retriable steps may follow each other.
+//! * What comes after the point of no return cannot be refused.
+
+use std::collections::BTreeMap;
+
+use schemars::Schema;
+use uuid::Uuid;
+
+use super::builder::{DefinitionBuilder, StepDraft};
+use super::erased::CheckReply;
+use super::problem::{Problem, Problems};
+use super::{Definition, StepDefinition, StepKind, StepSet};
+use crate::name;
+use crate::retry::RetryPolicy;
+
+/// Every problem, or the definition.
+pub(super) fn check<I>(
+    builder: DefinitionBuilder<I>,
+    input_schema: fn() -> Schema,
+    check_input: CheckReply,
+) -> Result<Definition, Problems> {
+    let mut problems = Vec::new();
+    names(&builder, &mut problems);
+    retry(&builder.retry, &mut problems);
+    handles(&builder, &mut problems);
+    if problems
+        .iter()
+        .any(|problem| matches!(problem, Problem::TooManySteps { .. }))
+    {
+        return Err(Problems {
+            definition: builder.name,
+            problems,
+        });
+    }
+    let steps = resolve(builder.steps, builder.id);
+    kinds(&steps, &mut problems);
+    if !problems.is_empty() {
+        return Err(Problems {
+            definition: builder.name,
+            problems,
+        });
+    }
+    Ok(Definition {
+        fingerprint: fingerprint(&steps),
+        name: builder.name,
+        version: builder.version,
+        retry: builder.retry,
+        steps,
+        input_schema,
+        check_input,
+        output: builder.output.map(|draft| draft.output),
+    })
+}
+
+fn names<I>(builder: &DefinitionBuilder<I>, problems: &mut Vec<Problem>) {
+    let mut name = |what, name: &str| {
+        if let Err(error) = name::check(name) {
+            problems.push(Problem::Name {
+                what,
+                name: name.to_owned(),
+                error,
+            });
+        }
+    };
+    name("definition name", &builder.name);
+    for StepDraft {
+        definition: step, ..
+    } in &builder.steps
+    {
+        name("step name", &step.name);
+        name("participant", step.participant);
+        name("command", step.command);
+        if let Some(compensation) = &step.compensation {
+            name("command", compensation.command);
+        }
+    }
+    if builder.version == 0 {
+        problems.push(Problem::VersionZero);
+    }
+    if builder.steps.is_empty() {
+        problems.push(Problem::Empty);
+    }
+    if builder.steps.len() > StepSet::CAPACITY {
+        let count = builder.steps.len();
+        problems.push(Problem::TooManySteps {
+            count,
+            max: StepSet::CAPACITY,
+        });
+    }
+    let mut counts = BTreeMap::new();
+    for step in &builder.steps {
+        *counts.entry(&step.definition.name).or_insert(0) += 1;
+    }
+    for (step, count) in counts.into_iter().filter(|(_, count)| *count > 1) {
+        problems.push(Problem::DuplicateName {
+            step: step.clone(),
+            count,
+        });
+    }
+}
+
+fn retry(policy: &RetryPolicy, problems: &mut Vec<Problem>) {
+    let mut refuse = |wrong, what, mend| {
+        if wrong {
+            problems.push(Problem::Retry { what, mend });
+        }
+    };
+    refuse(
+        policy.attempts_max == 0,
+        "grants no attempt",
+        "set attempts_max to 1 or more",
+    );
+    refuse(
+        policy.factor == 0,
+        "has the factor 0",
+        "set factor to 1 or more",
+    );
+    refuse(
+        policy.reply_within.is_zero(),
+        "waits for no reply",
+        "set reply_within above zero",
+    );
+    refuse(
+        policy.delay_first.is_zero() || policy.delay_first > policy.delay_max,
+        "has a first delay that is zero or above the longest",
+        "set delay_first above zero and at most delay_max",
+    );
+}
+
+fn handles<I>(builder: &DefinitionBuilder<I>, problems: &mut Vec<Problem>) {
+    let foreign = |handles: &[(u64, usize)]| handles.iter().any(|(id, _)| *id != builder.id);
+    for draft in builder.steps.iter().filter(|draft| foreign(&draft.handles)) {
+        let user = format!("step {:?}", draft.definition.name);
+        problems.push(Problem::ForeignHandle { user });
+    }
+    if builder
+        .output
+        .as_ref()
+        .is_some_and(|output| foreign(&output.handles))
+    {
+        problems.push(Problem::ForeignHandle {
+            user: "the output".to_owned(),
+        });
+    }
+    for StepDraft {
+        definition: step,
+        compensation_participant,
+        ..
+    } in &builder.steps
+    {
+        if let Some(other) = compensation_participant.filter(|other| *other != step.participant) {
+            let (name, participant) = (step.name.clone(), step.participant);
+            problems.push(Problem::CompensationElsewhere {
+                step: name,
+                participant,
+                other,
+            });
+        }
+    }
+}
+
+/// Fills in needs and ancestors. Handles of other definitions are left out; they are a problem
+/// already.
+fn resolve(drafts: Vec<StepDraft>, builder: u64) -> Vec<StepDefinition> {
+    let mut steps: Vec<StepDefinition> = Vec::with_capacity(drafts.len());
+    for StepDraft {
+        mut definition,
+        handles,
+        ..
+    } in drafts
+    {
+        let own = handles.into_iter().filter(|(id, _)| *id == builder);
+        definition.needs = own.map(|(_, step)| step).collect();
+        let inherited = definition.needs.iter().map(|step| steps[step].ancestors);
+        definition.ancestors = inherited.fold(definition.needs, StepSet::union);
+        steps.push(definition);
+    }
+    steps
+}
+
+fn kinds(steps: &[StepDefinition], problems: &mut Vec<Problem>) {
+    let mut pivots = (0..steps.len()).filter(|step| steps[*step].kind == StepKind::Pivot);
+    let pivot = pivots.next();
+    for second in pivots {
+        let first = pivot.map_or_else(String::new, |first| steps[first].name.clone());
+        problems.push(Problem::SecondPivot {
+            step: steps[second].name.clone(),
+            first,
+        });
+    }
+    match pivot {
+        Some(pivot) => around_the_pivot(steps, pivot, problems),
+        None => without_a_pivot(steps, problems),
+    }
+    for step in steps
+        .iter()
+        .filter(|step| step.kind == StepKind::Retriable && step.refusable)
+    {
+        let (step, command) = (step.name.clone(), step.command);
+        problems.push(Problem::RefusableAfterPivot { step, command });
+    }
+}
+
+fn around_the_pivot(steps: &[StepDefinition], pivot: usize, problems: &mut Vec<Problem>) {
+    let name = || steps[pivot].name.clone();
+    for (index, step) in steps.iter().enumerate() {
+        match step.kind {
+            StepKind::Compensatable if !steps[pivot].ancestors.contains(index) => {
+                let step = step.name.clone();
+                problems.push(Problem::CompensatableNotBeforePivot {
+                    step,
+                    pivot: name(),
+                });
+            }
+            StepKind::Retriable if !step.ancestors.contains(pivot) => {
+                let step = step.name.clone();
+                problems.push(Problem::RetriableNotAfterPivot {
+                    step,
+                    pivot: name(),
+                });
+            }
+            StepKind::Compensatable | StepKind::Retriable | StepKind::Pivot => {}
+        }
+    }
+}
+
+fn without_a_pivot(steps: &[StepDefinition], problems: &mut Vec<Problem>) {
+    for retriable in steps.iter().filter(|step| step.kind == StepKind::Retriable) {
+        let before = steps.iter().enumerate().find(|(index, step)| {
+            step.kind == StepKind::Compensatable && !retriable.ancestors.contains(*index)
+        });
+        if let Some((_, before)) = before {
+            let (step, before) = (retriable.name.clone(), before.name.clone());
+            problems.push(Problem::RetriableNotLast { step, before });
+        }
+    }
+}
+
+/// `UUIDv5` over one line a step. Payload types are left out: a field may be added within a version.
+fn fingerprint(steps: &[StepDefinition]) -> Uuid {
+    /// A fixed, arbitrary UUID; changing it would orphan every running saga.
+    const NAMESPACE: Uuid = Uuid::from_u128(0x5a6a_0000_0000_4000_8000_0000_0000_0002);
+    let lines = steps.iter().map(|step| {
+        let needs: Vec<_> = step
+            .needs
+            .iter()
+            .map(|need| steps[need].name.as_str())
+            .collect();
+        let compensation = step.compensation.as_ref().map_or("", |undo| undo.command);
+        format!(
+            "{} {} {}.{} [{}] {compensation}\n",
+            step.name,
+            step.kind,
+            step.participant,
+            step.command,
+            needs.join(" ")
+        )
+    });
+    Uuid::new_v5(&NAMESPACE, lines.collect::<String>().as_bytes())
+}

@@ -1,0 +1,42 @@
+//! The typed closures of a definition with their types forgotten, so that one list holds them all.
+
+use std::sync::Arc;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::needs::Replies;
+use super::unbuildable::Unbuildable;
+use crate::json::Json;
+
+/// Builds a command's payload, or the output, from the input and the replies so far.
+pub(crate) type Build = Arc<dyn Fn(&Json, Replies<'_>) -> Result<Json, Unbuildable> + Send + Sync>;
+
+/// Says whether a text decodes into the type that is expected there.
+pub(crate) type CheckReply = fn(&Json) -> Result<(), String>;
+
+/// Makes the JSON Schema of a type.
+pub(crate) type MakeSchema = fn() -> Schema;
+
+pub(super) fn schema_of<T: JsonSchema>() -> Schema {
+    SchemaGenerator::default().into_root_schema_for::<T>()
+}
+
+pub(super) fn check<T: DeserializeOwned>(text: &Json) -> Result<(), String> {
+    text.read::<T>()
+        .map(drop)
+        .map_err(|error| error.to_string())
+}
+
+pub(super) fn read_input<I: DeserializeOwned>(input: &Json) -> Result<I, Unbuildable> {
+    input.read().map_err(|error| Unbuildable::InputUnreadable {
+        error: error.to_string(),
+    })
+}
+
+pub(super) fn write<T: Serialize>(value: &T) -> Result<Json, Unbuildable> {
+    Json::of(value).map_err(|error| Unbuildable::Unserializable {
+        error: error.to_string(),
+    })
+}
