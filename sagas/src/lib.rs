@@ -3,11 +3,14 @@
 //! Invariant: nothing here reads a clock, rolls a die, or talks to anybody; time and identities
 //! are arguments. A simulator can therefore drive the very code that runs in production.
 
+#![warn(clippy::wildcard_enum_match_arm)]
+
 pub mod command;
 pub mod definition;
 pub mod direction;
 pub mod id;
 pub mod json;
+pub mod machine;
 pub mod name;
 pub mod retry;
 pub mod time;
@@ -17,5 +20,6 @@ pub use definition::{Definition, DefinitionBuilder, StepKind};
 pub use direction::{Direction, Outcome};
 pub use id::{CommandId, OrderId, SagaId};
 pub use json::Json;
+pub use machine::{Event, Refusal, Saga, Status, Transition, transition};
 pub use retry::RetryPolicy;
 pub use time::Timestamp;

@@ -12,6 +12,10 @@ impl StepSet {
     pub const CAPACITY: usize = 64;
 
     /// The set with `step` in it.
+    ///
+    /// # Panics
+    ///
+    /// When `step` is not below [`StepSet::CAPACITY`]; `build()` refuses such definitions.
     #[must_use]
     pub fn with(self, step: usize) -> Self {
         assert!(step < Self::CAPACITY, "build() refuses more than 64 steps");

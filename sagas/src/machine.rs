@@ -1,0 +1,192 @@
+//! The state machine of one saga: `transition(definition, saga, event, now)`.
+//!
+//! It is the only place that changes a saga, and recovery is the same function fed by stored
+//! state. It decides; others store ([`Transition::next`], [`Transition::entry`]) and, once that is
+//! committed, send ([`Transition::sends`]).
+//!
+//! One question, one file: `forward` (what may start), `reply` (what a reply means), `unwind`
+//! (what to undo next), `wake` (what is due), `order` (what an operator may do), `restore` (how a
+//! stored saga comes back).
+//!
+//! ```text
+//!            start                        all steps done
+//!   (new) ─────────► Running ──────────────────────────────► Completed
+//!                     │   ▲                                        
+//!      refusal,       │   │ fence answered "it took effect"   
+//!      attempts used  │   │                                        
+//!      up, cancel     ▼   │              nothing left to undo
+//!                  Compensating ──────────────────────────► Compensated
+//!
+//!   Stuck: any step is parked and waits for a person; what does not depend on it goes on.
+//! ```
+
+mod entry;
+mod event;
+mod forward;
+mod order;
+mod reply;
+mod restore;
+mod saga;
+mod turn;
+mod unwind;
+mod wake;
+
+pub use entry::{Entry, EntryKind, Sent};
+pub use event::{Event, Reply};
+pub use order::{Order, OrderKind, OrderResult};
+pub use restore::{Row, Unrestorable};
+pub use saga::{Fault, Flight, Moving, Papers, Progress, Reason, Saga, Status, Trouble, Waits};
+pub use wake::CONFIRM_WITHIN;
+
+use crate::definition::Definition;
+use crate::direction::{Direction, Outcome};
+use crate::json::Json;
+use crate::time::Timestamp;
+use turn::Turn;
+
+/// What an event makes of a saga.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transition {
+    /// The saga after it; its revision is one above the saga before.
+    pub next: Saga,
+    /// The history row.
+    pub entry: Entry,
+    /// What to send, after the commit, never before.
+    pub sends: Vec<Send>,
+    /// The lifecycle event to publish, if the status changed.
+    pub announcement: Option<Announcement>,
+}
+
+/// A command to publish.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Send {
+    /// Index of the step.
+    pub step: usize,
+    /// Which way it goes.
+    pub direction: Direction,
+    /// Which payload.
+    pub generation: u32,
+    /// Which try.
+    pub attempt: u32,
+    /// The bytes; `null` for a fence.
+    pub payload: Json,
+}
+
+/// A lifecycle event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Announcement {
+    /// The saga was accepted and its first commands are in flight.
+    Started,
+    /// It entered this status, from another one.
+    Entered(Status),
+}
+
+impl Announcement {
+    /// The last word of the event's type: `started`, `completed`, ….
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Started => "started",
+            Self::Entered(status) => status.as_str(),
+        }
+    }
+}
+
+/// Why an event changes nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The saga has another definition than the one given.
+    #[error("the saga's definition has the fingerprint {stored}, this one has {given}")]
+    OtherDefinition {
+        /// What the saga pins.
+        stored: uuid::Uuid,
+        /// What was given.
+        given: uuid::Uuid,
+    },
+    /// Nothing can happen to a saga before its start.
+    #[error("the saga has not started")]
+    NotStarted,
+    /// It starts once.
+    #[error("the saga has started already")]
+    AlreadyStarted,
+    /// The saga has ended; nothing moves it any more.
+    #[error("the saga is {0} and does not change any more")]
+    Ended(Status),
+    /// The reply names a step that the definition does not have.
+    #[error("the definition has no step {0:?}")]
+    UnknownStep(String),
+    /// The reply answers nothing that is in flight: a duplicate, or one that comes too late.
+    #[error("no {direction} command of generation {generation}, attempt {attempt}, waits for it")]
+    NothingInFlight {
+        /// Direction of the command that it answers.
+        direction: Direction,
+        /// Generation that it answers.
+        generation: u32,
+        /// Attempt that it answers.
+        attempt: u32,
+    },
+    /// No participant that keeps the rules sends this.
+    #[error("{outcome} is no answer to a {direction} command")]
+    OutOfPlace {
+        /// Direction of the command that it answers.
+        direction: Direction,
+        /// What it says.
+        outcome: Outcome,
+    },
+    /// The wake came early; look again at this instant.
+    #[error("nothing is due")]
+    NothingDue {
+        /// When something will be; `None` when the saga waits for nothing.
+        wake_at: Option<Timestamp>,
+    },
+    /// The order was applied before; this came of it.
+    #[error("the order was applied before")]
+    OrderAppliedBefore(OrderResult),
+    /// The order makes no sense here.
+    #[error("{0}")]
+    OrderMakesNoSense(&'static str),
+}
+
+/// What `event` makes of `saga`.
+///
+/// Pure: the same arguments give the same result. `now` never goes back by more than clocks may
+/// differ; an earlier `now` delays, and breaks nothing.
+///
+/// # Errors
+///
+/// When the event changes nothing; the refusal says why.
+pub fn transition(
+    definition: &Definition,
+    saga: &Saga,
+    event: Event,
+    now: Timestamp,
+) -> Result<Transition, Refusal> {
+    if saga.fingerprint != definition.fingerprint() {
+        let (stored, given) = (saga.fingerprint, definition.fingerprint());
+        return Err(Refusal::OtherDefinition { stored, given });
+    }
+    let turn = Turn::new(definition, saga, now);
+    if saga.revision == 0 {
+        return match event {
+            Event::Start => Ok(forward::start(turn)),
+            Event::Reply(_) | Event::Wake { .. } | Event::Order(_) => Err(Refusal::NotStarted),
+        };
+    }
+    match (saga.status(), event) {
+        (_, Event::Start) => Err(Refusal::AlreadyStarted),
+        (Status::Running | Status::Compensating | Status::Stuck, Event::Reply(reply)) => {
+            reply::apply(turn, reply)
+        }
+        (Status::Running | Status::Compensating | Status::Stuck, Event::Wake { published }) => {
+            wake::apply(turn, published)
+        }
+        (status, Event::Order(order)) => order::apply(turn, status, order),
+        (ended @ (Status::Completed | Status::Compensated), Event::Reply(reply)) => {
+            reply::known_step(definition, &reply)?;
+            Err(Refusal::Ended(ended))
+        }
+        (Status::Completed | Status::Compensated, Event::Wake { .. }) => {
+            Err(Refusal::NothingDue { wake_at: None })
+        }
+    }
+}

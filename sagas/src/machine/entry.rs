@@ -1,0 +1,88 @@
+//! A history row: what happened, what was sent because of it, and where the saga stood then.
+//!
+//! It is what an operator reads, and where the bytes of input, commands and replies live. One flat
+//! record, because opaque JSON does not survive serde's tagged enums.
+
+use serde::{Deserialize, Serialize};
+
+use super::order::{Order, OrderResult};
+use super::saga::Status;
+use crate::direction::{Direction, Outcome};
+use crate::json::Json;
+use crate::time::Timestamp;
+
+/// What kind of event made a transition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EntryKind {
+    /// The saga was accepted.
+    Started,
+    /// A participant answered.
+    Reply,
+    /// Something was due.
+    Wake,
+    /// An operator gave an order.
+    Order,
+}
+
+/// One transition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The saga's revision after it.
+    pub revision: u64,
+    /// When it was decided.
+    pub at: Timestamp,
+    /// What happened.
+    pub event: EntryKind,
+    /// Where the saga stood after it.
+    pub status: Status,
+    /// The input, on `started`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<Json>,
+    /// The step that a reply is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
+    /// Direction of the command that a reply answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub direction: Option<Direction>,
+    /// Attempt that a reply answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u32>,
+    /// What a reply says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+    /// A reply's payload.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload: Option<Json>,
+    /// The order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<Order>,
+    /// What came of the order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<OrderResult>,
+    /// What was sent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sent: Vec<Sent>,
+    /// The saga's result, once completed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Json>,
+    /// Why there is no result although the saga completed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
+}
+
+/// One command that was sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sent {
+    /// The step's name.
+    pub step: String,
+    /// Which way it goes.
+    pub direction: Direction,
+    /// Which payload.
+    pub generation: u32,
+    /// Which try.
+    pub attempt: u32,
+    /// The bytes, the first time; sent again as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload: Option<Json>,
+}

@@ -1,0 +1,153 @@
+//! How a stored saga comes back: the row says how far it has come, the history what was said.
+
+use std::collections::BTreeMap;
+
+use super::entry::{Entry, EntryKind};
+use super::saga::{Moving, Papers, Progress, Saga};
+use crate::definition::Definition;
+use crate::direction::{Direction, Outcome};
+use crate::id::SagaId;
+use crate::time::Timestamp;
+
+/// What is stored of a saga beside its history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Who it is.
+    pub id: SagaId,
+    /// When it was accepted.
+    pub started_at: Timestamp,
+    /// Its transitions so far.
+    pub revision: u64,
+    /// When to look at it again.
+    pub wake_at: Option<Timestamp>,
+    /// How far it has come.
+    pub moving: Moving,
+}
+
+/// Why a stored saga cannot be brought back: its rows contradict each other or the definition.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unrestorable {
+    /// The row has another number of steps than the definition.
+    #[error("the stored saga has {stored} steps, its definition has {defined}")]
+    StepCount {
+        /// Steps in the row.
+        stored: usize,
+        /// Steps in the definition.
+        defined: usize,
+    },
+    /// There is no `started` entry, so there is no input.
+    #[error("the history has no start, so the input is lost")]
+    NoStart,
+    /// The history names a step that the definition does not have.
+    #[error("the history names a step {0:?} that the definition does not have")]
+    UnknownStep(String),
+    /// A command is in flight whose bytes the history does not have.
+    #[error("step {0:?} is in flight, but the history does not have its command")]
+    NoCommand(String),
+}
+
+impl Saga {
+    /// Puts a saga together from its row and its history, oldest entry first.
+    ///
+    /// # Errors
+    ///
+    /// When rows contradict each other or the definition; nothing is guessed.
+    pub fn restore(
+        definition: &Definition,
+        row: Row,
+        history: &[Entry],
+    ) -> Result<Self, Unrestorable> {
+        let Row {
+            id,
+            started_at,
+            revision,
+            wake_at,
+            moving,
+        } = row;
+        let count = definition.steps().len();
+        if moving.steps.len() != count {
+            return Err(Unrestorable::StepCount {
+                stored: moving.steps.len(),
+                defined: count,
+            });
+        }
+        let start = history
+            .iter()
+            .find(|entry| entry.event == EntryKind::Started);
+        let input = start
+            .and_then(|entry| entry.input.clone())
+            .ok_or(Unrestorable::NoStart)?;
+        let mut saga = Self {
+            id,
+            definition: definition.name().to_owned(),
+            version: definition.version(),
+            fingerprint: definition.fingerprint(),
+            started_at,
+            revision,
+            wake_at,
+            input,
+            moving,
+            papers: vec![Papers::default(); count],
+            replies: vec![None; count],
+            output: None,
+            orders: BTreeMap::new(),
+        };
+        for entry in history {
+            saga.remember(definition, entry)?;
+        }
+        saga.complete(definition)
+    }
+
+    fn remember(&mut self, definition: &Definition, entry: &Entry) -> Result<(), Unrestorable> {
+        let position = |step: &str| {
+            definition
+                .position(step)
+                .ok_or_else(|| Unrestorable::UnknownStep(step.to_owned()))
+        };
+        for sent in entry.sent.iter().filter(|sent| sent.payload.is_some()) {
+            let papers = &mut self.papers[position(&sent.step)?];
+            match sent.direction {
+                Direction::Forward => papers.forward.clone_from(&sent.payload),
+                Direction::Compensate => papers.compensation.clone_from(&sent.payload),
+                Direction::Fence => {}
+            }
+        }
+        let took_effect = entry.outcome == Some(Outcome::Succeeded)
+            && entry.direction != Some(Direction::Compensate);
+        if let (true, Some(step), Some(payload)) = (took_effect, &entry.step, &entry.payload) {
+            let step = position(step)?;
+            // What cannot be read is history, not a reply.
+            if (definition.steps()[step].check_reply)(payload).is_ok() {
+                self.replies[step] = Some(payload.clone());
+            }
+        }
+        if let (Some(order), Some(result)) = (&entry.order, entry.result) {
+            self.orders.insert(order.id, result);
+        }
+        if entry.output.is_some() {
+            self.output.clone_from(&entry.output);
+        }
+        Ok(())
+    }
+
+    fn complete(self, definition: &Definition) -> Result<Self, Unrestorable> {
+        for (step, (progress, papers)) in self.moving.steps.iter().zip(&self.papers).enumerate() {
+            let is_there = match progress {
+                Progress::Forward(_) => papers.forward.is_some(),
+                Progress::Undoing(_) => papers.compensation.is_some(),
+                Progress::Idle
+                | Progress::Fencing(_)
+                | Progress::Done
+                | Progress::Refused(_)
+                | Progress::Unknown
+                | Progress::Undone
+                | Progress::Parked(_) => true,
+            };
+            if !is_there {
+                let step = definition.steps()[step].name.clone();
+                return Err(Unrestorable::NoCommand(step));
+            }
+        }
+        Ok(self)
+    }
+}
