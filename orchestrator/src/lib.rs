@@ -1,1 +1,6 @@
-//! In preparation.
+//! The saga orchestrator: stores sagas in Postgres, drives participants through Kafka, answers REST.
+
+pub mod registry;
+pub mod store;
+
+pub use registry::Registry;

@@ -1,0 +1,4 @@
+//! Postgres: the only place where a saga's state is kept.
+
+pub mod batch;
+pub mod loaded;

@@ -1,0 +1,155 @@
+//! What one commit takes to the database, and what it brings back.
+//!
+//! A batch is all or nothing, but its members win or lose one by one: a start whose key exists, or
+//! an update whose saga has moved on, is left out of the commit together with everything that
+//! belongs to it, and the caller learns which.
+
+use sagas::machine::{Entry, Moving, Status};
+use sagas::{SagaId, Timestamp};
+use uuid::Uuid;
+
+/// Everything that one commit writes.
+#[derive(Debug, Clone, Default)]
+pub struct Batch {
+    /// New sagas. At most one per saga.
+    pub starts: Vec<Start>,
+    /// Sagas that move. At most one per saga, however many transitions it takes.
+    pub updates: Vec<Update>,
+    /// Wakes that found nothing to do: only `wake_at` moves, the revision does not.
+    pub postponements: Vec<Postponement>,
+    /// Records that nobody can use.
+    pub dead_letters: Vec<DeadLetter>,
+    /// Outbox rows that the broker has acknowledged; deleted by this commit.
+    pub delivered: Vec<OutboxId>,
+    /// The reply partition under whose number this batch's own outbox row is kept, so that whoever
+    /// takes the partition over publishes what is left there.
+    pub slot: i32,
+}
+
+/// A new saga.
+#[derive(Debug, Clone)]
+pub struct Start {
+    /// Who it is.
+    pub id: SagaId,
+    /// The definition's name, version and fingerprint.
+    pub definition: String,
+    /// The definition's version.
+    pub version: u32,
+    /// The digest of the definition's graph.
+    pub fingerprint: Uuid,
+    /// SHA-256 of definition and input; present when the client gave an idempotency key. Then the
+    /// `saga_key` row alone decides whether the saga is new.
+    pub digest: Option<[u8; 32]>,
+    /// When it was accepted.
+    pub started_at: Timestamp,
+    /// The state after its transitions.
+    pub state: State,
+}
+
+/// A saga that moves.
+#[derive(Debug, Clone)]
+pub struct Update {
+    /// Who it is.
+    pub id: SagaId,
+    /// The revision that was read; the row must still have it.
+    pub expected: u64,
+    /// The state after its transitions.
+    pub state: State,
+}
+
+/// A saga's row after one or more transitions, and what they leave behind.
+#[derive(Debug, Clone)]
+pub struct State {
+    /// The revision after the last transition.
+    pub revision: u64,
+    /// The status after it.
+    pub status: Status,
+    /// When to look at it again.
+    pub wake_at: Option<Timestamp>,
+    /// What changes.
+    pub moving: Moving,
+    /// One history row per transition, oldest first.
+    pub entries: Vec<Entry>,
+    /// Lifecycle events of these transitions, ready to publish, oldest first.
+    pub announcements: Vec<OutgoingEvent>,
+}
+
+/// A lifecycle event as it goes to the broker: stored with the transition, published after it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct OutgoingEvent {
+    /// The saga, which is also the message key.
+    pub saga: SagaId,
+    /// The definition's name.
+    pub definition: String,
+    /// `started`, `completed`, ….
+    pub kind: String,
+    /// The saga's revision; consumers drop repeats by it.
+    pub revision: u64,
+    /// When the transition was decided.
+    pub at: Timestamp,
+    /// The JSON payload.
+    pub payload: sagas::Json,
+}
+
+/// A wake that found nothing to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Postponement {
+    /// Who.
+    pub id: SagaId,
+    /// The revision that was read; if the row has another one, somebody has set the wake anew.
+    pub expected: u64,
+    /// When to look again.
+    pub wake_at: Option<Timestamp>,
+}
+
+/// A record that nobody can use, kept for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// Topic, partition and offset that it was read from.
+    pub topic: String,
+    /// Partition.
+    pub partition: i32,
+    /// Offset.
+    pub offset: i64,
+    /// Why nobody can use it.
+    pub reason: String,
+    /// Its key, as bytes.
+    pub key: Option<Vec<u8>>,
+    /// Its headers, in order.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// Its value, as bytes.
+    pub value: Option<Vec<u8>>,
+}
+
+/// An outbox row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OutboxId {
+    /// The reply partition that it is kept under.
+    pub slot: i32,
+    /// Its id.
+    pub id: Uuid,
+}
+
+/// What became of a batch, once it is committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// By position in [`Batch::starts`].
+    pub starts: Vec<StartOutcome>,
+    /// By position in [`Batch::updates`]: whether the row still had the expected revision.
+    pub updates: Vec<bool>,
+    /// The outbox row that holds the winners' lifecycle events; `None` when there are none.
+    pub outbox: Option<OutboxId>,
+    /// Database time during the commit.
+    pub database_time: Timestamp,
+}
+
+/// What became of a start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StartOutcome {
+    /// The saga exists now, because of this start.
+    Started,
+    /// It existed before, from the same submission.
+    SameBefore,
+    /// The key was used before, with another definition or input.
+    OtherBefore,
+}
