@@ -1,5 +1,7 @@
 //! The saga orchestrator: stores sagas in Postgres, drives participants through Kafka, answers REST.
 
+pub mod clock;
+pub mod engine;
 pub mod registry;
 pub mod store;
 

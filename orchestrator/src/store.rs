@@ -2,3 +2,20 @@
 
 pub mod batch;
 pub mod loaded;
+
+/// TEMP
+#[derive(Debug, thiserror::Error)]
+pub enum CommitError {
+    /// a
+    #[error("a")]
+    Retry(String),
+    /// a
+    #[error("a")]
+    Data(String),
+    /// a
+    #[error("a")]
+    Ambiguous(String),
+    /// a
+    #[error("a")]
+    Unavailable(String),
+}
