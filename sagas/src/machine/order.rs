@@ -4,10 +4,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::entry::EntryKind;
-use super::saga::{Fault, Progress, Reason, Status, Trouble};
+use super::saga::{Progress, Reason, Status, Trouble};
 use super::turn::Turn;
 use super::{Direction, Refusal, Transition};
 use crate::definition::StepKind;
+use crate::fault::Fault;
 use crate::id::OrderId;
 use crate::json::Json;
 
@@ -91,10 +92,7 @@ fn cancel(turn: &mut Turn<'_>, order: &Order) -> Result<OrderResult, Refusal> {
 
 /// The reason of a saga that an operator's cancel turned back.
 pub(super) fn cancelled(order: &Order) -> Reason {
-    let fault = Fault {
-        code: "cancelled".to_owned(),
-        message: order.reason.clone(),
-    };
+    let fault = Fault::new("cancelled", order.reason.clone());
     Reason::Cancelled {
         actor: order.actor.clone(),
         fault,
