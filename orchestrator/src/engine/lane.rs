@@ -25,6 +25,8 @@ mod offsets;
 mod outcome;
 mod plan;
 mod publications;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::num::NonZeroUsize;
