@@ -14,6 +14,7 @@ pub mod lane;
 mod outgoing;
 mod rendezvous;
 mod replicas;
+mod rounds;
 mod scan;
 mod shell;
 pub mod submission;
@@ -37,12 +38,14 @@ pub use submission::Submission;
 use crate::bus::{self, Producer, ReplyConsumer};
 use crate::clock::Clock;
 use crate::registry::Registry;
-use crate::store::{self, Replica, Store};
+use crate::store::replica::Replica;
+use crate::store::{self, Store};
 use lane::{Answer, Bounds, Input};
 use outgoing::Topics;
-use replicas::{Duty, Membership};
+use replicas::{BEAT, Duty, Membership};
+use rounds::Rounds;
+use scan::{OUTBOX_EVERY, WAITERS_EVERY, WAKES_EVERY};
 use shell::{Message, Parts, Shell};
-use waiters::Waiters;
 
 /// What the engine can be set to.
 #[derive(Debug, Clone)]
@@ -157,10 +160,7 @@ impl Engine {
         store: Store,
         settings: Settings,
     ) -> Result<Self, StartError> {
-        let own = Replica {
-            id: Uuid::now_v7(),
-            name: settings.replica_name.clone(),
-        };
+        let own = introduce(&settings.replica_name);
         let sent = Instant::now();
         let (_, database_time) = store.heartbeat(&own).await?;
         let clock = Arc::new(Clock::started(database_time, sent));
@@ -352,19 +352,19 @@ impl Shared {
             shards: self.parts.store.shards(),
             trouble,
         };
-        let (parts, stop) = (&self.parts, &self.stop);
-        self.background.spawn(membership.run(stop.clone()));
-        let lanes = self.lanes.clone();
+        let rounds = |period| Rounds::every(period, self.stop.clone());
+        let (parts, lanes) = (&self.parts, self.lanes.clone());
+        self.background.spawn(membership.run(rounds(BEAT)));
         self.background.spawn(scan::wakes(
             parts.clone(),
             lanes,
             duties.clone(),
-            stop.clone(),
+            rounds(WAKES_EVERY),
         ));
         self.background
-            .spawn(scan::outbox(parts.clone(), duties, stop.clone()));
+            .spawn(scan::outbox(parts.clone(), duties, rounds(OUTBOX_EVERY)));
         self.background
-            .spawn(scan::waiters(parts.clone(), stop.clone()));
+            .spawn(scan::waiters(parts.clone(), rounds(WAITERS_EVERY)));
     }
 }
 
@@ -390,6 +390,18 @@ impl Answer {
             Self::Unstorable(why) => Error::Unstorable(why),
             Self::NotFound | Self::Accepted { .. } | Self::Ordered { .. } => Error::NotFound,
         }
+    }
+}
+
+/// This process, new with every start. A v7 id holds the time at which it was made.
+fn introduce(name: &str) -> Replica {
+    let id = Uuid::now_v7();
+    let (seconds, nanos) = id.get_timestamp().map_or((0, 0), |made| made.to_unix());
+    let made = Duration::new(seconds, nanos);
+    Replica {
+        id,
+        name: name.to_owned(),
+        started_at: Timestamp::default() + made,
     }
 }
 

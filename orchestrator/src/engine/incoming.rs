@@ -16,6 +16,7 @@ pub(super) fn read(record: ReplyRecord) -> Input {
     };
     let read = parse(&record);
     let letter = Box::new(DeadLetter {
+        cluster: record.cluster,
         topic: record.topic,
         partition: record.partition,
         offset: record.offset,
@@ -42,7 +43,7 @@ fn parse(record: &ReplyRecord) -> Result<(sagas::SagaId, u64, Reply), String> {
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_slice()));
     let payload = record.payload.as_deref().unwrap_or_default();
-    let message = ReplyMessage::parse(headers, record.key.as_deref(), payload)
+    let message = ReplyMessage::parse(headers, record.key.as_deref(), record.payload.as_deref())
         .map_err(|error| error.to_string())?;
     let text =
         str::from_utf8(payload).map_err(|error| format!("the value is not UTF-8: {error}"))?;

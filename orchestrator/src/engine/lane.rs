@@ -167,6 +167,9 @@ pub struct Bounds {
 /// How long a saga that this binary cannot advance is left alone before it is looked at again.
 const QUARANTINE: Duration = Duration::from_secs(30);
 
+/// Sagas that are left alone at a time; one that falls out is looked at once more than needed.
+const QUARANTINED_MAX: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
+
 /// The core of a lane.
 #[derive(Debug)]
 pub struct Lane {
@@ -215,7 +218,6 @@ impl Lane {
     /// An idle lane.
     #[must_use]
     pub fn new(registry: Registry, bounds: Bounds) -> Self {
-        let quarantined_max = NonZeroUsize::new(10_000).expect("ten thousand is not zero");
         Self {
             cache: Cache::new(bounds.cache_max),
             batch_limit: bounds.batch_max,
@@ -232,7 +234,7 @@ impl Lane {
             underway: None,
             failures: 0,
             hold_until: None,
-            quarantine: LruCache::new(quarantined_max),
+            quarantine: LruCache::new(QUARANTINED_MAX),
             outputs: Vec::new(),
         }
     }

@@ -31,7 +31,7 @@ impl Topics {
         }
     }
 
-    pub(super) fn command(&self, command: OutgoingCommand) -> OutgoingRecord {
+    pub(super) fn command(&self, command: &OutgoingCommand) -> OutgoingRecord {
         let step = &command.definition.steps()[command.send.step];
         let direction = command.send.direction;
         let name = match direction {
@@ -72,7 +72,7 @@ impl Topics {
         }
     }
 
-    pub(super) fn event(&self, event: OutgoingEvent) -> OutgoingRecord {
+    pub(super) fn event(&self, event: &OutgoingEvent) -> OutgoingRecord {
         let message = EventMessage {
             kind: event.kind.as_str().into(),
             definition: event.definition.as_str().into(),

@@ -8,19 +8,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
-use tokio::time::{MissedTickBehavior, interval};
-use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::Lanes;
 use super::lane::Input;
 use super::rendezvous::{Share, owned_by};
+use super::rounds::Rounds;
 use crate::bus::ReplyConsumer;
 use crate::clock::Clock;
-use crate::store::{Replica, Store};
+use crate::store::Store;
+use crate::store::replica::Replica;
 
 /// How often a replica says that it lives; a silence of four such beats means that it does not.
-const BEAT: Duration = Duration::from_millis(500);
+pub(super) const BEAT: Duration = Duration::from_millis(500);
 
 /// What this replica serves at the moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -43,16 +43,9 @@ pub(super) struct Membership {
 }
 
 impl Membership {
-    /// Beats until `stop`, then leaves.
-    pub(super) async fn run(self, stop: CancellationToken) {
-        let mut beats = interval(BEAT);
-        beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            // Only the waiting is cancelled, never the statement.
-            tokio::select! {
-                () = stop.cancelled() => break,
-                _ = beats.tick() => {}
-            }
+    /// Beats until the rounds end, then leaves.
+    pub(super) async fn run(self, mut rounds: Rounds) {
+        while rounds.next().await {
             self.beat().await;
         }
         if let Err(error) = self.store.leave(self.own.id).await {

@@ -181,8 +181,8 @@ impl Shell {
                     events,
                 } => {
                     let topics = &self.parts.topics;
-                    let commands = commands.into_iter().map(|command| topics.command(command));
-                    let events = events.into_iter().map(|event| topics.event(event));
+                    let commands = commands.iter().map(|command| topics.command(command));
+                    let events = events.iter().map(|event| topics.event(event));
                     let records = commands.chain(events).collect();
                     let report = self.report.clone();
                     self.parts.producer.publish(records, move |result| {

@@ -65,7 +65,6 @@ pub enum Answer {
 pub(super) enum Job {
     Start {
         ticket: Ticket,
-        id: SagaId,
         submission: Submission,
     },
     Order {

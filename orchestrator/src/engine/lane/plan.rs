@@ -58,21 +58,28 @@ enum Step {
 impl Lane {
     pub(super) fn plan(&mut self, now: Timestamp) {
         let mut plan = Plan::default();
-        let letters = self.letters.len().min(self.batch_limit);
-        plan.underway.letters = self.letters.drain(..letters).collect();
-        plan.underway.events = letters;
+        self.plan_letters(&mut plan);
         while plan.underway.events < self.batch_limit {
             let Some(saga) = self.ready.pop_front() else {
                 break;
             };
             self.plan_saga(saga, now, &mut plan);
         }
+        // Planning itself may have found records that nobody can use.
+        self.plan_letters(&mut plan);
         if !plan.loads.is_empty() {
             self.outputs.push(Output::Load(plan.loads));
         }
         if plan.underway.events > 0 {
             self.begin_commit(plan.underway, plan.batch);
         }
+    }
+
+    fn plan_letters(&mut self, plan: &mut Plan) {
+        let room = self.batch_limit - plan.underway.events;
+        let letters = self.letters.len().min(room);
+        plan.underway.letters.extend(self.letters.drain(..letters));
+        plan.underway.events += letters;
     }
 
     pub(super) fn begin_commit(&mut self, mut underway: Underway, mut batch: Batch) {
