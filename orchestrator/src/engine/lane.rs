@@ -247,14 +247,7 @@ impl Lane {
                 id,
                 submission,
             } => {
-                self.queue(
-                    id,
-                    Job::Start {
-                        ticket,
-                        id,
-                        submission,
-                    },
-                );
+                self.queue(id, Job::Start { ticket, submission });
             }
             Input::Order {
                 ticket,
