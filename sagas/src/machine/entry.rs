@@ -37,7 +37,11 @@ pub struct Entry {
     /// Where the saga stood after it.
     pub status: Status,
     /// The input, on `started`.
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub input: Option<Json>,
     /// The step that a reply is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -52,7 +56,11 @@ pub struct Entry {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
     /// A reply's payload.
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub payload: Option<Json>,
     /// The order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -64,7 +72,11 @@ pub struct Entry {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sent: Vec<Sent>,
     /// The saga's result, once completed.
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub output: Option<Json>,
     /// Why there is no result although the saga completed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -83,7 +95,11 @@ pub struct Sent {
     /// Which try.
     pub attempt: u32,
     /// The bytes, the first time; sent again as they are.
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub payload: Option<Json>,
 }
 
