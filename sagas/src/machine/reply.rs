@@ -149,11 +149,16 @@ fn took_effect(turn: &mut Turn<'_>, step: usize, payload: &Json) {
     }
 }
 
+/// A refusal is definite: nothing happened. Against the command's promise a person decides what
+/// follows; one whose cancel waits for the pivot has decided already.
 fn refused(turn: &mut Turn<'_>, step: usize, fault: Fault) {
-    turn.next.moving.cancel = None;
+    let cancel = turn.next.moving.cancel.take();
     if turn.definition.steps()[step].refusable {
         turn.set(step, Progress::Refused(fault.clone()));
         turn.turn_back(|step| Reason::Refused { step, fault }, step);
+    } else if let Some(order) = cancel {
+        turn.set(step, Progress::Refused(fault));
+        turn.turn_back(|_| cancelled(&order), step);
     } else {
         turn.park(step, Trouble::RefusedUnexpectedly { fault });
     }
