@@ -109,7 +109,7 @@ const ALL = {
   },
   "a large payload starts collapsed, a long history is cut in the middle": async (page, server) => {
     await page.goto(`${server.origin}/#/sagas/${SAGA_IDS["wide"]}`);
-    const input = page.locator("section[aria-label=Input]");
+    const input = page.locator("section[aria-labelledby=result-head]");
     await input.locator("button[aria-expanded=false]").click();
     await input.locator("pre").waitFor();
     await page.goto(`${server.origin}/#/sagas/${SAGA_IDS["stuck-expired"]}`);

@@ -90,6 +90,11 @@ export function count(n: number): string {
   return String(n).replace(/\B(?=(\d{3})+$)/g, "\u202f");
 }
 
+/** For a tile: exact up to a million, then `1.204 M`. */
+export function compact(n: number): string {
+  return n < 1_000_000 ? count(n) : `${(Math.floor(n / 1000) / 1000).toFixed(3)}\u202fM`;
+}
+
 export function plural(n: number, one: string, many = `${one}s`): string {
   return `${count(n)} ${n === 1 ? one : many}`;
 }

@@ -32,7 +32,7 @@ const STEP_LOOKS: Record<StepState, Look> = {
   fencing: { word: "fencing", tone: "undoing", shape: "fence" },
   done: { word: "done", tone: "good", shape: "check" },
   refused: { word: "refused", tone: "bad", shape: "cross" },
-  unknown: { word: "outcome unknown", tone: "waiting", shape: "question" },
+  unknown: { word: "unknown", tone: "waiting", shape: "question" },
   undoing: { word: "undoing", tone: "undoing", shape: "back" },
   undone: { word: "undone", tone: "undone", shape: "back-ended" },
   parked: { word: "parked", tone: "bad", shape: "hand" },

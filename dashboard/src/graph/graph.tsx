@@ -2,7 +2,7 @@
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Step, StepState } from "../contract";
 import { Icon, KINDS, stepLook } from "../states";
-import { nameLines, picture, type Box, type Line } from "./picture";
+import { NAME_LINE, NARROW, picture, type Box, type Line } from "./picture";
 
 interface Props {
   readonly steps: readonly Step[];
@@ -23,23 +23,25 @@ export function Graph(props: Props) {
   );
   const byName = new Map(steps.map((step) => [step.name, step]));
   return (
-    <div class="graph" ref={frame}>
-      {drawn !== null && (
-        <svg class={`drawing ${props.isLive ? "is-live" : ""}`} width={drawn.width} height={drawn.height} role="group" aria-label="Graph of the steps">
-          <defs>
-            <marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" orient="auto-start-reverse" markerUnits="userSpaceOnUse">
-              <path d="M0 0.5L7.5 4L0 7.5z" />
-            </marker>
-          </defs>
-          {drawn.lines.map((line) => <Edge key={`${line.from} ${line.to}`} line={line} byName={byName} selected={selected} />)}
-          {drawn.boxes.map((box) => {
-            const step = byName.get(box.id);
-            return step === undefined ? null : <StepBox key={box.id} {...props} box={box} step={step} isSelected={box.id === selected} />;
-          })}
-        </svg>
-      )}
+    <>
+      <div class="graph" ref={frame}>
+        {drawn !== null && (
+          <svg class={`drawing ${props.isLive ? "is-live" : ""}`} width={drawn.width} height={drawn.height} role="group" aria-label="Graph of the steps">
+            <defs>
+              <marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" orient="auto" markerUnits="userSpaceOnUse">
+                <path d="M0 0.5L7.5 4L0 7.5z" />
+              </marker>
+            </defs>
+            {drawn.lines.map((line) => <Edge key={`${line.from} ${line.to}`} line={line} byName={byName} selected={selected} />)}
+            {drawn.boxes.map((box) => {
+              const step = byName.get(box.id);
+              return step === undefined ? null : <StepBox key={box.id} {...props} box={box} step={step} isSelected={box.id === selected} />;
+            })}
+          </svg>
+        )}
+      </div>
       <Legend steps={steps} />
-    </div>
+    </>
   );
 }
 
@@ -69,33 +71,32 @@ function Edge({ line, byName, selected }: { line: Line; byName: ReadonlyMap<stri
 function StepBox({ box, step, isSelected, hrefOf, onSelect }: Props & { box: Box; step: Step; isSelected: boolean }) {
   const look = stepLook(step.state);
   const kind = KINDS[step.kind];
-  const again = step.attempt > 1 ? ` · attempt ${step.attempt}` : "";
-  // 7.6 px: the width of a character of the name, on the safe side.
-  const [first = "", second] = nameLines(step.name, Math.floor((box.width - 42) / 7.6));
-  const below = second === undefined ? 0 : 7;
-  const room = Math.floor((box.width - 20) / 6.4);
+  const isNarrow = box.width < NARROW;
+  const again = step.attempt > 1 && box.width > 150 ? ` · try ${step.attempt}` : "";
+  const [x, y] = [box.x + 11, box.y + 7 + NAME_LINE * box.name.length];
   return (
-    <a class={`step tone-${look.tone} state-${step.state}`} href={hrefOf(step.name)} aria-current={isSelected ? "true" : undefined}
+    // The spaces at the ends of the texts keep them apart for those who hear them.
+    <a class={`step tone-${look.tone} state-${step.state} ${isNarrow ? "narrow" : ""}`} href={hrefOf(step.name)}
+      aria-current={isSelected ? "true" : undefined}
       aria-label={`${step.name} ${step.participant} ${look.word}${again}, ${kind?.word ?? step.kind}`}
       onClick={(event) => { event.preventDefault(); onSelect(step.name); }}>
       <rect class="ring" x={box.x - 4} y={box.y - 4} width={box.width + 8} height={box.height + 8} rx="10" />
       <rect class="frame" x={box.x} y={box.y} width={box.width} height={box.height} rx="7" />
-      <text class="name" x={box.x + 12} y={box.y + 23 - below}>
-        {first}
-        {second !== undefined && <tspan x={box.x + 12} dy="15">{second}</tspan>}
+      <g class="kind">
+        <circle cx={box.x + box.width - 15} cy={box.y} r="9.5" />
+        <Icon shape={kind?.shape ?? "question"} x={box.x + box.width - 21} y={box.y - 6} size={12} />
+      </g>
+      <text class="name" y={box.y + 22}>
+        {box.name.map((line, i) => <tspan key={i} x={x} dy={i === 0 ? 0 : NAME_LINE}>{line}</tspan>)}
+        {" "}
       </text>
-      <g class="kind"><Icon shape={kind?.shape ?? "question"} x={box.x + box.width - 23} y={box.y + 10} size={13} /></g>
-      <text class="participant" x={box.x + 12} y={box.y + 41 + below / 2}>{cut(step.participant, room)}</text>
+      <text class="participant" x={x} y={y + 18}>{step.participant} </text>
       <g class="state">
-        <Icon shape={look.shape} x={box.x + 11} y={box.y + 51} size={14} />
-        <text x={box.x + 30} y={box.y + 62}>{cut(`${look.word}${again}`, room - 3)}</text>
+        <Icon shape={look.shape} x={x} y={box.y + box.height - 23} size={14} />
+        <text x={x + 19} y={box.y + box.height - 12}>{look.word}{again}</text>
       </g>
     </a>
   );
-}
-
-function cut(text: string, room: number): string {
-  return text.length <= room ? text : `${text.slice(0, Math.max(1, room - 1))}…`;
 }
 
 function Legend({ steps }: { steps: readonly Step[] }) {

@@ -125,24 +125,30 @@ function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
+/** Where a place would like to be, and how much that counts against its neighbours' wishes. */
+export interface Wish {
+  readonly at: number;
+  readonly weight: number;
+}
+
 /**
  * Positions nearest to the wishes (least squares) that keep the order and the gaps and stay between
  * `low` and `high`: neighbours that want to be closer than their gap move together, as one block.
  */
-export function spaced(wishes: readonly number[], gaps: readonly number[], low: number, high: number): number[] {
+export function spaced(wishes: readonly Wish[], gaps: readonly number[], low: number, high: number): number[] {
   const lead: number[] = [];
   wishes.forEach((_, i) => lead.push(i === 0 ? 0 : lead[i - 1]! + gaps[i - 1]!));
-  const blocks: { sum: number; size: number }[] = [];
-  wishes.forEach((wish, i) => {
-    blocks.push({ sum: wish - lead[i]!, size: 1 });
+  const blocks: { sum: number; weight: number; size: number }[] = [];
+  wishes.forEach(({ at, weight }, i) => {
+    blocks.push({ sum: (at - lead[i]!) * weight, weight, size: 1 });
     while (blocks.length > 1) {
       const last = blocks[blocks.length - 1]!;
       const before = blocks[blocks.length - 2]!;
-      if (before.sum / before.size <= last.sum / last.size) break;
-      blocks.splice(-2, 2, { sum: before.sum + last.sum, size: before.size + last.size });
+      if (before.sum / before.weight <= last.sum / last.weight) break;
+      blocks.splice(-2, 2, { sum: before.sum + last.sum, weight: before.weight + last.weight, size: before.size + last.size });
     }
   });
   const top = Math.max(low, high - (lead[lead.length - 1] ?? 0));
-  const bases = blocks.flatMap(({ sum, size }) => Array.from({ length: size }, () => Math.min(top, Math.max(low, sum / size))));
+  const bases = blocks.flatMap(({ sum, weight, size }) => Array.from({ length: size }, () => Math.min(top, Math.max(low, sum / weight))));
   return bases.map((base, i) => base + lead[i]!);
 }

@@ -2,7 +2,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { SAGA_STATES, type SagaPage, type SagaState, type SagaSummary, type Summary } from "../contract";
-import { absolute, clock, count, duration, plural, reasonSentence, shortId, total } from "../format";
+import { absolute, clock, compact, count, duration, plural, reasonSentence, shortId, total } from "../format";
 import { changed, released, unseen, type Cause, type Hold } from "../hold";
 import { atServer, isStale, list, now, summary } from "../live";
 import { Ago, Copy, FaultView, Loading } from "../parts";
@@ -30,24 +30,28 @@ function Counts({ summary: known, route }: { summary: Summary; route: OverviewRo
     <div class="counts">
       <nav class="tiles" aria-label="Sagas by state">
         <a class="tile" href={href({ ...route, states: [], cursor: null })} aria-current={all ? "true" : undefined}>
-          <span class="number">{count(total(known.states))}</span><span class="word">all</span>
+          <Amount of={total(known.states)} /><span class="word">all</span>
         </a>
         {SAGA_STATES.map((state) => <StateTile key={state} state={state} amount={known.states[state]} route={route} />)}
       </nav>
       <div class="tiles health">
         <a class={`tile ${known.attention > 0 ? "tone-waiting loud" : "tone-quiet"}`}
           href={href({ ...OVERVIEW, states: OPEN_STATES })} title="Shows the sagas that have not ended; those that need attention say why">
-          <span class="number">{count(known.attention)}</span>
+          <Amount of={known.attention} />
           <span class="word"><Icon shape="triangle" />{known.attention === 1 ? "needs" : "need"} attention</span>
         </a>
         <a class={`tile ${known.dead_letters > 0 ? "tone-waiting loud" : "tone-quiet"}`} href="#/dead-letters">
-          <span class="number">{count(known.dead_letters)}</span>
+          <Amount of={known.dead_letters} />
           <span class="word">dead {known.dead_letters === 1 ? "letter" : "letters"}</span>
         </a>
         <ReplicaTile summary={known} />
       </div>
     </div>
   );
+}
+
+function Amount({ of }: { of: number }) {
+  return <span class="number" title={count(of)}>{compact(of)}</span>;
 }
 
 function StateTile({ state, amount, route }: { state: SagaState; amount: number; route: OverviewRoute }) {
@@ -58,7 +62,7 @@ function StateTile({ state, amount, route }: { state: SagaState; amount: number;
   return (
     <a class={`tile tone-${tone} ${amount === 0 ? "zero" : ""} ${isLoud ? "loud" : ""}`}
       href={href({ ...route, states: isOnly ? [] : [state], cursor: null })} aria-current={isCurrent ? "true" : undefined}>
-      <span class="number">{count(amount)}</span><span class="word"><Icon shape={shape} />{word}</span>
+      <Amount of={amount} /><span class="word"><Icon shape={shape} />{word}</span>
     </a>
   );
 }
@@ -75,7 +79,7 @@ function ReplicaTile({ summary: known }: { summary: Summary }) {
   return (
     <a class={`tile ${alive === 0 ? "tone-bad loud" : "tone-quiet"}`} href="#replicas"
       onClick={(event) => { event.preventDefault(); document.getElementById("replicas")?.scrollIntoView({ block: "center" }); }}>
-      <span class="number">{count(alive)}</span><span class="word">{alive === 1 ? "replica" : "replicas"} alive</span>
+      <Amount of={alive} /><span class="word">{alive === 1 ? "replica" : "replicas"} alive</span>
     </a>
   );
 }

@@ -48,7 +48,9 @@ function Whole({ saga: one, route }: { saga: Saga; route: SagaRoute }) {
   useEffect(() => {
     if (!wasAsked.current) return;
     wasAsked.current = false;
-    panel.current?.scrollIntoView({ block: "nearest" });
+    const top = panel.current?.getBoundingClientRect().top ?? 0;
+    const isSeen = top >= 0 && top < innerHeight - 200;
+    if (!isSeen) panel.current?.scrollIntoView();
   }, [route.step]);
   return (
     <>
@@ -62,16 +64,17 @@ function Whole({ saga: one, route }: { saga: Saga; route: SagaRoute }) {
         <section class="panel step-panel" aria-labelledby="step-head" ref={panel}>
           {selected === undefined ? <h2 id="step-head">No steps</h2> : <StepPanel key={selected.name} step={selected} steps={one.steps} />}
         </section>
-        <section class="panel" aria-labelledby="timeline-head">
-          <h2 id="timeline-head">Timeline <span class="muted">UTC</span></h2>
-          <Timeline saga={one} hrefOf={(step) => href({ ...route, step })} onSelect={select} />
-        </section>
-      </div>
-      <div class="columns even">
-        <section class="panel" aria-label="Input"><JsonBlock name="Input" value={one.input} none="none" /></section>
-        <section class="panel" aria-label="Output">
-          <JsonBlock name="Output" value={one.output} none={outputNote(one)} />
-        </section>
+        <div class="stack">
+          <section class="panel" aria-labelledby="timeline-head">
+            <h2 id="timeline-head">Timeline <span class="muted">UTC</span></h2>
+            <Timeline saga={one} hrefOf={(step) => href({ ...route, step })} onSelect={select} />
+          </section>
+          <section class="panel" aria-labelledby="result-head">
+            <h2 id="result-head">Input and output</h2>
+            <JsonBlock name="Input" value={one.input} none="none" />
+            <JsonBlock name="Output" value={one.output} none={outputNote(one)} />
+          </section>
+        </div>
       </div>
     </>
   );
@@ -94,7 +97,7 @@ function Head({ saga: one }: { saga: Saga }) {
       <p class="saga-id"><code>{one.id}</code><Copy text={one.id} label="id" /></p>
       <dl class="facts wide">
         <div><dt>Started</dt><dd><Ago at={one.started_at} /> <span class="muted">{absolute(one.started_at)}</span></dd></div>
-        <div><dt>{one.finished_at === null ? "Running for" : "Took"}</dt><dd>{span}</dd></div>
+        <div><dt>{one.finished_at === null ? "Open for" : "Took"}</dt><dd>{span}</dd></div>
         <div><dt>{one.finished_at === null ? "Last change" : "Ended"}</dt><dd><Ago at={one.finished_at ?? one.updated_at} /></dd></div>
         <div><dt>Revision</dt><dd>{one.revision}</dd></div>
       </dl>

@@ -10,7 +10,9 @@ export function StepPanel({ step, steps }: { step: Step; steps: readonly Step[] 
   return (
     <>
       <div class="step-head">
-        <h2 id="step-head">{step.name}</h2><StepChip state={step.state} />
+        <h2 id="step-head">{step.name}</h2>
+        <StepChip state={step.state} />
+        <button type="button" class="link to-graph" onClick={() => document.getElementById("graph-head")?.parentElement?.scrollIntoView()}>Graph</button>
       </div>
       <p class="lead">{STEP_MEANINGS[step.state]}</p>
       {step.trouble !== null && (
@@ -48,11 +50,15 @@ function Facts({ step, missing }: { step: Step; missing: readonly string[] }) {
       {step.attempt > 0 && sent !== null && (
         <div><dt>Attempt</dt><dd>{step.attempt}{step.generation > 1 && `, generation ${step.generation}`}</dd></div>
       )}
-      {sent !== null && <div><dt>Sent</dt><dd><time dateTime={sent} title={absolute(sent)}>{clock(Date.parse(sent), true)} UTC</time></dd></div>}
+      {sent !== null && (
+        <div>
+          <dt>Sent</dt>
+          <dd><time dateTime={sent} title={absolute(sent)}>{clock(Date.parse(sent), true)} UTC</time>{ended === null && `, ${ago(sent, now.value)}`}</dd>
+        </div>
+      )}
       {sent !== null && ended !== null && (
         <div><dt>Ended</dt><dd><time dateTime={ended} title={absolute(ended)}>{clock(Date.parse(ended), true)} UTC</time>, after {duration(Date.parse(ended) - Date.parse(sent))}</dd></div>
       )}
-      {sent !== null && ended === null && <div><dt>Waiting</dt><dd>{duration(now.value - Date.parse(sent))}</dd></div>}
       {next !== null && (
         <div><dt>Next try</dt><dd>{clock(Date.parse(next))} UTC, {isDue ? `in ${duration(Date.parse(next) - now.value)}` : `due ${ago(next, now.value)}`}</dd></div>
       )}

@@ -35,6 +35,8 @@ function Entry({ entry, saga, hrefOf, onSelect }: { entry: HistoryEntry; saga: S
     return <a href={hrefOf(step)} onClick={(event) => { event.preventDefault(); onSelect(step); }}>{step}</a>;
   };
   const hasSent = entry.sent.length > 0;
+  // A step that is sent again is named once.
+  const about = entry.step !== null && !entry.sent.includes(entry.step) ? entry.step : null;
   return (
     <li class={`tone-${tone}`}>
       <span class="mark"><Icon shape={shape} size={14} /></span>
@@ -43,10 +45,10 @@ function Entry({ entry, saga, hrefOf, onSelect }: { entry: HistoryEntry; saga: S
       </time>
       <div class="what">
         <p>{entry.text}</p>
-        {(entry.step !== null || hasSent) && (
+        {(about !== null || hasSent) && (
           <p class="muted">
-            {entry.step !== null && link(entry.step)}
-            {entry.step !== null && hasSent && " · "}
+            {about !== null && link(about)}
+            {about !== null && hasSent && " · "}
             {hasSent && "sent "}
             {entry.sent.map((step, i) => <Fragment key={step}>{i > 0 && ", "}{link(step)}</Fragment>)}
           </p>
