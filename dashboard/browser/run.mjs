@@ -45,6 +45,7 @@ const VIEWS = [
   { name: "unknown-saga", scenario: "busy", hash: "#/sagas/019ab0ff-0000-7000-8000-00000000dead", ready: ".empty" },
   { name: "away-from-start", scenario: "away", hash: "#/", ready: ".banner.lost" },
   { name: "unavailable-from-start", scenario: "unavailable", hash: "#/", ready: ".banner.lost" },
+  { name: "saga-away-from-start", scenario: "away", hash: `#/sagas/${SAGA_IDS["running"]}`, ready: ".banner.lost" },
   { name: "went-away", scenario: "busy", hash: "#/", ready: "tbody tr", then: { scenario: "away", ready: ".banner.lost" } },
   { name: "saga-went-away", scenario: "busy", hash: `#/sagas/${SAGA_IDS["retrying"]}`, ready: ".drawing .step", then: { scenario: "unavailable", ready: ".banner.lost" } },
   ...Object.entries(SAGA_IDS).map(([name, id]) => (

@@ -32,7 +32,7 @@ export class Fault extends Error {
         "It may be overloaded, or Postgres may be slow: look at /readyz and at the server's log.");
     }
     return new Fault("away", "The server cannot be reached.",
-      "Check that `saga serve` runs and that nothing between it and this browser is down.");
+      "Check that the service (saga serve) runs, and the way from this browser to it.");
   }
 }
 

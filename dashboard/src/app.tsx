@@ -108,13 +108,19 @@ function Indicator() {
       return <p class="indicator tone-quiet"><span class="dot hollow" />{freshness === "loading" ? "Asking…" : "No answer to show"}</p>;
     case "late":
     case "lost":
-      return <p class="indicator tone-bad"><Icon shape="triangle" />{freshness === "late" ? "Late" : "Not reached"}</p>;
+      return <p class="indicator tone-bad"><Icon shape="triangle" />{freshness === "late" ? "Late" : connection.value.isAnswering ? "Not ready" : "Not reached"}</p>;
   }
+}
+
+function silence(freshness: "late" | "lost", isAnswering: boolean, when: string | null): string {
+  const since = when === null ? "yet" : `since ${when}`;
+  if (freshness === "late") return `No answer ${since}, still asking.`;
+  return isAnswering ? `No news ${since}, retrying.` : `Not reached ${since}, retrying.`;
 }
 
 /** Says at once and plainly that what is below is old. */
 function Connection() {
-  const { freshness, since, headline, advice } = connection.value;
+  const { freshness, since, isAnswering, headline, advice } = connection.value;
   const isShown = freshness === "late" || freshness === "lost";
   const when = since === null ? null : `${clock(atServer(since))} UTC`;
   return (
@@ -124,9 +130,7 @@ function Connection() {
           <Icon shape="triangle" size={20} />
           <div>
             <p class="banner-head">
-              {when === null
-                ? "Not reached yet, retrying."
-                : freshness === "late" ? `No answer since ${when}, still asking.` : `Not reached since ${when}, retrying.`}
+              {silence(freshness, isAnswering, when)}
               {when !== null && " What you see below is from then."}
             </p>
             {headline !== null && <p>{headline} {advice}</p>}

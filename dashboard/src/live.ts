@@ -51,6 +51,8 @@ export interface Connection {
   readonly freshness: Freshness;
   /** Browser time of the oldest answer on the screen. */
   readonly since: number | null;
+  /** The server did answer, only not with what was asked for. */
+  readonly isAnswering: boolean;
   readonly headline: string | null;
   readonly advice: string | null;
 }
@@ -69,6 +71,7 @@ export const connection = computed((): Connection => {
   return {
     freshness: worst.state,
     since: asked.length === 0 ? null : Math.min(...asked),
+    isAnswering: worst.feed.fault?.status != null,
     headline: worst.feed.fault?.headline ?? null,
     advice: worst.feed.fault?.advice ?? null,
   };

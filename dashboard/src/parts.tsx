@@ -89,7 +89,10 @@ export function FaultView({ fault, children }: { fault: Fault; children?: Compon
   );
 }
 
-/** Appears only when an answer takes long: a flash at every change of page would be noise. */
+/**
+ * Appears only when an answer takes long: a flash at every change of page would be noise. Why it takes
+ * long, if that is known, stands above the page.
+ */
 export function Loading() {
   return <p class="loading" role="status">Asking the server…</p>;
 }

@@ -1,3 +1,4 @@
+/** What times, ids, reasons and the window title read like. */
 import { describe, expect, it } from "vitest";
 import type { Summary } from "../src/contract";
 import { absolute, ago, bytes, clock, compact, count, duration, idIn, offset, plural, reasonSentence, shortId, title } from "../src/format";

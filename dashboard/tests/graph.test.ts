@@ -1,3 +1,4 @@
+/** The drawing of graphs: known ones by their facts, invented ones by what must hold for all. */
 import { describe, expect, it } from "vitest";
 import { crossings, layered, layersOf, spaced, type Vertex } from "../src/graph/layout";
 import { nameLines, picture, type Box } from "../src/graph/picture";

@@ -1,3 +1,4 @@
+/** The small pure rules: holding the list, JSON, the first curl, what is shown first. */
 import { describe, expect, it } from "vitest";
 import { changed, released, unseen } from "../src/hold";
 import { entryLook, window } from "../src/history";

@@ -1,3 +1,4 @@
+/** The rule of freshness, the pace of asking, and what went wrong in words. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Fault, faultOf } from "../src/api";
 import { advance, delay, empty, EVERY_MS, freshness, PATIENCE_MS, Poller, type Feed } from "../src/poll";

@@ -1,3 +1,4 @@
+/** Addresses of the page, and the questions that follow from them. */
 import { describe, expect, it } from "vitest";
 import { listPath } from "../src/api";
 import { href, isSamePlace, OVERVIEW, parseRoute, type Route } from "../src/route";

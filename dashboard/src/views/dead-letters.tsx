@@ -20,7 +20,7 @@ export function DeadLetters({ route }: { route: Extract<Route, { page: "dead-let
 function Letters({ cursor }: { cursor: string | null }) {
   const { data, fault } = deadLetters.value;
   if (data === null) {
-    return fault === null ? <Loading /> : <FaultView fault={fault}><p><a href="#/dead-letters">The newest dead letters</a></p></FaultView>;
+    return fault === null || !fault.isDefinite ? <Loading /> : <FaultView fault={fault}><p><a href="#/dead-letters">The newest dead letters</a></p></FaultView>;
   }
   if (data.dead_letters.length === 0) {
     return <Empty title={cursor === null ? "No dead letters." : "Nothing older."}><p>Every record that arrived could be read and belonged to a saga.</p></Empty>;

@@ -98,7 +98,7 @@ function List({ route, summary: known }: { route: OverviewRoute; summary: Summar
   }, []);
 
   if (shown === null) {
-    if (fault === null) return <Loading />;
+    if (fault === null || !fault.isDefinite) return <Loading />;
     return <FaultView fault={fault}><p><a href={href(OVERVIEW)}>All sagas, newest first</a></p></FaultView>;
   }
   const { sagas, next } = shown.page;
@@ -109,7 +109,7 @@ function List({ route, summary: known }: { route: OverviewRoute; summary: Summar
       <div class="list-head">
         <Definitions route={route} names={known?.definitions ?? []} />
         <HoldNote hold={hold.value} latest={latest?.page ?? null} />
-        <button type="button" aria-pressed={hold.value.causes.has("button")}
+        <button type="button" aria-pressed={hold.value.causes.has("button")} title="Keeps the list still while you read it"
           onClick={() => set("button", !hold.value.causes.has("button"))}>
           {hold.value.causes.has("button") ? "Go live" : "Hold"}
         </button>
@@ -196,7 +196,7 @@ function Why({ saga }: { saga: SagaSummary }) {
   const { attention, reason } = saga;
   if (attention !== null) {
     return (
-      <span class="why tone-waiting" title={`needs attention since ${absolute(attention.since)}: ${attention.text}`}>
+      <span class={`why tone-${saga.state === "stuck" ? "bad" : "waiting"}`} title={`needs attention since ${absolute(attention.since)}: ${attention.text}`}>
         <Icon shape="triangle" /><span class="offscreen">needs attention: </span>{attention.text}
       </span>
     );

@@ -24,7 +24,7 @@ export function SagaView({ route }: { route: SagaRoute }) {
 }
 
 function Missing({ fault, id }: { fault: typeof saga.value.fault; id: string }) {
-  if (fault === null) return <Loading />;
+  if (fault === null || !fault.isDefinite) return <><h1 class="offscreen">Saga</h1><Loading /></>;
   return (
     <>
       <h1 class="offscreen">Saga</h1>
