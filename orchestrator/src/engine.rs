@@ -12,7 +12,7 @@
 mod incoming;
 pub mod lane;
 mod outgoing;
-mod rendezvous;
+pub(crate) mod rendezvous;
 mod replicas;
 mod rounds;
 mod scan;
