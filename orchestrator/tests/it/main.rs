@@ -1,6 +1,9 @@
 //! The store on a real Postgres and the bus on a real Kafka. One binary: one server of each.
 
-#![allow(clippy::unwrap_used, reason = "clippy sees tests only inside `#[cfg(test)]`")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy sees tests only inside `#[cfg(test)]`"
+)]
 
 mod commit;
 mod database;
