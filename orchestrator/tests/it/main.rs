@@ -5,6 +5,8 @@
     reason = "clippy sees tests only inside `#[cfg(test)]`"
 )]
 
+mod broker;
+mod bus;
 mod commit;
 mod database;
 mod outbox;
