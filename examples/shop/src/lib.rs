@@ -10,5 +10,14 @@
 //! Begin with [`place_order`], the saga; then [`commands`], what the services can be told; then one
 //! service, for example [`inventory`]. [`audit`] says whether the books of all of them agree.
 
+pub mod audit;
 pub mod commands;
+pub mod inventory;
+pub mod orders;
+pub mod payments;
 pub mod place_order;
+pub mod rejection;
+pub mod seed;
+pub mod services;
+pub mod shipping;
+pub mod workload;
