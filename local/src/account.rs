@@ -21,7 +21,7 @@ pub(crate) struct Account {
 impl Account {
     /// The account to change to, or `None` when this process is not root.
     pub(crate) fn unprivileged() -> Result<Option<Self>, Error> {
-        if !rustix::process::geteuid().is_root() {
+        if !crate::process::is_root() {
             return Ok(None);
         }
         let file = Path::new("/etc/passwd");

@@ -1,4 +1,108 @@
 //! Postgres: the only place where a saga's state is kept.
+//!
+//! ```text
+//!   commit      one batch, one statement, one round trip     (the engine; commit.sql)
+//!   load, due   what a lane needs to go on                   (the engine)
+//!   heartbeat, outbox                                        (the engine)
+//!   list, counts, ended, dead_letters, …                     (REST, on the primary, uncached)
+//!        │
+//!     session   one statement at a time, in a task of its own, with bounds on every wait
+//! ```
+//!
+//! Invariant: no transaction of this module spans two statements. So there is nothing to roll
+//! back, no connection can come back to the pool inside a transaction, and a caller that goes away
+//! at any `.await` interrupts nothing: the statement runs to its end and its connection is sound.
+//!
+//! It decides nothing about sagas, publishes nothing, and caches nothing.
+
+use std::fmt;
+use std::str::FromStr as _;
+
+use sqlx::PgPool;
+use sqlx::postgres::PgConnectOptions;
 
 pub mod batch;
+mod commit;
+pub mod dead_letter;
+mod error;
+mod load;
 pub mod loaded;
+mod outbox;
+pub mod overview;
+pub mod replica;
+mod schema;
+mod session;
+
+pub use error::{CommitError, Error, Failure};
+
+use sagas::SagaId;
+
+/// How to reach the database.
+#[derive(Clone)]
+pub struct Settings {
+    /// `postgres://user:password@host:port/database?sslmode=…`. A secret.
+    pub url: String,
+    /// Connections of this replica; each lane uses one at a time, REST the others.
+    pub connections_max: u32,
+    /// Shards of the installation, fixed by its first migration: 1 to 32767.
+    pub shards: u16,
+}
+
+/// Without the URL, which holds a password.
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("connections_max", &self.connections_max)
+            .field("shards", &self.shards)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The database. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Store {
+    pool: PgPool,
+    shards: u16,
+}
+
+impl Store {
+    /// Prepares connections without opening one: a database that is away shows with the first use.
+    ///
+    /// Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// When the URL is malformed, or the number of shards is out of range.
+    pub fn connect(settings: &Settings) -> Result<Self, Error> {
+        if settings.shards == 0 || i16::try_from(settings.shards).is_err() {
+            return Err(Error::ShardsOutOfRange(settings.shards));
+        }
+        let options = PgConnectOptions::from_str(&settings.url).map_err(Error::Url)?;
+        Ok(Self {
+            pool: session::pool(options, settings.connections_max),
+            shards: settings.shards,
+        })
+    }
+
+    /// Shards of the installation.
+    #[must_use]
+    pub fn shards(&self) -> u16 {
+        self.shards
+    }
+
+    /// Ends all connections, once what runs on them has ended.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    /// The number of shards, as the database has it.
+    fn shards_stored(&self) -> i16 {
+        i16::try_from(self.shards).expect("connect has checked that it fits")
+    }
+
+    /// The shard of a saga, as the database has it.
+    fn shard(&self, saga: SagaId) -> i16 {
+        let shard = saga.shard(self.shards);
+        i16::try_from(shard).expect("connect has checked that all shards fit")
+    }
+}

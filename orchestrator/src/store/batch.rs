@@ -105,6 +105,9 @@ pub struct Postponement {
 /// A record that nobody can use, kept for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetter {
+    /// The id of the Kafka cluster, because offsets of another cluster start again; empty while it
+    /// is unknown.
+    pub cluster: String,
     /// Topic, partition and offset that it was read from.
     pub topic: String,
     /// Partition.

@@ -1,0 +1,150 @@
+//! What can go wrong between the service and its database, by what a caller may do about it.
+//!
+//! Text of the database is in the sources, for the log; it must not leave the process.
+
+use std::time::Duration;
+
+use sagas::SagaId;
+use sqlx::postgres::{PgDatabaseError, PgSeverity};
+
+/// Why a statement gave no rows.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// There was no connection: the database has not seen the statement.
+    #[error("cannot get a connection to Postgres")]
+    NotSent(#[source] sqlx::Error),
+    /// The database, or the connection, said no.
+    #[error("the statement failed")]
+    Answered(#[source] sqlx::Error),
+    /// The database said nothing; the connection was closed.
+    #[error("Postgres has not answered within {} s", within.as_secs())]
+    Silent {
+        /// How long it had.
+        within: Duration,
+    },
+    /// The runtime shut down before the answer came.
+    #[error("the process is shutting down")]
+    Abandoned,
+}
+
+impl Failure {
+    /// The SQLSTATE of an error that rolled the statement back for certain.
+    ///
+    /// Postgres reports an error of a transaction that has not committed as ERROR. FATAL says that
+    /// the connection ends, which may be just after the commit.
+    fn rolled_back(&self) -> Option<&str> {
+        let Self::Answered(sqlx::Error::Database(error)) = self else {
+            return None;
+        };
+        let error = error.try_downcast_ref::<PgDatabaseError>()?;
+        (error.severity() == PgSeverity::Error).then(|| error.code())
+    }
+}
+
+/// Why a commit did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum CommitError {
+    /// Nothing is committed; the same batch may succeed if tried again now.
+    #[error("the commit collided with another one")]
+    Retry(#[source] Failure),
+    /// Nothing is committed, and this batch never will be: the data of one of its members cannot be
+    /// stored. The caller bisects.
+    #[error("the batch holds data that cannot be stored")]
+    Data(#[source] Failure),
+    /// The connection was lost, and with it the answer: everything is committed, or nothing.
+    #[error("the outcome of the commit is unknown")]
+    Ambiguous(#[source] Failure),
+    /// Nothing is committed; the database is away or in trouble.
+    #[error("the commit was not possible")]
+    Unavailable(#[source] Failure),
+}
+
+impl From<Failure> for CommitError {
+    fn from(failure: Failure) -> Self {
+        if let Failure::NotSent(_) | Failure::Answered(sqlx::Error::PoolClosed) = failure {
+            return Self::Unavailable(failure);
+        }
+        if let Failure::Answered(sqlx::Error::Encode(_)) = failure {
+            return Self::Data(failure);
+        }
+        match failure.rolled_back() {
+            Some("40001" | "40P01") => Self::Retry(failure),
+            // Data exceptions, integrity violations, and what exceeds a limit of the server, such
+            // as a row of more than 1 GiB.
+            Some(code) if ["22", "23", "54"].contains(&&code[..2]) => Self::Data(failure),
+            Some(_) => Self::Unavailable(failure),
+            None => Self::Ambiguous(failure),
+        }
+    }
+}
+
+/// Why the database could not be read, prepared or checked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The URL is malformed. The source does not repeat it.
+    #[error("the URL of the database cannot be read")]
+    Url(#[source] sqlx::Error),
+    /// More shards than the schema can number, or none.
+    #[error("an installation has 1 to {max} shards, not {0}", max = i16::MAX)]
+    ShardsOutOfRange(u16),
+    /// The database is away or in trouble; later it may answer.
+    #[error("the database is not available")]
+    Unavailable(#[source] Failure),
+    /// The database refuses the statement, and will refuse it again: the schema is not the one of
+    /// this binary, or rights are missing.
+    #[error("the database refused a statement of this service")]
+    Refused(#[source] Failure),
+    /// What is stored of a saga cannot be read by this binary.
+    #[error("{part} of saga {saga} cannot be read")]
+    Unreadable {
+        /// Which saga.
+        saga: SagaId,
+        /// `the row`, `the history`.
+        part: &'static str,
+        /// Why not.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// What is stored of the outbox cannot be read by this binary.
+    #[error("the events of an outbox row cannot be read")]
+    UnreadableOutbox(#[source] serde_json::Error),
+    /// The schema could not be brought up to date.
+    #[error("the schema could not be migrated")]
+    Migration(#[source] sqlx::migrate::MigrateError),
+    /// The database has no schema, or an older one than this binary needs.
+    #[error("the database lacks the migrations {missing:?}; run `saga migrate`")]
+    NotMigrated {
+        /// Versions.
+        missing: Vec<i64>,
+    },
+    /// The number of shards is fixed when the service is installed.
+    #[error(
+        "the database was installed with {stored} shards, the configuration says {configured}; \
+         set it to {stored}"
+    )]
+    ShardsDiffer {
+        /// What the database was installed with.
+        stored: u16,
+        /// What the settings say.
+        configured: u16,
+    },
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        match failure.rolled_back() {
+            // Resources, intervention of an operator, a standby that took over, or a timeout.
+            Some(code) if ["53", "57", "25", "55"].contains(&&code[..2]) => {
+                Self::Unavailable(failure)
+            }
+            Some(_) => Self::Refused(failure),
+            None => Self::Unavailable(failure),
+        }
+    }
+}
+
+/// A column that does not have the type that this binary expects.
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Refused(Failure::Answered(error))
+    }
+}

@@ -1,0 +1,121 @@
+//! What a lane needs to go on: sagas with their history, and who is due.
+//!
+//! Row and history are read by one statement, hence from one snapshot: a history that is ahead of
+//! its row would bring back a saga that never was.
+
+use chrono::{DateTime, Utc};
+use sagas::machine::{Entry, Status};
+use sagas::{SagaId, Timestamp};
+use sqlx::Row as _;
+use sqlx::postgres::PgRow;
+
+use super::commit::column;
+use super::loaded::{Loaded, SagaRow};
+use super::{Error, Store};
+
+impl Store {
+    /// Rows and whole histories, in no particular order. Unknown ids are simply absent.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unreadable`] names the first saga that this binary cannot read: ask again without
+    /// it. Otherwise, when the database is away or refuses.
+    pub async fn load(&self, ids: &[SagaId]) -> Result<Vec<Loaded>, Error> {
+        let statement = sqlx::query(
+            "SELECT s.*, ARRAY(
+                 SELECT h.entry FROM saga_history h
+                 WHERE h.shard = s.shard AND h.saga_id = s.id ORDER BY h.revision
+             ) AS history
+             FROM unnest($1::smallint[], $2::uuid[]) AS l (shard, id)
+             JOIN saga s ON s.shard = l.shard AND s.id = l.id",
+        )
+        .bind(column(ids, |id| self.shard(*id)))
+        .bind(column(ids, |id| id.0));
+        self.run(statement).await?.iter().map(read_loaded).collect()
+    }
+
+    /// Sagas of these shards whose wake has come, the longest due first.
+    ///
+    /// # Errors
+    ///
+    /// When the database is away or refuses.
+    pub async fn due(&self, shards: &[u16], limit: u32) -> Result<Vec<SagaId>, Error> {
+        // One index range per shard, and no more of it than the limit.
+        let statement = sqlx::query(
+            "SELECT due.id FROM unnest($1::smallint[]) AS asked (shard) CROSS JOIN LATERAL (
+                 SELECT s.id, s.wake_at FROM saga s
+                 WHERE s.shard = asked.shard AND s.wake_at <= statement_timestamp()
+                 ORDER BY s.wake_at LIMIT $2
+             ) AS due
+             ORDER BY due.wake_at, due.id LIMIT $2",
+        );
+        // A shard beyond the schema's range holds nothing.
+        let shards: Vec<i16> = shards
+            .iter()
+            .filter_map(|s| i16::try_from(*s).ok())
+            .collect();
+        let rows = self
+            .run(statement.bind(shards).bind(i64::from(limit)))
+            .await?;
+        rows.iter()
+            .map(|row| Ok(SagaId(row.try_get("id")?)))
+            .collect()
+    }
+}
+
+fn read_loaded(row: &PgRow) -> Result<Loaded, Error> {
+    let saga = read_row(row)?;
+    let texts: Vec<String> = row.try_get("history")?;
+    let entries = texts.iter().map(|text| serde_json::from_str::<Entry>(text));
+    let history = entries
+        .collect::<Result<_, _>>()
+        .map_err(unreadable(saga.id, "the history"))?;
+    Ok(Loaded { row: saga, history })
+}
+
+/// Reads a row of the table `saga`.
+pub(super) fn read_row(row: &PgRow) -> Result<SagaRow, Error> {
+    let id = SagaId(row.try_get("id")?);
+    let at = |column: &str| {
+        let at: Option<DateTime<Utc>> = row.try_get(column)?;
+        Ok::<_, sqlx::Error>(at.map(Timestamp::from))
+    };
+    let always = |column: &str| {
+        let at: DateTime<Utc> = row.try_get(column)?;
+        Ok::<_, sqlx::Error>(Timestamp::from(at))
+    };
+    let status: &str = row.try_get("status")?;
+    let status = Status::ALL
+        .into_iter()
+        .find(|known| known.as_str() == status)
+        .ok_or_else(|| {
+            unreadable(id, "the status")(format!("this binary does not know {status:?}"))
+        })?;
+    let version: i64 = row.try_get("version")?;
+    let revision: i64 = row.try_get("revision")?;
+    let moving: &str = row.try_get("moving")?;
+    Ok(SagaRow {
+        id,
+        definition: row.try_get("definition")?,
+        version: u32::try_from(version).map_err(unreadable(id, "the version"))?,
+        fingerprint: row.try_get("fingerprint")?,
+        status,
+        revision: u64::try_from(revision).map_err(unreadable(id, "the revision"))?,
+        started_at: always("started_at")?,
+        updated_at: always("updated_at")?,
+        finished_at: at("finished_at")?,
+        wake_at: at("wake_at")?,
+        moving: serde_json::from_str(moving).map_err(unreadable(id, "the state"))?,
+    })
+}
+
+fn unreadable<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
+    saga: SagaId,
+    part: &'static str,
+) -> impl FnOnce(E) -> Error {
+    move |source| Error::Unreadable {
+        saga,
+        part,
+        source: source.into(),
+    }
+}

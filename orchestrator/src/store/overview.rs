@@ -1,0 +1,153 @@
+//! What REST and the dashboard read: lists, counts, who has ended.
+//!
+//! Always from the primary and never from a cache, so that an answer is never older than the
+//! question.
+
+use std::collections::BTreeMap;
+
+use sagas::machine::Status;
+use sagas::{SagaId, Timestamp};
+use sqlx::{AssertSqlSafe, Row as _};
+
+use super::commit::column;
+use super::load::read_row;
+use super::loaded::SagaRow;
+use super::{Error, Store};
+
+/// Which sagas a list shows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ListFilter {
+    /// Only these; empty: all.
+    pub states: Vec<Status>,
+    /// Only this definition.
+    pub definition: Option<String>,
+    /// Only what comes after this one, the last of the page before: its start and id.
+    pub before: Option<(Timestamp, SagaId)>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// How many there are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Sagas by status; every status has a number.
+    pub by_status: BTreeMap<Status, u64>,
+    /// Sagas that a person should look at: stuck, or trying beyond their retry policy.
+    pub attention: u64,
+    /// Dead letters.
+    pub dead_letters: u64,
+}
+
+impl Store {
+    /// Sagas, newest first by start and id.
+    ///
+    /// # Errors
+    ///
+    /// When the database is away or refuses.
+    pub async fn list(&self, filter: &ListFilter) -> Result<Vec<SagaRow>, Error> {
+        let mut statement =
+            sqlx::query(AssertSqlSafe(list_sql(filter))).bind(i64::from(filter.limit));
+        if let Some((started_at, id)) = filter.before {
+            statement = statement.bind(started_at.to_chrono()).bind(id.0);
+        }
+        if let Some(definition) = &filter.definition {
+            statement = statement.bind(definition.clone());
+        }
+        self.run(statement).await?.iter().map(read_row).collect()
+    }
+
+    /// Counts of everything, from one snapshot.
+    ///
+    /// # Errors
+    ///
+    /// When the database is away or refuses.
+    pub async fn counts(&self) -> Result<Counts, Error> {
+        // What has not ended is little and has an index; what has ended is much and has a tally.
+        let statement = sqlx::query(
+            "SELECT status AS kind, count(*)::bigint AS count FROM saga
+             WHERE status IN ('running', 'compensating', 'stuck') GROUP BY status
+             UNION ALL
+             SELECT status, sum(sagas)::bigint FROM saga_tally GROUP BY status
+             UNION ALL
+             SELECT 'attention', count(*) FROM saga WHERE needs_attention
+             UNION ALL
+             SELECT 'dead_letters', count(*) FROM dead_letter",
+        );
+        let zero = Status::ALL.into_iter().map(|status| (status, 0));
+        let mut counts = Counts {
+            by_status: zero.collect(),
+            ..Counts::default()
+        };
+        for row in self.run(statement).await? {
+            let (kind, count): (&str, i64) = (row.try_get("kind")?, row.try_get("count")?);
+            let count = count.unsigned_abs();
+            match kind {
+                "attention" => counts.attention = count,
+                "dead_letters" => counts.dead_letters = count,
+                status => {
+                    let known = Status::ALL
+                        .into_iter()
+                        .find(|known| known.as_str() == status);
+                    // A status of a newer binary has no place here.
+                    if let Some(known) = known {
+                        counts.by_status.insert(known, count);
+                    }
+                }
+            }
+        }
+        Ok(counts)
+    }
+
+    /// Which of these have ended or are stuck, so that waiting for them longer is of no use.
+    ///
+    /// # Errors
+    ///
+    /// When the database is away or refuses.
+    pub async fn ended(&self, ids: &[SagaId]) -> Result<Vec<SagaId>, Error> {
+        let statement = sqlx::query(
+            "SELECT s.id FROM unnest($1::smallint[], $2::uuid[]) AS l (shard, id)
+             JOIN saga s ON s.shard = l.shard AND s.id = l.id
+             WHERE s.status IN ('completed', 'compensated', 'stuck')",
+        )
+        .bind(column(ids, |id| self.shard(*id)))
+        .bind(column(ids, |id| id.0));
+        let rows = self.run(statement).await?;
+        rows.iter()
+            .map(|row| Ok(SagaId(row.try_get("id")?)))
+            .collect()
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    ///
+    /// When it does not.
+    pub async fn ping(&self) -> Result<(), Error> {
+        self.run(sqlx::query("SELECT 1")).await?;
+        Ok(())
+    }
+}
+
+/// Conditions are written out, each only where it is asked for, because the planner finds the right
+/// index only then. Nothing in the text comes from outside.
+fn list_sql(filter: &ListFilter) -> String {
+    let mut conditions = Vec::new();
+    let mut arguments = 1;
+    if !filter.states.is_empty() {
+        let states: Vec<String> = column(&filter.states, |state| format!("'{state}'"));
+        conditions.push(format!("status IN ({})", states.join(", ")));
+    }
+    if filter.before.is_some() {
+        conditions.push("(started_at, id) < ($2, $3)".to_owned());
+        arguments = 3;
+    }
+    if filter.definition.is_some() {
+        conditions.push(format!("definition = ${}", arguments + 1));
+    }
+    let condition = if conditions.is_empty() {
+        String::new()
+    } else {
+        format!("WHERE {}", conditions.join(" AND "))
+    };
+    format!("SELECT * FROM saga {condition} ORDER BY started_at DESC, id DESC LIMIT $1")
+}

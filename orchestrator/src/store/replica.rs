@@ -1,0 +1,112 @@
+//! Which replicas live: each says so every half second, and learns of the others by the same
+//! statement.
+//!
+//! This is affinity, never correctness: two replicas that both believe to hold a partition do no
+//! harm. All times are the database's.
+
+use chrono::{DateTime, Utc};
+use sagas::Timestamp;
+use sqlx::Row as _;
+use sqlx::postgres::PgRow;
+use uuid::Uuid;
+
+use super::{Error, Store};
+
+/// This process, as it introduces itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replica {
+    /// New with every start of the process.
+    pub id: Uuid,
+    /// For people: the host's name, say.
+    pub name: String,
+    /// When the process started.
+    pub started_at: Timestamp,
+}
+
+/// A replica that was seen alive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReplicaSeen {
+    /// Its id.
+    pub id: Uuid,
+    /// Its name.
+    pub name: String,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// When it last said that it lives.
+    pub heartbeat_at: Timestamp,
+}
+
+impl Store {
+    /// Says that this replica lives; returns all that do (heartbeat younger than 2 s), this one
+    /// included, ordered by id, and the database's time. Rows that are dead for an hour go.
+    ///
+    /// # Errors
+    ///
+    /// When the database is away or refuses.
+    pub async fn heartbeat(
+        &self,
+        replica: &Replica,
+    ) -> Result<(Vec<ReplicaSeen>, Timestamp), Error> {
+        let statement = sqlx::query(
+            "WITH own AS (
+                 INSERT INTO replica (id, name, started_at, heartbeat_at)
+                 VALUES ($1, $2, $3, clock_timestamp())
+                 ON CONFLICT (id) DO UPDATE SET heartbeat_at = excluded.heartbeat_at
+                 RETURNING id, name, started_at, heartbeat_at
+             ), purged AS (
+                 DELETE FROM replica
+                 WHERE heartbeat_at < statement_timestamp() - interval '1 hour' AND id <> $1
+             )
+             SELECT *, clock_timestamp() AS database_time FROM (
+                 SELECT * FROM own
+                 UNION ALL
+                 SELECT id, name, started_at, heartbeat_at FROM replica
+                 WHERE id <> $1 AND heartbeat_at > statement_timestamp() - interval '2 s'
+             ) AS alive ORDER BY id",
+        )
+        .bind(replica.id)
+        .bind(replica.name.clone())
+        .bind(replica.started_at.to_chrono());
+        let rows = self.run(statement).await?;
+        let own = rows.first().ok_or(sqlx::Error::RowNotFound)?;
+        let now: DateTime<Utc> = own.try_get("database_time")?;
+        let alive = rows.iter().map(|row| Ok(read(row)?));
+        Ok((alive.collect::<Result<_, Error>>()?, now.into()))
+    }
+
+    /// Takes this replica off the list, so that others need not wait for its silence.
+    ///
+    /// # Errors
+    ///
+    /// When the database is away or refuses; the others then notice within 2 s.
+    pub async fn leave(&self, replica: Uuid) -> Result<(), Error> {
+        let statement = sqlx::query("DELETE FROM replica WHERE id = $1").bind(replica);
+        self.run(statement).await?;
+        Ok(())
+    }
+
+    /// Replicas that live, ordered by name.
+    ///
+    /// # Errors
+    ///
+    /// When the database is away or refuses.
+    pub async fn replicas(&self) -> Result<Vec<ReplicaSeen>, Error> {
+        let statement = sqlx::query(
+            "SELECT id, name, started_at, heartbeat_at FROM replica
+             WHERE heartbeat_at > statement_timestamp() - interval '2 s' ORDER BY name, id",
+        );
+        let rows = self.run(statement).await?;
+        rows.iter().map(|row| Ok(read(row)?)).collect()
+    }
+}
+
+fn read(row: &PgRow) -> Result<ReplicaSeen, sqlx::Error> {
+    let started_at: DateTime<Utc> = row.try_get("started_at")?;
+    let heartbeat_at: DateTime<Utc> = row.try_get("heartbeat_at")?;
+    Ok(ReplicaSeen {
+        id: row.try_get("id")?,
+        name: row.try_get("name")?,
+        started_at: started_at.into(),
+        heartbeat_at: heartbeat_at.into(),
+    })
+}

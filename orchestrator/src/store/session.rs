@@ -1,0 +1,93 @@
+//! How one statement gets to the database: on a pooled connection, with bounds on every wait.
+//!
+//! Invariant: a statement that was begun is never cancelled. It runs in a task of its own, and a
+//! connection whose answer was not awaited is closed, never given back. (With sqlx 0.9, a cancelled
+//! `begin()` would leave a pooled connection inside a transaction, and later writes on it vanish;
+//! nothing here begins a transaction.)
+
+use std::time::Duration;
+
+use sqlx::pool::PoolOptions;
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgRow};
+use sqlx::query::Query;
+use sqlx::{PgPool, Postgres};
+
+use super::{Failure, Store};
+
+/// A statement with its arguments.
+pub(super) type Statement = Query<'static, Postgres, PgArguments>;
+
+/// How long a caller waits for a connection, opening one included: long enough for a failover by
+/// DNS to be noticed, short enough that REST still answers in time.
+const CONNECTION_WITHIN: Duration = Duration::from_secs(3);
+
+/// The server gives up on a statement after 10 s ([`SETTINGS`]); a server that is silent for longer
+/// than that is gone.
+const ANSWER_WITHIN: Duration = Duration::from_secs(15);
+
+/// What every connection is told.
+///
+/// * Every statement here goes by an index. A fresh table has no statistics, and the plan of a
+///   prepared statement stays: without these settings the first minutes of an installation may be
+///   spent in sequential scans. A merge join would also lock rows in another order than they came.
+/// * `generic`: planning the commit takes longer than running it.
+/// * `jit`: compiling a statement that runs for a millisecond takes a hundred.
+const SETTINGS: &str = "
+    SET statement_timeout = '10s';
+    SET lock_timeout = '5s';
+    SET idle_in_transaction_session_timeout = '10s';
+    SET plan_cache_mode = force_generic_plan;
+    SET enable_seqscan = off;
+    SET enable_mergejoin = off;
+    SET jit = off;
+    SET timezone = 'UTC';
+";
+
+pub(super) fn pool(options: PgConnectOptions, connections_max: u32) -> PgPool {
+    PoolOptions::new()
+        .max_connections(connections_max)
+        .acquire_timeout(CONNECTION_WITHIN)
+        // sqlx tests a connection when it comes back; testing it again would cost every statement
+        // a round trip. One that broke in between fails, and the caller handles that anyway.
+        .test_before_acquire(false)
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                sqlx::raw_sql(SETTINGS).execute(connection).await?;
+                Ok(())
+            })
+        })
+        .connect_lazy_with(options.application_name("saga-orchestrator"))
+}
+
+impl Store {
+    /// Runs one statement, which is its own transaction, to its end.
+    pub(super) async fn run(&self, statement: Statement) -> Result<Vec<PgRow>, Failure> {
+        let pool = self.pool.clone();
+        let task = tokio::spawn(async move {
+            let mut connection = pool.acquire().await.map_err(Failure::NotSent)?;
+            let answer = statement.fetch_all(&mut *connection);
+            if let Ok(answer) = tokio::time::timeout(ANSWER_WITHIN, answer).await {
+                return answer.map_err(Failure::Answered);
+            }
+            // Its answer may still come, to whoever asks next: nobody must.
+            drop(connection.detach());
+            Err(Failure::Silent {
+                within: ANSWER_WITHIN,
+            })
+        });
+        match task.await {
+            Ok(outcome) => outcome,
+            Err(ended) => match ended.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => Err(Failure::Abandoned),
+            },
+        }
+    }
+
+    /// As [`Store::run`], for statements that answer with exactly one row.
+    pub(super) async fn run_one(&self, statement: Statement) -> Result<PgRow, Failure> {
+        let mut rows = self.run(statement).await?;
+        rows.pop()
+            .ok_or(Failure::Answered(sqlx::Error::RowNotFound))
+    }
+}
