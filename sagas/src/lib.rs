@@ -5,19 +5,23 @@
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
+pub mod barrier;
 pub mod command;
 pub mod definition;
 pub mod direction;
+pub mod fault;
 pub mod id;
 pub mod json;
 pub mod machine;
 pub mod name;
 pub mod retry;
 pub mod time;
+pub mod wire;
 
 pub use command::Command;
 pub use definition::{Definition, DefinitionBuilder, StepKind};
 pub use direction::{Direction, Outcome};
+pub use fault::Fault;
 pub use id::{CommandId, OrderId, SagaId};
 pub use json::Json;
 pub use machine::{Event, Refusal, Saga, Status, Transition, transition};

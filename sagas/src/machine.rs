@@ -35,7 +35,7 @@ pub use entry::{Entry, EntryKind, Sent};
 pub use event::{Event, Reply};
 pub use order::{Order, OrderKind, OrderResult};
 pub use restore::{Row, Unrestorable};
-pub use saga::{Fault, Flight, Moving, Papers, Progress, Reason, Saga, Status, Trouble, Waits};
+pub use saga::{Flight, Moving, Papers, Progress, Reason, Saga, Status, Trouble, Waits};
 pub use wake::CONFIRM_WITHIN;
 
 use crate::definition::Definition;

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::needs::Replies;
-use super::unbuildable::Unbuildable;
+use super::unbuildable::{Unbuildable, catch_panic};
 use crate::json::Json;
 
 /// Builds a command's payload, or the output, from the input and the replies so far.
@@ -23,10 +23,12 @@ pub(super) fn schema_of<T: JsonSchema>() -> Schema {
     SchemaGenerator::default().into_root_schema_for::<T>()
 }
 
+/// A type's own `Deserialize` is a user's code too: its panic makes the text unreadable, no more.
 pub(super) fn check<T: DeserializeOwned>(text: &Json) -> Result<(), String> {
-    text.read::<T>()
-        .map(drop)
-        .map_err(|error| error.to_string())
+    match catch_panic(|| text.read::<T>().map(drop)) {
+        Ok(read) => read.map_err(|error| error.to_string()),
+        Err(message) => Err(format!("its type panicked: {message}")),
+    }
 }
 
 pub(super) fn read_input<I: DeserializeOwned>(input: &Json) -> Result<I, Unbuildable> {

@@ -44,12 +44,16 @@ pub enum Unbuildable {
 
 /// Runs a user's closure; a panic becomes a value, so that it parks one saga and not a lane.
 pub(super) fn catch<T>(build: impl FnOnce() -> Result<T, Unbuildable>) -> Result<T, Unbuildable> {
-    catch_unwind(AssertUnwindSafe(build)).unwrap_or_else(|panic| {
-        let message = panic
+    catch_panic(build).unwrap_or_else(|message| Err(Unbuildable::Panicked { message }))
+}
+
+/// Runs a user's code; `Err` is the message of its panic.
+pub(super) fn catch_panic<T>(run: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(run)).map_err(|panic| {
+        panic
             .downcast_ref::<&str>()
             .map(|message| (*message).to_owned())
             .or_else(|| panic.downcast_ref::<String>().cloned())
-            .unwrap_or_else(|| "no message".to_owned());
-        Err(Unbuildable::Panicked { message })
+            .unwrap_or_else(|| "no message".to_owned())
     })
 }

@@ -3,7 +3,7 @@
 //! It is what an operator reads, and where the bytes of input, commands and replies live. One flat
 //! record, because opaque JSON does not survive serde's tagged enums.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::order::{Order, OrderResult};
 use super::saga::Status;
@@ -37,7 +37,11 @@ pub struct Entry {
     /// Where the saga stood after it.
     pub status: Status,
     /// The input, on `started`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub input: Option<Json>,
     /// The step that a reply is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -52,7 +56,11 @@ pub struct Entry {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
     /// A reply's payload.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub payload: Option<Json>,
     /// The order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -64,7 +72,11 @@ pub struct Entry {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sent: Vec<Sent>,
     /// The saga's result, once completed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub output: Option<Json>,
     /// Why there is no result although the saga completed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -83,6 +95,16 @@ pub struct Sent {
     /// Which try.
     pub attempt: u32,
     /// The bytes, the first time; sent again as they are.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub payload: Option<Json>,
+}
+
+/// Reads a field that is there. Serde alone takes `null` for an absent `Option`; here `null` is a
+/// value like any other: the input, payload or reply of a type that has nothing to say.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Json>, D::Error> {
+    Json::deserialize(deserializer).map(Some)
 }

@@ -4,10 +4,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::entry::EntryKind;
-use super::saga::{Fault, Progress, Reason, Status, Trouble};
+use super::saga::{Progress, Reason, Status, Trouble};
 use super::turn::Turn;
 use super::{Direction, Refusal, Transition};
 use crate::definition::StepKind;
+use crate::fault::Fault;
 use crate::id::OrderId;
 use crate::json::Json;
 
@@ -91,10 +92,7 @@ fn cancel(turn: &mut Turn<'_>, order: &Order) -> Result<OrderResult, Refusal> {
 
 /// The reason of a saga that an operator's cancel turned back.
 pub(super) fn cancelled(order: &Order) -> Reason {
-    let fault = Fault {
-        code: "cancelled".to_owned(),
-        message: order.reason.clone(),
-    };
+    let fault = Fault::new("cancelled", order.reason.clone());
     Reason::Cancelled {
         actor: order.actor.clone(),
         fault,
@@ -113,7 +111,7 @@ fn point_of_no_return(turn: &Turn<'_>) -> Point {
     let Some(pivot) = turn.definition.pivot() else {
         let steps = turn.definition.steps().iter().enumerate();
         let mut retriable = steps.filter(|(_, step)| step.kind == StepKind::Retriable);
-        let is_ahead = retriable.all(|(step, _)| is_unsent(turn.progress(step)));
+        let is_ahead = retriable.all(|(step, _)| is_out_of_play(turn.progress(step)));
         return if is_ahead {
             Point::Ahead
         } else {
@@ -121,7 +119,7 @@ fn point_of_no_return(turn: &Turn<'_>) -> Point {
         };
     };
     match turn.progress(pivot) {
-        progress if is_unsent(progress) => Point::Ahead,
+        progress if is_out_of_play(progress) => Point::Ahead,
         Progress::Forward(_) => Point::InFlight(pivot),
         Progress::Fencing(_) => Point::Asked,
         // It took effect, or nobody can tell.
@@ -135,9 +133,11 @@ fn point_of_no_return(turn: &Turn<'_>) -> Point {
     }
 }
 
-fn is_unsent(progress: &Progress) -> bool {
+/// Whether the step has no effect and gets none while the saga stands as it does: it was never
+/// sent, or it was refused although its command promised never to be.
+fn is_out_of_play(progress: &Progress) -> bool {
     match progress {
-        Progress::Idle => true,
+        Progress::Idle | Progress::Parked(Trouble::RefusedUnexpectedly { .. }) => true,
         Progress::Parked(Trouble::CommandUnbuildable { direction, .. }) => {
             *direction == Direction::Forward
         }

@@ -7,11 +7,12 @@
 use super::entry::EntryKind;
 use super::event::Reply;
 use super::order::cancelled;
-use super::saga::{Fault, Flight, Progress, Reason, Trouble, Waits};
+use super::saga::{Flight, Progress, Reason, Trouble, Waits};
 use super::turn::Turn;
 use super::wake::give_up;
 use super::{Direction, Outcome, Refusal, Transition};
 use crate::definition::{Definition, StepKind};
+use crate::fault::Fault;
 use crate::json::Json;
 
 pub(super) fn apply(mut turn: Turn<'_>, reply: Reply) -> Result<Transition, Refusal> {
@@ -148,11 +149,16 @@ fn took_effect(turn: &mut Turn<'_>, step: usize, payload: &Json) {
     }
 }
 
+/// A refusal is definite: nothing happened. Against the command's promise a person decides what
+/// follows; one whose cancel waits for the pivot has decided already.
 fn refused(turn: &mut Turn<'_>, step: usize, fault: Fault) {
-    turn.next.moving.cancel = None;
+    let cancel = turn.next.moving.cancel.take();
     if turn.definition.steps()[step].refusable {
         turn.set(step, Progress::Refused(fault.clone()));
         turn.turn_back(|step| Reason::Refused { step, fault }, step);
+    } else if let Some(order) = cancel {
+        turn.set(step, Progress::Refused(fault));
+        turn.turn_back(|_| cancelled(&order), step);
     } else {
         turn.park(step, Trouble::RefusedUnexpectedly { fault });
     }
@@ -169,10 +175,7 @@ fn never_will(turn: &mut Turn<'_>, step: usize) {
         Some(order) => turn.turn_back(|_| cancelled(&order), step),
         None => {
             let message = "the participant had undone or fenced it before".to_owned();
-            let fault = Fault {
-                code: "already-compensated".to_owned(),
-                message,
-            };
+            let fault = Fault::new("already-compensated", message);
             turn.turn_back(|step| Reason::UndoneElsewhere { step, fault }, step);
         }
     }
@@ -222,8 +225,7 @@ fn retry_later(
 /// What the participant said. An outcome decides by itself: a payload of another shape than a
 /// fault's is shown as it is, and changes nothing.
 fn fault(payload: &Json, otherwise: &str) -> Fault {
-    payload.read().unwrap_or_else(|_| Fault {
-        code: otherwise.to_owned(),
-        message: payload.text().to_owned(),
-    })
+    payload
+        .read()
+        .unwrap_or_else(|_| Fault::new(otherwise.to_owned(), payload.text().to_owned()))
 }

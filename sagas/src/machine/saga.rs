@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::order::{Order, OrderResult};
 use crate::definition::{Definition, Replies, Unbuildable};
 use crate::direction::Direction;
+use crate::fault::Fault;
 use crate::id::{OrderId, SagaId};
 use crate::json::Json;
 use crate::time::Timestamp;
@@ -66,16 +67,6 @@ impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
-}
-
-/// A business refusal, or the reason of a failure, in a participant's words.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Fault {
-    /// Short and stable, for programs: `card-declined`.
-    pub code: String,
-    /// For people.
-    #[serde(default)]
-    pub message: String,
 }
 
 /// A command that was put in flight and has no final answer yet.

@@ -10,8 +10,9 @@ use std::time::Duration;
 use super::entry::EntryKind;
 use super::saga::{Flight, Progress, Reason, Saga, Waits};
 use super::turn::Turn;
-use super::{Fault, Refusal, Transition};
+use super::{Refusal, Transition};
 use crate::definition::StepKind;
+use crate::fault::Fault;
 use crate::time::Timestamp;
 
 /// A command that is not known to be published is sent again after this time.
@@ -78,10 +79,7 @@ pub(super) fn give_up(turn: &mut Turn<'_>, step: usize, flight: &Flight) {
         None => "the participant stayed silent".to_owned(),
     };
     let message = format!("no success in {} attempts; {last}", flight.attempt);
-    let fault = Fault {
-        code: "attempts-exhausted".to_owned(),
-        message,
-    };
+    let fault = Fault::new("attempts-exhausted", message);
     turn.set(step, Progress::Unknown);
     turn.turn_back(|step| Reason::Exhausted { step, fault }, step);
 }

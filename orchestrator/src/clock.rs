@@ -1,0 +1,50 @@
+//! The service's clock: Postgres time, so that replicas' own clocks may differ and jump.
+//!
+//! An offset between this process's monotonic clock and the database's is measured at every
+//! heartbeat and commit. This is the only module that reads a clock for decisions.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
+
+use sagas::Timestamp;
+
+/// Database time, estimated from the monotonic clock.
+#[derive(Debug)]
+pub struct Clock {
+    origin: Instant,
+    /// Database time at `origin`, in microseconds.
+    epoch_micros: AtomicI64,
+}
+
+impl Clock {
+    /// A clock that was told the database's time, between `sent` and now.
+    #[must_use]
+    pub fn started(database_time: Timestamp, sent: Instant) -> Self {
+        let clock = Self {
+            origin: sent,
+            epoch_micros: AtomicI64::new(0),
+        };
+        clock.observe(database_time, sent);
+        clock
+    }
+
+    /// Takes a new measurement: the database said `database_time` between `sent` and now.
+    ///
+    /// The answer is assumed to be half-way; the error is at most half the round trip.
+    pub fn observe(&self, database_time: Timestamp, sent: Instant) {
+        let half = sent.elapsed() / 2;
+        let at_origin = database_time - (sent.saturating_duration_since(self.origin) + half);
+        self.epoch_micros
+            .store(at_origin.as_micros(), Ordering::Relaxed);
+    }
+
+    /// Database time now.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        Timestamp::from_micros(self.epoch_micros.load(Ordering::Relaxed)) + self.elapsed()
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.origin.elapsed()
+    }
+}

@@ -1,0 +1,462 @@
+//! The engine: the only place where a transition is committed.
+//!
+//! ```text
+//!   REST ─submit, order─┐                              ┌─► Postgres (store)
+//!   replies (bus) ──────┼─► lane 0..n, each: shell(core)├─► commands, events (bus)
+//!   wakes (scan) ───────┘         one door, one path    └─► answers to callers
+//! ```
+//!
+//! A saga's lane is a function of its id; its commands name a reply partition of that lane, so its
+//! replies come back to where its state is cached. That is speed, never correctness.
+
+mod incoming;
+pub mod lane;
+mod outgoing;
+mod rendezvous;
+mod replicas;
+mod rounds;
+mod scan;
+mod shell;
+pub mod submission;
+mod waiters;
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use sagas::machine::{Order, OrderResult, Refusal};
+use sagas::{SagaId, Timestamp};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+pub use submission::Submission;
+
+use crate::bus::{self, Producer, ReplyConsumer};
+use crate::clock::Clock;
+use crate::registry::Registry;
+use crate::store::replica::Replica;
+use crate::store::{self, Store};
+use lane::{Answer, Bounds, Input};
+use outgoing::Topics;
+use replicas::{BEAT, Duty, Membership};
+use rounds::Rounds;
+use scan::{OUTBOX_EVERY, WAITERS_EVERY, WAKES_EVERY};
+use shell::{Message, Parts, Shell};
+
+/// What the engine can be set to.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Lanes of this replica; each has one commit under way at a time.
+    pub lanes: usize,
+    /// Events in one commit.
+    pub batch_max: usize,
+    /// Events that wait in a lane; beyond it, new starts are refused.
+    pub inbox_max: usize,
+    /// Sagas in memory, over all lanes.
+    pub cache_max: usize,
+    /// The broker.
+    pub bus: bus::Settings,
+    /// How this replica is called in the list of replicas.
+    pub replica_name: String,
+}
+
+/// A running engine; clones share it.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    lanes: Lanes,
+    parts: Parts,
+    postgres_trouble: watch::Receiver<Option<String>>,
+    stop: CancellationToken,
+    background: TaskTracker,
+    shells: std::sync::Mutex<Vec<JoinHandle<()>>>,
+    is_stopping: AtomicBool,
+}
+
+/// How the parts are that the engine needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Health {
+    /// `Err` says why Postgres is away.
+    pub postgres: Result<(), String>,
+    /// `Err` says why Kafka is away.
+    pub kafka: Result<(), String>,
+    /// Whether the engine is being stopped.
+    pub is_stopping: bool,
+}
+
+/// A submission that is committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Accepted {
+    /// The saga.
+    pub id: SagaId,
+    /// Whether this submission made it; otherwise an earlier one under the same key did.
+    pub is_new: bool,
+}
+
+/// Why a submission or an order came to nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The key belongs to another submission.
+    #[error("the idempotency key was used before, for another definition or input (saga {id})")]
+    KeyUsedOtherwise {
+        /// The saga that the key names.
+        id: SagaId,
+    },
+    /// There is no such saga.
+    #[error("there is no such saga")]
+    NotFound,
+    /// The order makes no sense for the saga as it is.
+    #[error(transparent)]
+    Refused(Refusal),
+    /// This binary cannot advance the saga.
+    #[error("{0}")]
+    NotRunnable(String),
+    /// Postgres or Kafka is away.
+    #[error("{0}")]
+    Unavailable(String),
+    /// The database refuses the data itself.
+    #[error("the database refuses the data: {0}")]
+    Unstorable(String),
+    /// The lane has no room.
+    #[error("too many events wait")]
+    Overloaded,
+    /// The engine is being stopped.
+    #[error("this replica is being stopped")]
+    Stopping,
+}
+
+/// Why the engine could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database does not answer, or refuses.
+    #[error("the first heartbeat failed")]
+    Store(#[from] store::Error),
+    /// The broker's settings are wrong.
+    #[error("the broker's clients could not be made")]
+    Bus(#[from] bus::Error),
+}
+
+/// A caller gets an answer within this time, or is told that there is none.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+/// Commits per lane whose messages the broker may owe an acknowledgement for.
+const PUBLICATIONS_MAX: usize = 64;
+
+impl Engine {
+    /// Starts lanes, consumer and heartbeat.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer, or the broker's settings are wrong.
+    pub async fn start(
+        registry: Registry,
+        store: Store,
+        settings: Settings,
+    ) -> Result<Self, StartError> {
+        let own = introduce(&settings.replica_name);
+        let sent = Instant::now();
+        let (_, database_time) = store.heartbeat(&own).await?;
+        let clock = Arc::new(Clock::started(database_time, sent));
+        let (lanes, inboxes) = Lanes::new(settings.lanes.max(1), settings.inbox_max);
+        let producer = Producer::new(&settings.bus)?;
+        let sink = lanes.clone();
+        let consumer = ReplyConsumer::start(&settings.bus, move |record| {
+            let lane = &sink.senders[sink.of_partition(record.partition)];
+            lane.0
+                .blocking_send(Message::Input(incoming::read(record)))
+                .is_ok()
+        })?;
+        let parts = Parts {
+            store,
+            producer,
+            consumer: Arc::new(consumer),
+            clock,
+            topics: Arc::new(Topics::new(&settings.bus.prefix, &registry.participants())),
+            waiters: Arc::default(),
+        };
+        let shells = inboxes.into_iter().map(|inbox| {
+            let bounds = settings.bounds();
+            let shell = Shell::new(
+                registry.clone(),
+                bounds,
+                parts.clone(),
+                inbox,
+                settings.inbox_max,
+            );
+            tokio::spawn(shell.run())
+        });
+        let shells = std::sync::Mutex::new(shells.collect());
+        let (trouble, postgres_trouble) = watch::channel(None);
+        let shared = Shared {
+            lanes,
+            parts,
+            postgres_trouble,
+            stop: CancellationToken::new(),
+            background: TaskTracker::new(),
+            shells,
+            is_stopping: AtomicBool::new(false),
+        };
+        shared.start_background(own, &settings, trouble);
+        Ok(Self {
+            shared: Arc::new(shared),
+        })
+    }
+
+    /// Starts a saga. Once this returns, the saga is found after any crash.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::KeyUsedOtherwise`]; [`Error::Unavailable`], [`Error::Overloaded`] and
+    /// [`Error::Stopping`], after which the same submission under the same key can be repeated.
+    pub async fn submit(&self, submission: Submission) -> Result<Accepted, Error> {
+        let id = submission.id();
+        let answer = self
+            .ask(id, |tell| Message::Submit {
+                id,
+                submission,
+                tell,
+            })
+            .await?;
+        match answer {
+            Answer::Accepted { id, is_new } => Ok(Accepted { id, is_new }),
+            other => Err(other.into_error()),
+        }
+    }
+
+    /// Gives an order. Repeated with the same id, it is applied once and answered again.
+    ///
+    /// # Errors
+    ///
+    /// When the saga does not exist, the order makes no sense for it, or as for
+    /// [`Engine::submit`].
+    pub async fn order(&self, saga: SagaId, order: Order) -> Result<OrderResult, Error> {
+        let answer = self
+            .ask(saga, |tell| Message::Order { saga, order, tell })
+            .await?;
+        match answer {
+            Answer::Ordered { result, .. } => Ok(result),
+            other => Err(other.into_error()),
+        }
+    }
+
+    /// Waits until the saga has ended or is stuck, on whichever replica; `false` when it has not
+    /// within the time.
+    pub async fn ended(&self, saga: SagaId, within: Duration) -> bool {
+        let told = self.shared.parts.waiters.wait_for(saga);
+        matches!(tokio::time::timeout(within, told).await, Ok(Ok(())))
+    }
+
+    /// Database time.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.shared.parts.clock.now()
+    }
+
+    /// How Postgres and Kafka are, as far as this replica can tell.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        let trouble = self.shared.postgres_trouble.borrow().clone();
+        Health {
+            postgres: trouble.map_or(Ok(()), Err),
+            kafka: self.shared.parts.producer.health(),
+            is_stopping: self.shared.is_stopping.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Stops: nothing new is accepted, what is accepted is committed and published, the consumer
+    /// ends. Returns whether all of it was done within the time.
+    pub async fn stop(&self, within: Duration) -> bool {
+        self.shared.is_stopping.store(true, Ordering::Relaxed);
+        self.shared.stop.cancel();
+        self.shared.background.close();
+        let all = async {
+            self.shared.background.wait().await;
+            self.shared.parts.consumer.stop().await;
+            for lane in self.shared.lanes.iter() {
+                lane.stop().await;
+            }
+            let shells = std::mem::take(
+                &mut *self
+                    .shared
+                    .shells
+                    .lock()
+                    .unwrap_or_else(std::sync::PoisonError::into_inner),
+            );
+            for shell in shells {
+                // A shell that panicked has nothing left to finish.
+                let _ = shell.await;
+            }
+        };
+        let is_done = tokio::time::timeout(within, all).await.is_ok();
+        self.shared
+            .parts
+            .producer
+            .flush(Duration::from_secs(1))
+            .await;
+        is_done
+    }
+
+    async fn ask(
+        &self,
+        saga: SagaId,
+        message: impl FnOnce(oneshot::Sender<Answer>) -> Message,
+    ) -> Result<Answer, Error> {
+        let health = self.health();
+        if health.is_stopping {
+            return Err(Error::Stopping);
+        }
+        for part in [health.postgres, health.kafka] {
+            part.map_err(Error::Unavailable)?;
+        }
+        let (tell, told) = oneshot::channel();
+        let lane = self.shared.lanes.of(saga);
+        lane.0
+            .try_send(message(tell))
+            .map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => Error::Overloaded,
+                mpsc::error::TrySendError::Closed(_) => Error::Stopping,
+            })?;
+        match tokio::time::timeout(ANSWER_WITHIN, told).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(_)) => Err(Error::Stopping),
+            Err(_) => Err(Error::Unavailable(
+                "there was no answer in time; it may still be carried out".to_owned(),
+            )),
+        }
+    }
+}
+
+impl Shared {
+    fn start_background(
+        &self,
+        own: Replica,
+        settings: &Settings,
+        trouble: watch::Sender<Option<String>>,
+    ) {
+        let (duty, duties) = watch::channel(Duty::default());
+        let membership = Membership {
+            own,
+            store: self.parts.store.clone(),
+            clock: self.parts.clock.clone(),
+            consumer: self.parts.consumer.clone(),
+            lanes: self.lanes.clone(),
+            duty,
+            partitions: settings.bus.reply_partitions,
+            shards: self.parts.store.shards(),
+            trouble,
+        };
+        let rounds = |period| Rounds::every(period, self.stop.clone());
+        let (parts, lanes) = (&self.parts, self.lanes.clone());
+        self.background.spawn(membership.run(rounds(BEAT)));
+        self.background.spawn(scan::wakes(
+            parts.clone(),
+            lanes,
+            duties.clone(),
+            rounds(WAKES_EVERY),
+        ));
+        self.background
+            .spawn(scan::outbox(parts.clone(), duties, rounds(OUTBOX_EVERY)));
+        self.background
+            .spawn(scan::waiters(parts.clone(), rounds(WAITERS_EVERY)));
+    }
+}
+
+impl Settings {
+    fn bounds(&self) -> Bounds {
+        let cache_max = self.cache_max / self.lanes.max(1);
+        Bounds {
+            batch_max: self.batch_max.max(1),
+            cache_max: NonZeroUsize::new(cache_max).unwrap_or(NonZeroUsize::MIN),
+            publications_max: PUBLICATIONS_MAX,
+            reply_partitions: self.bus.reply_partitions,
+        }
+    }
+}
+
+impl Answer {
+    fn into_error(self) -> Error {
+        match self {
+            Self::KeyUsedOtherwise { id } => Error::KeyUsedOtherwise { id },
+            Self::OrderRefused(refusal) => Error::Refused(refusal),
+            Self::NotRunnable(why) => Error::NotRunnable(why),
+            Self::Unavailable(why) => Error::Unavailable(why),
+            Self::Unstorable(why) => Error::Unstorable(why),
+            Self::NotFound | Self::Accepted { .. } | Self::Ordered { .. } => Error::NotFound,
+        }
+    }
+}
+
+/// This process, new with every start. A v7 id holds the time at which it was made.
+fn introduce(name: &str) -> Replica {
+    let id = Uuid::now_v7();
+    let (seconds, nanos) = id.get_timestamp().map_or((0, 0), |made| made.to_unix());
+    let made = Duration::new(seconds, nanos);
+    Replica {
+        id,
+        name: name.to_owned(),
+        started_at: Timestamp::default() + made,
+    }
+}
+
+/// The doors of all lanes.
+#[derive(Debug, Clone)]
+struct Lanes {
+    senders: Arc<[Door]>,
+}
+
+#[derive(Debug)]
+struct Door(mpsc::Sender<Message>);
+
+impl Lanes {
+    fn new(count: usize, inbox_max: usize) -> (Self, Vec<mpsc::Receiver<Message>>) {
+        let (senders, inboxes) = (0..count)
+            .map(|_| mpsc::channel(inbox_max.max(1)))
+            .map(|(sender, inbox)| (Door(sender), inbox))
+            .unzip::<_, _, Vec<_>, Vec<_>>();
+        (
+            Self {
+                senders: senders.into(),
+            },
+            inboxes,
+        )
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Door> {
+        self.senders.iter()
+    }
+
+    /// The lane of a saga: other bits of its id than shard and reply partition use.
+    fn of(&self, saga: SagaId) -> &Door {
+        let (_, low) = saga.0.as_u64_pair();
+        let number = usize::try_from(low >> 40).unwrap_or(0);
+        &self.senders[number % self.senders.len()]
+    }
+
+    fn of_partition(&self, partition: i32) -> usize {
+        usize::try_from(partition).unwrap_or(0) % self.senders.len()
+    }
+}
+
+impl Door {
+    /// Gives the lane an input, as soon as it has room.
+    async fn tell(&self, input: Input) {
+        // A lane ends only at the very end; then nothing matters any more.
+        let _ = self.0.send(Message::Input(input)).await;
+    }
+
+    /// Gives the lane an input if it has room; what is due now is due at the next look, too.
+    fn offer(&self, input: Input) {
+        let _ = self.0.try_send(Message::Input(input));
+    }
+
+    async fn stop(&self) {
+        let _ = self.0.send(Message::Stop).await;
+    }
+}

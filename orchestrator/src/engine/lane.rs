@@ -1,0 +1,432 @@
+//! The core of a lane: what to load, what to put into one commit, what to publish after it.
+//!
+//! A lane is single-threaded and pure: it gets [`Input`]s with the time, and gives [`Output`]s; it
+//! does no I/O, reads no clock, and iterates nothing whose order is random. The shell (`../shell.rs`)
+//! carries the outputs out; a simulator can drive the same code.
+//!
+//! ```text
+//!  Submit, Reply, Due, Order ──► queue per saga ──► plan ──► Commit ──► Committed ──► Publish,
+//!                                     ▲              │                     │          Answer,
+//!                                     │   not cached │                     │ lost     Advance
+//!                                     └── Loaded ◄── Load                  └──► reload, again
+//! ```
+//!
+//! Invariants:
+//! * One commit at a time; what arrives meanwhile is the next batch. No wait is added when idle.
+//! * Nothing is published before the commit that stores it.
+//! * A saga is in at most one commit; its events are applied in the order of arrival.
+//! * A decision that writes nothing is final only on a state that was just read, or when a commit
+//!   in the same batch proves the state by its revision.
+//! * A partition's offset advances only past records that are committed or need no commit.
+
+mod cache;
+mod job;
+mod offsets;
+mod outcome;
+mod plan;
+mod publications;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sagas::machine::{Order, Send};
+use sagas::{Definition, SagaId, Timestamp};
+
+pub use job::{Answer, Arrival, Ticket};
+pub use offsets::Position;
+
+use super::submission::Submission;
+use crate::registry::Registry;
+use crate::store::CommitError;
+use crate::store::batch::{Batch, Committed, DeadLetter, OutboxId, OutgoingEvent};
+use crate::store::loaded::Loaded;
+use cache::Cache;
+use job::Job;
+use lru::LruCache;
+use offsets::Offsets;
+use plan::Underway;
+use publications::Publications;
+
+/// What a lane is told.
+#[derive(Debug)]
+pub enum Input {
+    /// A client wants a saga.
+    Submit {
+        /// Who waits for the answer.
+        ticket: Ticket,
+        /// The saga's id.
+        id: SagaId,
+        /// What is wanted.
+        submission: Submission,
+    },
+    /// An operator gives an order.
+    Order {
+        /// Who waits for the answer.
+        ticket: Ticket,
+        /// The saga.
+        saga: SagaId,
+        /// The order.
+        order: Order,
+    },
+    /// A participant answered.
+    Reply(Arrival),
+    /// A record came whose envelope cannot be read.
+    Garbage {
+        /// Where it was read from.
+        at: Position,
+        /// The record, with the reason.
+        letter: Box<DeadLetter>,
+    },
+    /// The saga's wake has come.
+    Due(SagaId),
+    /// What [`Output::Load`] asked for.
+    Loaded {
+        /// The ids that were asked for.
+        asked: Vec<SagaId>,
+        /// Those that exist; or why the database did not answer.
+        result: Result<Vec<Loaded>, String>,
+    },
+    /// What became of [`Output::Commit`].
+    Committed(Result<Committed, CommitError>),
+    /// What became of [`Output::Publish`].
+    Published {
+        /// Its number.
+        publication: u64,
+        /// Whether the broker has all of it.
+        is_acknowledged: bool,
+    },
+    /// The reply partitions that this lane reads from now on.
+    Assigned(BTreeSet<i32>),
+}
+
+/// What a lane wants done.
+#[derive(Debug)]
+pub enum Output {
+    /// Load these sagas and say [`Input::Loaded`].
+    Load(Vec<SagaId>),
+    /// Commit this and say [`Input::Committed`]. At most one is under way.
+    Commit(Box<Batch>),
+    /// Publish this, in this order, and say [`Input::Published`].
+    Publish {
+        /// Its number.
+        publication: u64,
+        /// Commands to participants.
+        commands: Vec<OutgoingCommand>,
+        /// Lifecycle events.
+        events: Vec<OutgoingEvent>,
+    },
+    /// Tell the caller.
+    Answer(Ticket, Answer),
+    /// The saga has ended, or is stuck: whoever waits for that can be told.
+    Ended(SagaId),
+    /// This offset may be stored with the broker.
+    Advance {
+        /// Reply partition.
+        partition: i32,
+        /// The offset to continue at.
+        next_offset: i64,
+    },
+}
+
+/// A command, and everything that its headers say.
+#[derive(Debug, Clone)]
+pub struct OutgoingCommand {
+    /// The saga.
+    pub saga: SagaId,
+    /// Its definition.
+    pub definition: Arc<Definition>,
+    /// When the saga started.
+    pub started_at: Timestamp,
+    /// The saga's revision after the transition that sends it.
+    pub revision: u64,
+    /// When the transition was decided.
+    pub at: Timestamp,
+    /// Step, direction, generation, attempt, bytes.
+    pub send: Send,
+    /// Where the reply is to go.
+    pub reply_partition: i32,
+}
+
+/// The bounds of a lane.
+#[derive(Debug, Clone)]
+pub struct Bounds {
+    /// Events in one commit.
+    pub batch_max: usize,
+    /// Sagas in the cache.
+    pub cache_max: NonZeroUsize,
+    /// Commits whose messages the broker has not acknowledged; beyond it nothing new is committed.
+    pub publications_max: usize,
+    /// Reply partitions of the installation, for a lane that reads none.
+    pub reply_partitions: i32,
+}
+
+/// How long a saga that this binary cannot advance is left alone before it is looked at again.
+const QUARANTINE: Duration = Duration::from_secs(30);
+
+/// Sagas that are left alone at a time; one that falls out is looked at once more than needed.
+const QUARANTINED_MAX: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
+
+/// The core of a lane.
+#[derive(Debug)]
+pub struct Lane {
+    bounds: Bounds,
+    registry: Registry,
+    cache: Cache,
+    queues: BTreeMap<SagaId, Queue>,
+    ready: VecDeque<SagaId>,
+    waiting_jobs: usize,
+    /// Dead letters for the next commit.
+    letters: Vec<(Position, DeadLetter)>,
+    /// Acknowledged outbox rows for the next commit to delete.
+    delivered: Vec<OutboxId>,
+    offsets: Offsets,
+    assigned: Vec<i32>,
+    publications: Publications,
+    underway: Option<Underway>,
+    /// Events per commit at the moment; below `batch_max` while a bad one is searched for.
+    batch_limit: usize,
+    failures: u32,
+    hold_until: Option<Timestamp>,
+    quarantine: LruCache<SagaId, Timestamp>,
+    outputs: Vec<Output>,
+}
+
+/// The events that wait for one saga.
+#[derive(Debug, Default)]
+struct Queue {
+    jobs: VecDeque<Job>,
+    stage: Stage,
+    must_load: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Stage {
+    /// In `ready`, or about to be.
+    #[default]
+    Ready,
+    /// A load was asked for.
+    Loading,
+    /// In the commit that is under way.
+    Committing,
+}
+
+impl Lane {
+    /// An idle lane.
+    #[must_use]
+    pub fn new(registry: Registry, bounds: Bounds) -> Self {
+        Self {
+            cache: Cache::new(bounds.cache_max),
+            batch_limit: bounds.batch_max,
+            bounds,
+            registry,
+            queues: BTreeMap::new(),
+            ready: VecDeque::new(),
+            waiting_jobs: 0,
+            letters: Vec::new(),
+            delivered: Vec::new(),
+            offsets: Offsets::default(),
+            assigned: Vec::new(),
+            publications: Publications::default(),
+            underway: None,
+            failures: 0,
+            hold_until: None,
+            quarantine: LruCache::new(QUARANTINED_MAX),
+            outputs: Vec::new(),
+        }
+    }
+
+    /// Takes one input. Outputs are collected for [`Lane::turn`].
+    pub fn take(&mut self, input: Input, now: Timestamp) {
+        match input {
+            Input::Submit {
+                ticket,
+                id,
+                submission,
+            } => {
+                self.queue(id, Job::Start { ticket, submission });
+            }
+            Input::Order {
+                ticket,
+                saga,
+                order,
+            } => self.queue(saga, Job::Order { ticket, order }),
+            Input::Reply(arrival) => {
+                self.offsets.arrived(arrival.at);
+                self.queue(arrival.saga, Job::Reply(arrival));
+            }
+            Input::Garbage { at, letter } => {
+                self.offsets.arrived(at);
+                self.letters.push((at, *letter));
+            }
+            Input::Due(saga) => self.wake(saga, now),
+            Input::Loaded { asked, result } => self.loaded(&asked, result, now),
+            Input::Committed(result) => self.committed(result, now),
+            Input::Published {
+                publication,
+                is_acknowledged,
+            } => {
+                self.published(publication, is_acknowledged);
+            }
+            Input::Assigned(partitions) => {
+                self.offsets.keep_only(&partitions);
+                self.assigned = partitions.into_iter().collect();
+            }
+        }
+    }
+
+    /// Plans what can be planned now, and hands out everything that is to be done, in order.
+    pub fn turn(&mut self, now: Timestamp) -> Vec<Output> {
+        let is_held = self.hold_until.is_some_and(|until| now < until);
+        let is_choked = self.publications.open() >= self.bounds.publications_max;
+        if self.underway.is_none() && !is_held && !is_choked {
+            self.hold_until = None;
+            self.plan(now);
+        }
+        for (partition, next_offset) in self.offsets.advances() {
+            self.outputs.push(Output::Advance {
+                partition,
+                next_offset,
+            });
+        }
+        std::mem::take(&mut self.outputs)
+    }
+
+    /// When to call [`Lane::turn`] again although no input comes; `None`: only with an input.
+    #[must_use]
+    pub fn resume_at(&self) -> Option<Timestamp> {
+        self.hold_until
+    }
+
+    /// Events that wait; the shell takes no more from outside above its bound.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.waiting_jobs + self.letters.len()
+    }
+
+    /// Whether nothing is under way or waiting: the lane can stop.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.underway.is_none()
+            && self.waiting() == 0
+            && self.delivered.is_empty()
+            && self.publications.open() == 0
+    }
+
+    /// Whether acknowledged outbox rows wait for a commit to delete them, and nothing else does.
+    #[must_use]
+    pub fn has_only_deliveries(&self) -> bool {
+        self.underway.is_none() && self.waiting() == 0 && !self.delivered.is_empty()
+    }
+
+    /// Commits deliveries although there is nothing else to commit.
+    pub fn flush_deliveries(&mut self) {
+        if self.has_only_deliveries() {
+            self.begin_commit(Underway::default(), Batch::default());
+        }
+    }
+
+    fn queue(&mut self, saga: SagaId, job: Job) {
+        let queue = self.queues.entry(saga).or_default();
+        if queue.jobs.is_empty() && queue.stage == Stage::Ready {
+            self.ready.push_back(saga);
+        }
+        queue.jobs.push_back(job);
+        self.waiting_jobs += 1;
+    }
+
+    /// Puts jobs back in front, in their order, after a commit or load that came to nothing.
+    fn requeue(&mut self, saga: SagaId, jobs: impl DoubleEndedIterator<Item = Job>, reload: bool) {
+        let queue = self.queues.entry(saga).or_default();
+        queue.must_load |= reload;
+        for job in jobs.rev() {
+            queue.jobs.push_front(job);
+            self.waiting_jobs += 1;
+        }
+    }
+
+    /// The saga's commit or load is over: it is ready again, or done with.
+    fn release(&mut self, saga: SagaId) {
+        let Some(queue) = self.queues.get_mut(&saga) else {
+            return;
+        };
+        queue.stage = Stage::Ready;
+        if queue.jobs.is_empty() {
+            self.queues.remove(&saga);
+        } else {
+            self.ready.push_back(saga);
+        }
+    }
+
+    fn wake(&mut self, saga: SagaId, now: Timestamp) {
+        if self.quarantine.get(&saga).is_some_and(|until| now < *until) {
+            return;
+        }
+        let is_queued = self.queues.get(&saga).is_some_and(|queue| {
+            queue.stage == Stage::Committing
+                || queue.jobs.iter().any(|job| matches!(job, Job::Wake))
+        });
+        if !is_queued {
+            self.queue(saga, Job::Wake);
+        }
+    }
+
+    fn published(&mut self, number: u64, is_acknowledged: bool) {
+        let Some(publication) = self.publications.end(number) else {
+            return;
+        };
+        if is_acknowledged {
+            self.delivered.extend(publication.outbox);
+        } else {
+            for saga in publication.sagas {
+                self.cache.unpublish(saga, number);
+            }
+        }
+    }
+
+    /// Waits a little longer after each failure in a row, so that an outage is no busy loop.
+    fn hold(&mut self, now: Timestamp) {
+        let wait = Duration::from_millis(50 << self.failures.min(5));
+        self.failures += 1;
+        self.hold_until = Some(now + wait);
+    }
+
+    fn reply_partition(&self, saga: SagaId) -> i32 {
+        let (_, low) = saga.0.as_u64_pair();
+        // Shards take the low half modulo their count; other bits keep the two independent.
+        let number = usize::try_from(low >> 20).unwrap_or(0);
+        match self.assigned.as_slice() {
+            [] => {
+                let count = usize::try_from(self.bounds.reply_partitions)
+                    .unwrap_or(1)
+                    .max(1);
+                i32::try_from(number % count).unwrap_or(0)
+            }
+            assigned => assigned[number % assigned.len()],
+        }
+    }
+
+    fn finish(&mut self, job: Job, answer: Answer) {
+        match job {
+            Job::Start { ticket, .. } | Job::Order { ticket, .. } => {
+                self.outputs.push(Output::Answer(ticket, answer));
+            }
+            Job::Reply(arrival) => self.offsets.finished(arrival.at),
+            Job::Wake => {}
+        }
+    }
+
+    /// Nobody can use the reply: it goes to the dead letters with the next commit.
+    fn bury(&mut self, arrival: Arrival, reason: String) {
+        self.letters.push((
+            arrival.at,
+            DeadLetter {
+                reason,
+                ..*arrival.letter
+            },
+        ));
+    }
+}

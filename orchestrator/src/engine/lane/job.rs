@@ -1,0 +1,95 @@
+//! One event that waits for its saga, and who wants to know what became of it.
+
+use sagas::machine::{Event, Order, OrderResult, Refusal, Reply};
+use sagas::{OrderId, SagaId};
+
+use super::offsets::Position;
+use crate::engine::submission::Submission;
+use crate::store::batch::DeadLetter;
+
+/// A caller that waits for an answer; the shell knows whom it stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
+
+/// A reply record whose envelope could be read.
+#[derive(Debug, Clone)]
+pub struct Arrival {
+    /// Where it was read from.
+    pub at: Position,
+    /// The saga that it is for.
+    pub saga: SagaId,
+    /// The saga's revision when the command was sent, echoed.
+    pub revision: u64,
+    /// What it says.
+    pub reply: Reply,
+    /// The record as it came, for the case that nobody can use it.
+    pub letter: Box<DeadLetter>,
+}
+
+/// What a caller is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// The saga exists, committed.
+    Accepted {
+        /// Which.
+        id: SagaId,
+        /// Whether this submission made it.
+        is_new: bool,
+    },
+    /// The idempotency key belongs to another submission.
+    KeyUsedOtherwise {
+        /// The saga that the key names.
+        id: SagaId,
+    },
+    /// The order was applied, now or before.
+    Ordered {
+        /// The order.
+        order: OrderId,
+        /// What came of it.
+        result: OrderResult,
+    },
+    /// The order makes no sense for the saga as it is.
+    OrderRefused(Refusal),
+    /// There is no such saga.
+    NotFound,
+    /// This binary cannot advance the saga: it lacks the definition, or has changed it.
+    NotRunnable(String),
+    /// The database cannot be reached; nothing was stored.
+    Unavailable(String),
+    /// The database refuses the data itself.
+    Unstorable(String),
+}
+
+/// One event that waits for its saga.
+#[derive(Debug, Clone)]
+pub(super) enum Job {
+    Start {
+        ticket: Ticket,
+        submission: Submission,
+    },
+    Order {
+        ticket: Ticket,
+        order: Order,
+    },
+    Reply(Arrival),
+    Wake,
+}
+
+impl Job {
+    /// The event for the state machine; `published` is what a wake has to know.
+    pub(super) fn event(&self, published: bool) -> Event {
+        match self {
+            Self::Start { .. } => Event::Start,
+            Self::Order { order, .. } => Event::Order(order.clone()),
+            Self::Reply(arrival) => Event::Reply(arrival.reply.clone()),
+            Self::Wake => Event::Wake { published },
+        }
+    }
+
+    pub(super) fn ticket(&self) -> Option<Ticket> {
+        match self {
+            Self::Start { ticket, .. } | Self::Order { ticket, .. } => Some(*ticket),
+            Self::Reply(_) | Self::Wake => None,
+        }
+    }
+}

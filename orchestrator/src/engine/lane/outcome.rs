@@ -1,0 +1,304 @@
+//! What a finished load or commit means.
+
+use sagas::machine::Row;
+use sagas::{Saga, SagaId, Status, Timestamp};
+
+use super::cache::Cached;
+use super::job::{Answer, Job};
+use super::plan::{Member, Underway};
+use super::publications::Publication;
+use super::{Lane, Output, QUARANTINE};
+use crate::store::CommitError;
+use crate::store::batch::{Committed, OutboxId, StartOutcome};
+use crate::store::loaded::Loaded;
+
+impl Lane {
+    pub(super) fn loaded(
+        &mut self,
+        asked: &[SagaId],
+        result: Result<Vec<Loaded>, String>,
+        now: Timestamp,
+    ) {
+        match result {
+            Ok(found) => {
+                for loaded in found {
+                    self.remember(loaded, now);
+                }
+                for id in asked {
+                    if self.cache.get(*id).is_none_or(|cached| !cached.is_fresh) {
+                        self.give_up_on_missing(*id);
+                    }
+                    self.release(*id);
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, sagas = asked.len(), "cannot load sagas; trying again");
+                self.hold(now);
+                for id in asked {
+                    self.answer_callers(*id, &Answer::Unavailable(error.clone()));
+                    if let Some(queue) = self.queues.get_mut(id) {
+                        queue.must_load = true;
+                    }
+                    self.release(*id);
+                }
+            }
+        }
+    }
+
+    fn remember(&mut self, loaded: Loaded, now: Timestamp) {
+        let row = loaded.row;
+        let (id, name, version) = (row.id, row.definition, row.version);
+        let Some(definition) = self
+            .registry
+            .pinned(&name, version, row.fingerprint)
+            .cloned()
+        else {
+            let why = format!("this binary does not have {name} version {version} as it started");
+            tracing::warn!(saga = %id, definition = name, version, "left to a binary that has it");
+            self.leave_alone(id, &why, now);
+            return;
+        };
+        let row = Row {
+            id,
+            started_at: row.started_at,
+            revision: row.revision,
+            wake_at: row.wake_at,
+            moving: row.moving,
+        };
+        match Saga::restore(&definition, row, &loaded.history) {
+            Ok(saga) => {
+                self.cache.put(Cached {
+                    saga,
+                    definition,
+                    is_fresh: true,
+                    publication: None,
+                });
+            }
+            Err(error) => {
+                tracing::error!(saga = %id, %error, "a stored saga cannot be brought back");
+                self.leave_alone(id, &error.to_string(), now);
+            }
+        }
+    }
+
+    /// The database has no such saga: whatever names it cannot be meant.
+    fn give_up_on_missing(&mut self, id: SagaId) {
+        let Some(queue) = self.queues.get_mut(&id) else {
+            return;
+        };
+        let jobs = std::mem::take(&mut queue.jobs);
+        self.waiting_jobs -= jobs.len();
+        for job in jobs {
+            match job {
+                Job::Start { .. } => self.requeue(id, [job].into_iter(), false),
+                Job::Reply(arrival) => self.bury(arrival, "there is no such saga".to_owned()),
+                Job::Order { .. } | Job::Wake => self.finish(job, Answer::NotFound),
+            }
+        }
+    }
+
+    pub(super) fn committed(&mut self, result: Result<Committed, CommitError>, now: Timestamp) {
+        let Some(underway) = self.underway.take() else {
+            return;
+        };
+        match result {
+            Ok(committed) => self.hold_to(underway, &committed),
+            Err(CommitError::Data(error)) => {
+                self.search_the_culprit(underway, &error.to_string(), now)
+            }
+            Err(error) => self.try_again(underway, &error, now),
+        }
+    }
+
+    /// The commit holds: publish, answer, advance; what lost a race is applied again.
+    fn hold_to(&mut self, underway: Underway, committed: &Committed) {
+        self.failures = 0;
+        self.batch_limit = (self.batch_limit * 2).min(self.bounds.batch_max);
+        let mut winners = Vec::new();
+        for (member, outcome) in underway.starts.into_iter().zip(&committed.starts) {
+            let id = member.cached.saga.id;
+            match outcome {
+                StartOutcome::Started => winners.push(member),
+                StartOutcome::SameBefore => {
+                    self.lose_start(member, &Answer::Accepted { id, is_new: false });
+                }
+                StartOutcome::OtherBefore => {
+                    self.lose_start(member, &Answer::KeyUsedOtherwise { id });
+                }
+            }
+        }
+        for (member, has_won) in underway.updates.into_iter().zip(&committed.updates) {
+            if *has_won {
+                winners.push(member);
+            } else {
+                let id = member.cached.saga.id;
+                tracing::debug!(saga = %id, "another replica moved it; looking again");
+                self.put_back(member, true);
+            }
+        }
+        for postponement in underway.postponed {
+            if let Some(cached) = self.cache.get(postponement.id)
+                && cached.saga.revision == postponement.expected
+            {
+                cached.saga.wake_at = postponement.wake_at;
+            }
+            self.release(postponement.id);
+        }
+        for (at, _) in underway.letters {
+            self.offsets.finished(at);
+        }
+        self.publish(winners, committed.outbox);
+    }
+
+    fn publish(&mut self, winners: Vec<Member>, outbox: Option<OutboxId>) {
+        let (mut commands, mut events, mut sagas) = (Vec::new(), Vec::new(), Vec::new());
+        let number = self.publications.next();
+        for member in winners {
+            let Member {
+                mut cached,
+                jobs,
+                commands: own,
+                announcements,
+                ..
+            } = member;
+            let (id, status) = (cached.saga.id, cached.saga.status());
+            if !own.is_empty() {
+                cached.publication = Some(number);
+                sagas.push(id);
+            }
+            commands.extend(own);
+            events.extend(announcements);
+            if status.is_terminal() {
+                self.cache.drop(id);
+            } else {
+                self.cache.put(cached);
+            }
+            for (job, answer) in jobs {
+                self.finish(job, answer);
+            }
+            if status.is_terminal() || status == Status::Stuck {
+                self.outputs.push(Output::Ended(id));
+            }
+            self.release(id);
+        }
+        if !commands.is_empty() || !events.is_empty() {
+            let publication = self.publications.begin(Publication { sagas, outbox });
+            self.outputs.push(Output::Publish {
+                publication,
+                commands,
+                events,
+            });
+        }
+    }
+
+    fn lose_start(&mut self, member: Member, answer: &Answer) {
+        for (job, _) in member.jobs {
+            self.finish(job, answer.clone());
+        }
+        self.release(member.cached.saga.id);
+    }
+
+    fn put_back(&mut self, member: Member, reload: bool) {
+        let id = member.cached.saga.id;
+        if reload {
+            self.cache.drop(id);
+        }
+        self.requeue(id, member.jobs.into_iter().map(|(job, _)| job), reload);
+        self.release(id);
+    }
+
+    /// Nothing is known to be committed. What nobody waits for is tried again for ever; callers are
+    /// told, unless their start may have been committed: then only trying again tells.
+    fn try_again(&mut self, underway: Underway, error: &CommitError, now: Timestamp) {
+        tracing::warn!(%error, events = underway.events, "a commit failed; trying again");
+        self.hold(now);
+        let is_known_void = matches!(error, CommitError::Unavailable(_));
+        let reload = matches!(error, CommitError::Ambiguous(_));
+        for member in underway.starts.into_iter().chain(underway.updates) {
+            let id = member.cached.saga.id;
+            self.put_back(member, reload);
+            if is_known_void {
+                self.answer_callers(id, &Answer::Unavailable(error.to_string()));
+            }
+        }
+        self.put_back_the_rest(underway.postponed.iter().map(|p| p.id), underway.letters);
+        self.delivered.extend(underway.delivered);
+    }
+
+    fn put_back_the_rest(
+        &mut self,
+        postponed: impl Iterator<Item = SagaId>,
+        letters: Vec<(super::Position, crate::store::batch::DeadLetter)>,
+    ) {
+        // A postponed wake is found again by the next scan.
+        for id in postponed {
+            self.release(id);
+        }
+        self.letters.splice(0..0, letters);
+    }
+
+    /// The database refuses data in the batch: halve it until the one event is found.
+    fn search_the_culprit(&mut self, mut underway: Underway, error: &str, now: Timestamp) {
+        self.delivered.append(&mut underway.delivered);
+        if underway.events > 1 {
+            tracing::warn!(
+                error,
+                events = underway.events,
+                "a commit has bad data; searching it"
+            );
+            self.batch_limit = (underway.events / 2).max(1);
+            for member in underway.starts.into_iter().chain(underway.updates) {
+                self.put_back(member, false);
+            }
+            self.put_back_the_rest(underway.postponed.iter().map(|p| p.id), underway.letters);
+        } else {
+            self.reject_the_culprit(underway, error, now);
+        }
+    }
+
+    fn reject_the_culprit(&mut self, underway: Underway, error: &str, now: Timestamp) {
+        for (at, letter) in underway.letters {
+            tracing::error!(
+                error,
+                ?at,
+                reason = letter.reason,
+                "a dead letter cannot be stored"
+            );
+            self.offsets.finished(at);
+        }
+        for member in underway.starts.into_iter().chain(underway.updates) {
+            let id = member.cached.saga.id;
+            tracing::error!(saga = %id, error, "the database refuses the data of this event");
+            for (job, _) in member.jobs {
+                match job {
+                    Job::Reply(arrival) => self.bury(arrival, error.to_owned()),
+                    Job::Wake => {
+                        self.quarantine.put(id, now + QUARANTINE);
+                    }
+                    Job::Start { .. } | Job::Order { .. } => {
+                        self.finish(job, Answer::Unstorable(error.to_owned()));
+                    }
+                }
+            }
+            self.release(id);
+        }
+        for postponement in underway.postponed {
+            self.quarantine.put(postponement.id, now + QUARANTINE);
+            self.release(postponement.id);
+        }
+    }
+
+    /// Tells everybody who waits for this saga, and forgets their events.
+    fn answer_callers(&mut self, id: SagaId, answer: &Answer) {
+        let Some(queue) = self.queues.get_mut(&id) else {
+            return;
+        };
+        let (callers, others): (Vec<_>, Vec<_>) =
+            queue.jobs.drain(..).partition(|job| job.ticket().is_some());
+        queue.jobs.extend(others);
+        self.waiting_jobs -= callers.len();
+        for job in callers {
+            self.finish(job, answer.clone());
+        }
+    }
+}

@@ -1,0 +1,409 @@
+//! What goes into the next commit.
+//!
+//! Several events of one saga that wait together become several transitions in one row write.
+
+use sagas::machine::{Announcement, Entry, Refusal, Send, Transition};
+use sagas::{Json, Saga, SagaId, Status, Timestamp, transition};
+
+use super::cache::Cached;
+use super::job::{Answer, Job};
+use super::{Lane, OutgoingCommand, Output, Position, QUARANTINE, Stage};
+use crate::store::batch::{
+    Batch, DeadLetter, OutboxId, OutgoingEvent, Postponement, Start, State, Update,
+};
+
+/// The commit that is under way, and what it will mean.
+#[derive(Debug, Default)]
+pub(super) struct Underway {
+    /// By position in the batch's starts.
+    pub(super) starts: Vec<Member>,
+    /// By position in the batch's updates.
+    pub(super) updates: Vec<Member>,
+    pub(super) postponed: Vec<Postponement>,
+    pub(super) letters: Vec<(Position, DeadLetter)>,
+    pub(super) delivered: Vec<OutboxId>,
+    /// Events in it.
+    pub(super) events: usize,
+}
+
+/// A saga in a commit.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) cached: Cached,
+    /// The events, each with what to tell its caller if the commit holds.
+    pub(super) jobs: Vec<(Job, Answer)>,
+    pub(super) commands: Vec<OutgoingCommand>,
+    pub(super) announcements: Vec<OutgoingEvent>,
+    entries: Vec<Entry>,
+}
+
+/// A commit in the making.
+#[derive(Debug, Default)]
+struct Plan {
+    underway: Underway,
+    batch: Batch,
+    loads: Vec<SagaId>,
+}
+
+/// What became of one event, before any commit.
+enum Step {
+    Moved,
+    /// The state may be stale: look at the database first.
+    Reload,
+    /// The participant has seen a later state than the database has.
+    Ahead,
+    Refused(Refusal),
+}
+
+impl Lane {
+    pub(super) fn plan(&mut self, now: Timestamp) {
+        let mut plan = Plan::default();
+        self.plan_letters(&mut plan);
+        while plan.underway.events < self.batch_limit {
+            let Some(saga) = self.ready.pop_front() else {
+                break;
+            };
+            self.plan_saga(saga, now, &mut plan);
+        }
+        // Planning itself may have found records that nobody can use.
+        self.plan_letters(&mut plan);
+        if !plan.loads.is_empty() {
+            self.outputs.push(Output::Load(plan.loads));
+        }
+        if plan.underway.events > 0 {
+            self.begin_commit(plan.underway, plan.batch);
+        }
+    }
+
+    fn plan_letters(&mut self, plan: &mut Plan) {
+        let room = self.batch_limit - plan.underway.events;
+        let letters = self.letters.len().min(room);
+        plan.underway.letters.extend(self.letters.drain(..letters));
+        plan.underway.events += letters;
+    }
+
+    pub(super) fn begin_commit(&mut self, mut underway: Underway, mut batch: Batch) {
+        batch.dead_letters = underway
+            .letters
+            .iter()
+            .map(|(_, letter)| letter.clone())
+            .collect();
+        batch.slot = self.assigned.first().copied().unwrap_or(0);
+        underway.delivered = std::mem::take(&mut self.delivered);
+        batch.delivered.clone_from(&underway.delivered);
+        self.underway = Some(underway);
+        self.outputs.push(Output::Commit(Box::new(batch)));
+    }
+
+    fn plan_saga(&mut self, id: SagaId, now: Timestamp, plan: &mut Plan) {
+        let Some(queue) = self
+            .queues
+            .get_mut(&id)
+            .filter(|queue| queue.stage == Stage::Ready)
+        else {
+            return;
+        };
+        match queue.jobs.front() {
+            None => {
+                self.queues.remove(&id);
+            }
+            Some(Job::Start { .. }) => self.plan_start(id, now, plan),
+            Some(_) => {
+                let cached = if queue.must_load {
+                    None
+                } else {
+                    self.cache.get(id)
+                };
+                let Some(cached) = cached else {
+                    queue.must_load = false;
+                    queue.stage = Stage::Loading;
+                    plan.loads.push(id);
+                    return;
+                };
+                // Fresh for this turn only: the next one may come any time later.
+                let is_fresh = std::mem::take(&mut cached.is_fresh);
+                let member = Member::of(cached.clone());
+                self.plan_moves(member, is_fresh, now, plan);
+            }
+        }
+    }
+
+    fn plan_start(&mut self, id: SagaId, now: Timestamp, plan: &mut Plan) {
+        let Some(queue) = self.queues.get_mut(&id) else {
+            return;
+        };
+        queue.stage = Stage::Committing;
+        let Some(job) = queue.jobs.pop_front() else {
+            return;
+        };
+        self.waiting_jobs -= 1;
+        let Job::Start { ref submission, .. } = job else {
+            return;
+        };
+        let definition = submission.definition.clone();
+        let saga = Saga::new(&definition, id, submission.input.clone(), now);
+        let digest = submission.digest();
+        let cached = Cached {
+            saga,
+            definition,
+            is_fresh: false,
+            publication: None,
+        };
+        let mut member = Member::of(cached);
+        member
+            .apply(&job, false, now, self)
+            .expect("a new saga can be started, once");
+        plan.underway.events += 1;
+        let saga = &member.cached.saga;
+        plan.batch.starts.push(Start {
+            id,
+            definition: saga.definition.clone(),
+            version: saga.version,
+            fingerprint: saga.fingerprint,
+            digest,
+            started_at: saga.started_at,
+            state: member.state(),
+        });
+        member
+            .jobs
+            .push((job, Answer::Accepted { id, is_new: true }));
+        plan.underway.starts.push(member);
+    }
+
+    /// Applies what waits for one saga, as far as the batch has room.
+    fn plan_moves(&mut self, mut member: Member, is_fresh: bool, now: Timestamp, plan: &mut Plan) {
+        let (id, expected) = (member.cached.saga.id, member.cached.saga.revision);
+        let mut postponement = None;
+        let mut must_reload = false;
+        while plan.underway.events < self.batch_limit
+            && let Some(job) = self.take_move(id)
+        {
+            let is_proven = is_fresh || member.cached.saga.revision > expected;
+            match self.step(&mut member, &job, is_proven, now) {
+                Step::Moved => {
+                    plan.underway.events += 1;
+                    let answer = told(&member, &job);
+                    member.jobs.push((job, answer));
+                }
+                Step::Reload => {
+                    self.requeue(id, [job].into_iter(), false);
+                    must_reload = true;
+                    break;
+                }
+                Step::Ahead => self.set_back(job),
+                Step::Refused(Refusal::NothingDue { wake_at }) => {
+                    postponement = Some(Postponement {
+                        id,
+                        expected,
+                        wake_at,
+                    });
+                }
+                Step::Refused(refusal) => {
+                    let has_moved = member.cached.saga.revision > expected;
+                    self.refuse(has_moved.then_some(&mut member), job, &refusal);
+                }
+            }
+        }
+        let has_moved = member.cached.saga.revision > expected;
+        if has_moved {
+            plan.batch.updates.push(Update {
+                id,
+                expected,
+                state: member.state(),
+            });
+            plan.underway.updates.push(member);
+        } else if let Some(postponement) = postponement {
+            plan.underway.events += 1;
+            plan.batch.postponements.push(postponement);
+            plan.underway.postponed.push(postponement);
+        }
+        let Some(queue) = self.queues.get_mut(&id) else {
+            return;
+        };
+        if has_moved || postponement.is_some() {
+            queue.must_load |= must_reload;
+            queue.stage = Stage::Committing;
+        } else if must_reload {
+            queue.stage = Stage::Loading;
+            plan.loads.push(id);
+        } else {
+            self.release(id);
+        }
+    }
+
+    /// The next event of the saga, unless it is a start, which has a row of its own.
+    fn take_move(&mut self, id: SagaId) -> Option<Job> {
+        let queue = self.queues.get_mut(&id)?;
+        if matches!(queue.jobs.front()?, Job::Start { .. }) {
+            return None;
+        }
+        self.waiting_jobs -= 1;
+        queue.jobs.pop_front()
+    }
+
+    /// Applies one event. `is_proven`: the state is the stored one, or the commit will tell.
+    fn step(&self, member: &mut Member, job: &Job, is_proven: bool, now: Timestamp) -> Step {
+        if let Job::Reply(arrival) = job
+            && arrival.revision > member.cached.saga.revision
+        {
+            return if is_proven { Step::Ahead } else { Step::Reload };
+        }
+        let publication = member.cached.publication;
+        let published =
+            publication.is_some_and(|last| self.publications.are_acknowledged_up_to(last));
+        match member.apply(job, published, now, self) {
+            Ok(()) => Step::Moved,
+            Err(refusal @ Refusal::NothingDue { .. }) => Step::Refused(refusal),
+            Err(refusal) if is_proven => Step::Refused(refusal),
+            Err(_) => Step::Reload,
+        }
+    }
+
+    fn set_back(&mut self, job: Job) {
+        if let Job::Reply(arrival) = job {
+            tracing::error!(saga = %arrival.saga, "a reply names a revision that is not stored");
+            self.bury(
+                arrival,
+                "the database is older than this reply: it was set back".to_owned(),
+            );
+        }
+    }
+
+    /// The event changes nothing, on a state that is known to be true. Where that is known only
+    /// through the commit of `member`, the caller is told after it.
+    fn refuse(&mut self, member: Option<&mut Member>, job: Job, refusal: &Refusal) {
+        let job = match (job, refusal) {
+            (Job::Reply(arrival), Refusal::UnknownStep(_) | Refusal::OutOfPlace { .. }) => {
+                self.bury(arrival, refusal.to_string());
+                return;
+            }
+            (job, _) => job,
+        };
+        if let Job::Reply(arrival) = &job {
+            tracing::debug!(saga = %arrival.saga, %refusal, "a reply without effect");
+        }
+        let answer = match (&job, refusal) {
+            (Job::Order { order, .. }, Refusal::OrderAppliedBefore(result)) => Answer::Ordered {
+                order: order.id,
+                result: *result,
+            },
+            _ => Answer::OrderRefused(refusal.clone()),
+        };
+        match member {
+            Some(member) => member.jobs.push((job, answer)),
+            None => self.finish(job, answer),
+        }
+    }
+
+    /// This binary cannot advance the saga: its events are left to one that can.
+    pub(super) fn leave_alone(&mut self, id: SagaId, why: &str, now: Timestamp) {
+        self.quarantine.put(id, now + QUARANTINE);
+        let Some(queue) = self.queues.get_mut(&id) else {
+            return;
+        };
+        let jobs = std::mem::take(&mut queue.jobs);
+        self.waiting_jobs -= jobs.len();
+        for job in jobs {
+            if let Job::Start { .. } = job {
+                self.requeue(id, [job].into_iter(), false);
+            } else {
+                self.finish(job, Answer::NotRunnable(why.to_owned()));
+            }
+        }
+    }
+}
+
+/// What to tell whoever waits for `job`, once its commit holds.
+fn told(member: &Member, job: &Job) -> Answer {
+    let id = member.cached.saga.id;
+    let Job::Order { order, .. } = job else {
+        return Answer::Accepted { id, is_new: false };
+    };
+    match member.cached.saga.orders.get(&order.id) {
+        Some(result) => Answer::Ordered {
+            order: order.id,
+            result: *result,
+        },
+        None => Answer::NotFound,
+    }
+}
+
+impl Member {
+    fn of(cached: Cached) -> Self {
+        Self {
+            cached,
+            jobs: Vec::new(),
+            commands: Vec::new(),
+            announcements: Vec::new(),
+            entries: Vec::new(),
+        }
+    }
+
+    fn apply(
+        &mut self,
+        job: &Job,
+        published: bool,
+        now: Timestamp,
+        lane: &Lane,
+    ) -> Result<(), Refusal> {
+        let cached = &self.cached;
+        let Transition {
+            next,
+            entry,
+            sends,
+            announcement,
+        } = transition(&cached.definition, &cached.saga, job.event(published), now)?;
+        let reply_partition = lane.reply_partition(next.id);
+        if !sends.is_empty() {
+            // Its number is known once the commit holds.
+            self.cached.publication = None;
+        }
+        let command = |send: Send| OutgoingCommand {
+            saga: next.id,
+            definition: self.cached.definition.clone(),
+            started_at: next.started_at,
+            revision: next.revision,
+            at: now,
+            send,
+            reply_partition,
+        };
+        self.commands.extend(sends.into_iter().map(command));
+        self.announcements
+            .extend(announcement.map(|what| announce(&next, what, now)));
+        self.entries.push(entry);
+        self.cached.saga = next;
+        Ok(())
+    }
+
+    fn state(&mut self) -> State {
+        let saga = &self.cached.saga;
+        State {
+            revision: saga.revision,
+            status: saga.status(),
+            wake_at: saga.wake_at,
+            moving: saga.moving.clone(),
+            entries: std::mem::take(&mut self.entries),
+            announcements: self.announcements.clone(),
+        }
+    }
+}
+
+fn announce(saga: &Saga, what: Announcement, at: Timestamp) -> OutgoingEvent {
+    let payload = serde_json::json!({
+        "saga": saga.id,
+        "definition": saga.definition,
+        "version": saga.version,
+        "revision": saga.revision,
+        "state": saga.status(),
+        "reason": saga.moving.reason,
+        "output": saga.output.as_ref().filter(|_| saga.status() == Status::Completed),
+    });
+    OutgoingEvent {
+        saga: saga.id,
+        definition: saga.definition.clone(),
+        kind: what.as_str().to_owned(),
+        revision: saga.revision,
+        at,
+        payload: Json::of(&payload).unwrap_or_else(|_| Json::null()),
+    }
+}

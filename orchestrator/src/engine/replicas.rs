@@ -1,0 +1,112 @@
+//! Which replicas live, and what this one serves: a heartbeat in Postgres, and rendezvous hashing.
+//!
+//! Who reads which partition is affinity. A replica that loses its database keeps what it has; two
+//! replicas that read one partition for a moment do no harm.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use super::Lanes;
+use super::lane::Input;
+use super::rendezvous::{Share, owned_by};
+use super::rounds::Rounds;
+use crate::bus::ReplyConsumer;
+use crate::clock::Clock;
+use crate::store::Store;
+use crate::store::replica::Replica;
+
+/// How often a replica says that it lives; a silence of four such beats means that it does not.
+pub(super) const BEAT: Duration = Duration::from_millis(500);
+
+/// What this replica serves at the moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Duty {
+    pub(super) partitions: BTreeSet<i32>,
+    pub(super) shards: Vec<u16>,
+}
+
+pub(super) struct Membership {
+    pub(super) own: Replica,
+    pub(super) store: Store,
+    pub(super) clock: Arc<Clock>,
+    pub(super) consumer: Arc<ReplyConsumer>,
+    pub(super) lanes: Lanes,
+    pub(super) duty: watch::Sender<Duty>,
+    pub(super) partitions: i32,
+    pub(super) shards: u16,
+    /// Why the last heartbeat failed.
+    pub(super) trouble: watch::Sender<Option<String>>,
+}
+
+impl Membership {
+    /// Beats until the rounds end, then leaves.
+    pub(super) async fn run(self, mut rounds: Rounds) {
+        while rounds.next().await {
+            self.beat().await;
+        }
+        if let Err(error) = self.store.leave(self.own.id).await {
+            tracing::debug!(%error, "could not say good-bye; the others notice within two seconds");
+        }
+    }
+
+    async fn beat(&self) {
+        let sent = Instant::now();
+        match self.store.heartbeat(&self.own).await {
+            Ok((seen, database_time)) => {
+                self.clock.observe(database_time, sent);
+                let alive: Vec<Uuid> = seen.iter().map(|replica| replica.id).collect();
+                self.serve(&alive).await;
+                self.tell_trouble(None);
+            }
+            Err(error) => self.tell_trouble(Some(error.to_string())),
+        }
+    }
+
+    fn tell_trouble(&self, trouble: Option<String>) {
+        self.trouble.send_if_modified(|now| {
+            let changes = now.is_some() != trouble.is_some();
+            if changes {
+                match &trouble {
+                    Some(error) => tracing::warn!(error, "Postgres does not answer"),
+                    None => tracing::info!("Postgres answers again"),
+                }
+            }
+            *now = trouble;
+            changes
+        });
+    }
+
+    async fn serve(&self, alive: &[Uuid]) {
+        let count = u32::try_from(self.partitions).unwrap_or(0);
+        let partitions = owned_by(self.own.id, alive, Share::Partitions, count);
+        let shards = owned_by(self.own.id, alive, Share::Shards, u32::from(self.shards));
+        let duty = Duty {
+            partitions: partitions
+                .filter_map(|number| i32::try_from(number).ok())
+                .collect(),
+            shards: shards
+                .filter_map(|number| u16::try_from(number).ok())
+                .collect(),
+        };
+        if *self.duty.borrow() == duty {
+            return;
+        }
+        tracing::info!(
+            replicas = alive.len(),
+            partitions = duty.partitions.len(),
+            shards = duty.shards.len(),
+            "this replica's share has changed"
+        );
+        for (number, lane) in self.lanes.iter().enumerate() {
+            let own = duty.partitions.iter().copied();
+            let own = own.filter(|partition| self.lanes.of_partition(*partition) == number);
+            lane.tell(Input::Assigned(own.collect())).await;
+        }
+        self.consumer.assign(&duty.partitions);
+        self.duty.send_replace(duty);
+    }
+}

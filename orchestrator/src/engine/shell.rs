@@ -1,0 +1,248 @@
+//! The shell of a lane: carries out what the lane decides, and decides nothing.
+//!
+//! Database work runs in tasks of its own that nobody cancels; results come back as inputs.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sagas::SagaId;
+use sagas::machine::Order;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::sleep;
+
+use super::lane::{Answer, Bounds, Input, Lane, Output, Ticket};
+use super::outgoing::Topics;
+use super::submission::Submission;
+use super::waiters::Waiters;
+use crate::bus::{Producer, ReplyConsumer};
+use crate::clock::Clock;
+use crate::registry::Registry;
+use crate::store::Store;
+use crate::store::batch::Batch;
+
+/// What comes to a lane from outside.
+#[derive(Debug)]
+pub(super) enum Message {
+    Submit {
+        id: SagaId,
+        submission: Submission,
+        tell: oneshot::Sender<Answer>,
+    },
+    Order {
+        saga: SagaId,
+        order: Order,
+        tell: oneshot::Sender<Answer>,
+    },
+    Input(Input),
+    /// Finish what is accepted, and end.
+    Stop,
+}
+
+/// The parts that all lanes of a replica share.
+#[derive(Debug, Clone)]
+pub(super) struct Parts {
+    pub(super) store: Store,
+    pub(super) producer: Producer,
+    pub(super) consumer: Arc<ReplyConsumer>,
+    pub(super) clock: Arc<Clock>,
+    pub(super) topics: Arc<Topics>,
+    pub(super) waiters: Arc<Waiters>,
+}
+
+pub(super) struct Shell {
+    lane: Lane,
+    parts: Parts,
+    inbox: mpsc::Receiver<Message>,
+    inbox_max: usize,
+    /// Results of tasks that this shell started: bounded by the lane, which starts few.
+    results: mpsc::UnboundedReceiver<Input>,
+    report: mpsc::UnboundedSender<Input>,
+    callers: BTreeMap<Ticket, oneshot::Sender<Answer>>,
+    last_ticket: u64,
+    is_stopping: bool,
+}
+
+/// Acknowledged outbox rows are deleted with the next commit; without one, after this time.
+const DELIVERIES_WAIT: Duration = Duration::from_secs(1);
+
+impl Shell {
+    pub(super) fn new(
+        registry: Registry,
+        bounds: Bounds,
+        parts: Parts,
+        inbox: mpsc::Receiver<Message>,
+        inbox_max: usize,
+    ) -> Self {
+        let (report, results) = mpsc::unbounded_channel();
+        Self {
+            lane: Lane::new(registry, bounds),
+            parts,
+            inbox,
+            inbox_max,
+            results,
+            report,
+            callers: BTreeMap::new(),
+            last_ticket: 0,
+            is_stopping: false,
+        }
+    }
+
+    /// Runs until it is told to stop and everything accepted is done.
+    pub(super) async fn run(mut self) {
+        while !(self.is_stopping && self.lane.is_idle()) {
+            self.wait().await;
+            self.take_what_is_there();
+            if self.is_stopping {
+                self.lane.flush_deliveries();
+            }
+            let outputs = self.lane.turn(self.parts.clock.now());
+            self.carry_out(outputs);
+        }
+    }
+
+    async fn wait(&mut self) {
+        let now = self.parts.clock.now();
+        let resume = self.lane.resume_at().map(|at| at.since(now));
+        let has_room = self.lane.waiting() < self.inbox_max && !self.is_stopping;
+        tokio::select! {
+            biased;
+            Some(result) = self.results.recv() => self.lane.take(result, now),
+            Some(message) = self.inbox.recv(), if has_room => self.accept(message),
+            () = sleep(resume.unwrap_or_default()), if resume.is_some() => {}
+            () = sleep(DELIVERIES_WAIT), if self.lane.has_only_deliveries() => {
+                self.lane.flush_deliveries();
+            }
+        }
+    }
+
+    /// Takes what arrived meanwhile, so that it comes into the same batch.
+    fn take_what_is_there(&mut self) {
+        while let Ok(result) = self.results.try_recv() {
+            self.lane.take(result, self.parts.clock.now());
+        }
+        while self.lane.waiting() < self.inbox_max
+            && let Ok(message) = self.inbox.try_recv()
+        {
+            self.accept(message);
+        }
+    }
+
+    fn accept(&mut self, message: Message) {
+        let now = self.parts.clock.now();
+        match message {
+            Message::Submit {
+                id,
+                submission,
+                tell,
+            } => {
+                let ticket = self.ticket(tell);
+                self.lane.take(
+                    Input::Submit {
+                        ticket,
+                        id,
+                        submission,
+                    },
+                    now,
+                );
+            }
+            Message::Order { saga, order, tell } => {
+                let ticket = self.ticket(tell);
+                self.lane.take(
+                    Input::Order {
+                        ticket,
+                        saga,
+                        order,
+                    },
+                    now,
+                );
+            }
+            Message::Input(input) => self.lane.take(input, now),
+            Message::Stop => self.is_stopping = true,
+        }
+    }
+
+    fn ticket(&mut self, tell: oneshot::Sender<Answer>) -> Ticket {
+        self.last_ticket += 1;
+        let ticket = Ticket(self.last_ticket);
+        self.callers.insert(ticket, tell);
+        ticket
+    }
+
+    fn carry_out(&mut self, outputs: Vec<Output>) {
+        let mut advances = Vec::new();
+        for output in outputs {
+            match output {
+                Output::Load(sagas) => self.load(sagas),
+                Output::Commit(batch) => self.commit(*batch),
+                Output::Publish {
+                    publication,
+                    commands,
+                    events,
+                } => {
+                    let topics = &self.parts.topics;
+                    let commands = commands.iter().map(|command| topics.command(command));
+                    let events = events.iter().map(|event| topics.event(event));
+                    let records = commands.chain(events).collect();
+                    let report = self.report.clone();
+                    self.parts.producer.publish(records, move |result| {
+                        if let Err(error) = &result {
+                            tracing::error!(%error, "the broker did not take what was published");
+                        }
+                        let is_acknowledged = result.is_ok();
+                        // A shell that is gone has left its sagas to their wakes.
+                        let _ = report.send(Input::Published {
+                            publication,
+                            is_acknowledged,
+                        });
+                    });
+                }
+                Output::Answer(ticket, answer) => {
+                    if let Some(caller) = self.callers.remove(&ticket) {
+                        // Whoever went away asks again with the same key.
+                        let _ = caller.send(answer);
+                    }
+                }
+                Output::Ended(saga) => self.parts.waiters.ended(saga),
+                Output::Advance {
+                    partition,
+                    next_offset,
+                } => {
+                    advances.push((partition, next_offset));
+                }
+            }
+        }
+        if !advances.is_empty() {
+            self.parts.consumer.commit(&advances);
+        }
+    }
+
+    fn load(&self, sagas: Vec<SagaId>) {
+        let (store, report) = (self.parts.store.clone(), self.report.clone());
+        tokio::spawn(async move {
+            let result = store.load(&sagas).await.map_err(|error| error.to_string());
+            let _ = report.send(Input::Loaded {
+                asked: sagas,
+                result,
+            });
+        });
+    }
+
+    fn commit(&self, batch: Batch) {
+        let (store, report) = (self.parts.store.clone(), self.report.clone());
+        let clock = self.parts.clock.clone();
+        tokio::spawn(async move {
+            let sent = Instant::now();
+            let result = store.commit(&batch).await;
+            if let Ok(committed) = &result {
+                tracing::trace!(
+                    rows = batch.starts.len() + batch.updates.len(),
+                    micros = sent.elapsed().as_micros(),
+                    "committed"
+                );
+                clock.observe(committed.database_time, sent);
+            }
+            let _ = report.send(Input::Committed(result));
+        });
+    }
+}

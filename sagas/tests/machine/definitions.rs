@@ -1,0 +1,215 @@
+//! The definitions that the scripts run: an order business, and shapes that it does not have.
+//!
+//! Every command has one shape and every reply is a [`Receipt`], so that scripts can leave payloads
+//! out. [`Order::broken`] names the closure that panics.
+
+use std::time::Duration;
+
+use sagas::{Command, Definition, RetryPolicy};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Three attempts, ten seconds of silence each; short enough to read in a script.
+pub(crate) const POLICY: RetryPolicy = RetryPolicy {
+    reply_within: Duration::from_secs(10),
+    delay_first: Duration::from_secs(1),
+    factor: 2,
+    delay_max: Duration::from_secs(4),
+    attempts_max: 3,
+};
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+pub(crate) struct Order {
+    pub(crate) order: u32,
+    /// The closure that panics, if any: a step's name, `undo <step>` or `output`.
+    #[serde(default)]
+    pub(crate) broken: Option<String>,
+}
+
+impl Order {
+    fn command<C: From<Payload>>(&self, closure: &str, receipts: Vec<u32>) -> C {
+        self.may_break(closure);
+        C::from(Payload {
+            order: self.order,
+            receipts,
+        })
+    }
+
+    fn may_break(&self, closure: &str) {
+        assert!(
+            self.broken.as_deref() != Some(closure),
+            "the closure {closure:?} is broken"
+        );
+    }
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(from = "Wire")]
+pub(crate) struct Receipt {
+    pub(crate) number: u32,
+}
+
+/// What a [`Receipt`] is read from; the conversion has a bug with the number 13.
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct Wire {
+    number: u32,
+}
+
+impl From<Wire> for Receipt {
+    fn from(Wire { number }: Wire) -> Self {
+        assert!(number != 13, "nobody tried the number 13");
+        Self { number }
+    }
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+pub(crate) struct Payload {
+    order: u32,
+    receipts: Vec<u32>,
+}
+
+macro_rules! commands {
+    ($($name:ident => $participant:literal $command:literal $refusable:literal)+) => {$(
+        #[derive(Serialize, Deserialize, JsonSchema)]
+        #[serde(transparent)]
+        struct $name(Payload);
+
+        impl From<Payload> for $name {
+            fn from(payload: Payload) -> Self {
+                Self(payload)
+            }
+        }
+
+        impl Command for $name {
+            const PARTICIPANT: &'static str = $participant;
+            const NAME: &'static str = $command;
+            const REFUSABLE: bool = $refusable;
+            type Reply = Receipt;
+        }
+    )+};
+}
+commands! {
+    CreateOrder => "orders" "create" false
+    CancelOrder => "orders" "cancel" false
+    ConfirmOrder => "orders" "confirm" false
+    SendReceipt => "orders" "send-receipt" false
+    ReserveStock => "inventory" "reserve" true
+    ReleaseStock => "inventory" "release" false
+    AuthorizePayment => "payments" "authorize" true
+    VoidPayment => "payments" "void" false
+    CapturePayment => "payments" "capture" true
+    CreateShipment => "shipping" "create" true
+    CancelShipment => "shipping" "cancel" false
+}
+
+/// Two reservations in parallel, a shipment that needs both, a pivot and a retriable end.
+pub(crate) fn place_order() -> Definition {
+    let mut saga = Definition::of::<Order>("place-order");
+    saga.retry(POLICY);
+    let order = saga
+        .step("create-order")
+        .send(|o, ()| o.command::<CreateOrder>("create-order", vec![]))
+        .compensate(|o, (), own| {
+            let own = own.map(|receipt: Receipt| receipt.number);
+            o.command::<CancelOrder>("undo create-order", own.into_iter().collect())
+        });
+    let stock = saga
+        .step("reserve-stock")
+        .after(order)
+        .send(|o, order| o.command::<ReserveStock>("reserve-stock", vec![order.number]))
+        .compensate(|o, order, own| {
+            let own = own.map(|receipt| receipt.number);
+            let receipts = [Some(order.number), own].into_iter().flatten().collect();
+            o.command::<ReleaseStock>("undo reserve-stock", receipts)
+        });
+    let payment = saga
+        .step("authorize-payment")
+        .after(order)
+        .send(|o, order| o.command::<AuthorizePayment>("authorize-payment", vec![order.number]))
+        .compensate(|o, _, _| o.command::<VoidPayment>("undo authorize-payment", vec![]));
+    let shipment = saga
+        .step("create-shipment")
+        .after((stock, payment))
+        .send(|o, (stock, payment)| {
+            let receipts = vec![stock.number, payment.number];
+            o.command::<CreateShipment>("create-shipment", receipts)
+        })
+        .compensate(|o, _, _| o.command::<CancelShipment>("undo create-shipment", vec![]));
+    let capture = saga
+        .step("capture-payment")
+        .after((payment, shipment))
+        .send(|o, (payment, _)| {
+            o.command::<CapturePayment>("capture-payment", vec![payment.number])
+        })
+        .pivot();
+    saga.step("confirm-order")
+        .after(capture)
+        .send(|o, capture| o.command::<ConfirmOrder>("confirm-order", vec![capture.number]))
+        .retriable();
+    saga.output((order, shipment), |o, (order, shipment)| {
+        o.may_break("output");
+        vec![order.number, shipment.number]
+    });
+    saga.build()
+        .expect("the order business has a legal end from every point")
+}
+
+/// Two reservations in parallel and no pivot; then two retriable steps in parallel.
+pub(crate) fn without_a_pivot() -> Definition {
+    let mut saga = Definition::of::<Order>("without-a-pivot");
+    saga.retry(POLICY);
+    let stock = saga
+        .step("reserve-stock")
+        .send(|o, ()| o.command::<ReserveStock>("reserve-stock", vec![]))
+        .compensate(|o, (), _| o.command::<ReleaseStock>("undo reserve-stock", vec![]));
+    let payment = saga
+        .step("authorize-payment")
+        .send(|o, ()| o.command::<AuthorizePayment>("authorize-payment", vec![]))
+        .compensate(|o, (), _| o.command::<VoidPayment>("undo authorize-payment", vec![]));
+    saga.step("confirm-order")
+        .after((stock, payment))
+        .send(|o, _| o.command::<ConfirmOrder>("confirm-order", vec![]))
+        .retriable();
+    saga.step("send-receipt")
+        .after((stock, payment))
+        .send(|o, _| o.command::<SendReceipt>("send-receipt", vec![]))
+        .retriable();
+    saga.build().expect("retriable steps come after all others")
+}
+
+/// A pivot that its participant promised never to refuse.
+pub(crate) fn firm_pivot() -> Definition {
+    let mut saga = Definition::of::<Order>("firm-pivot");
+    saga.retry(POLICY);
+    let stock = saga
+        .step("reserve-stock")
+        .send(|o, ()| o.command::<ReserveStock>("reserve-stock", vec![]))
+        .compensate(|o, (), _| o.command::<ReleaseStock>("undo reserve-stock", vec![]));
+    saga.step("confirm-order")
+        .after(stock)
+        .send(|o, _| o.command::<ConfirmOrder>("confirm-order", vec![]))
+        .pivot();
+    saga.build()
+        .expect("everything before the pivot can be undone")
+}
+
+/// A unit input, unit commands and unit replies: all of them are `null` as JSON.
+pub(crate) fn all_null() -> Definition {
+    #[derive(Serialize, Deserialize, JsonSchema)]
+    struct Ping;
+    impl Command for Ping {
+        const PARTICIPANT: &'static str = "echo";
+        const NAME: &'static str = "ping";
+        const REFUSABLE: bool = false;
+        type Reply = ();
+    }
+    let mut saga = Definition::of::<()>("all-null");
+    let first = saga
+        .step("first")
+        .send(|(), ()| Ping)
+        .compensate(|(), (), _| Ping);
+    let second = saga.step("second").after(first).send(|(), ()| Ping).pivot();
+    saga.output((first, second), |(), ((), ())| ());
+    saga.build()
+        .expect("a pivot after a compensatable step is legal")
+}

@@ -1,0 +1,149 @@
+//! What holds after every transition of every saga, whatever the definition and the event.
+//!
+//! Broken rules come back as text instead of a panic, so that the tests which seed a bug can see
+//! that it is noticed.
+
+use sagas::machine::{Entry, Row, Saga, Transition};
+use sagas::{Definition, Direction};
+
+/// What makes a rule broken, in words.
+pub(crate) type Broken = String;
+
+/// Checks one transition; `history` ends with its entry.
+pub(crate) fn check(
+    definition: &Definition,
+    before: &Saga,
+    transition: &Transition,
+    history: &[Entry],
+) -> Result<(), Broken> {
+    let next = &transition.next;
+    require(
+        next.revision == before.revision + 1,
+        "the revision did not grow by one",
+    )?;
+    require(
+        transition.entry.revision == next.revision,
+        "the entry has another revision",
+    )?;
+    require(
+        transition.entry.status == next.status(),
+        "the entry has another status",
+    )?;
+    require(
+        !before.status().is_terminal() || before.revision == 0,
+        "a terminal saga changed",
+    )?;
+    let changed = before.status() != next.status();
+    require(
+        before.revision == 0 || changed == transition.announcement.is_some(),
+        "a change of status and its announcement do not go together",
+    )?;
+    sends(definition, before, transition)?;
+    papers_never_change(before, next)?;
+    restored_is_the_same(definition, next, history)
+}
+
+pub(crate) fn require(holds: bool, otherwise: &str) -> Result<(), Broken> {
+    if holds {
+        Ok(())
+    } else {
+        Err(otherwise.to_owned())
+    }
+}
+
+/// What is sent is what the next state says is in flight, and it is in the history.
+fn sends(definition: &Definition, before: &Saga, transition: &Transition) -> Result<(), Broken> {
+    let next = &transition.next;
+    require(
+        transition.sends.len() == transition.entry.sent.len(),
+        "sends are not in the history",
+    )?;
+    for (send, sent) in transition.sends.iter().zip(&transition.entry.sent) {
+        let progress = &next.moving.steps[send.step];
+        let flight = progress
+            .flight()
+            .ok_or("a command was sent that is not in flight")?;
+        require(
+            progress.direction() == Some(send.direction),
+            "sent in another direction",
+        )?;
+        require(
+            (send.generation, send.attempt) == (flight.generation, flight.attempt),
+            "sent as another attempt than the one in flight",
+        )?;
+        require(
+            sent.step == definition.steps()[send.step].name,
+            "the history has another step",
+        )?;
+        let stored = match send.direction {
+            Direction::Forward => next.papers[send.step].forward.as_ref(),
+            Direction::Compensate => next.papers[send.step].compensation.as_ref(),
+            Direction::Fence => None,
+        };
+        let text = stored.map_or("null", |stored| stored.text());
+        require(
+            send.payload.text() == text,
+            "sent bytes are not the stored ones",
+        )?;
+        let was = &before.moving.steps[send.step];
+        let is_new_attempt = was.flight().is_none_or(|was| was.attempt < flight.attempt);
+        require(
+            !(next.is_unwinding() && send.direction == Direction::Forward && is_new_attempt),
+            "a saga that turns back made a new attempt forward",
+        )?;
+        require(
+            send.direction != Direction::Compensate || next.is_unwinding(),
+            "a compensation without a reason",
+        )?;
+    }
+    Ok(())
+}
+
+fn papers_never_change(before: &Saga, next: &Saga) -> Result<(), Broken> {
+    for (was, is) in before.papers.iter().zip(&next.papers) {
+        let kept = (was.forward.is_none() || was.forward == is.forward)
+            && (was.compensation.is_none() || was.compensation == is.compensation);
+        require(kept, "the bytes of a command changed")?;
+    }
+    Ok(())
+}
+
+/// A stored saga is the live one, byte by byte through the JSON that is stored.
+fn restored_is_the_same(
+    definition: &Definition,
+    live: &Saga,
+    history: &[Entry],
+) -> Result<(), Broken> {
+    let restored = restore(definition, live, history)?;
+    require(
+        restored == *live,
+        &format!("restored:\n{restored:#?}\nlive:\n{live:#?}"),
+    )
+}
+
+/// Writes the saga down as a store does, and reads it again.
+pub(crate) fn restore(
+    definition: &Definition,
+    live: &Saga,
+    history: &[Entry],
+) -> Result<Saga, Broken> {
+    let written = |error: serde_json::Error| format!("cannot be stored: {error}");
+    let read = |error: serde_json::Error| format!("cannot be read again: {error}");
+    let moving = serde_json::to_string(&live.moving).map_err(written)?;
+    let entries: Result<Vec<Entry>, Broken> = history
+        .iter()
+        .map(|entry| {
+            let text = serde_json::to_string(entry).map_err(written)?;
+            serde_json::from_str(&text).map_err(read)
+        })
+        .collect();
+    let row = Row {
+        id: live.id,
+        started_at: live.started_at,
+        revision: live.revision,
+        wake_at: live.wake_at,
+        moving: serde_json::from_str(&moving).map_err(read)?,
+    };
+    Saga::restore(definition, row, &entries?)
+        .map_err(|error| format!("cannot be restored: {error}"))
+}

@@ -1,0 +1,18 @@
+//! The state machine of one saga, tested through its public surface alone.
+//!
+//! Script tests say what a reader should expect (one file per question), the matrix says what
+//! becomes of every event in every situation.
+
+mod cancel;
+mod definitions;
+mod duplicates;
+mod forward;
+mod invariants;
+mod matrix;
+mod retries;
+mod script;
+mod siblings;
+mod stored;
+mod trouble;
+mod unwind;
+mod wakes;

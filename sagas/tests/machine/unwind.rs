@@ -1,0 +1,93 @@
+//! What is undone next: dependents first, independent steps in parallel, for as long as it takes.
+
+use crate::definitions::place_order;
+use crate::script::check;
+
+#[test]
+fn a_compensation_that_fails_is_tried_again_without_end() {
+    check(
+        &place_order(),
+        "until create-shipment; create-shipment rejected; authorize-payment ok; \
+         reserve-stock failed; wake +1s; reserve-stock failed; wake +2s; reserve-stock failed; \
+         wake +4s; reserve-stock failed; wake +4s; reserve-stock ok; create-order ok",
+        "
+          until create-shipment => create-shipment forward#1 | running, wake 2s
+          create-shipment rejected => authorize-payment compensate#1, reserve-stock compensate#1 | compensating, announces compensating, wake 2s
+          authorize-payment ok => nothing | compensating, wake 2s
+          reserve-stock failed => nothing | compensating, wake 0.877s
+          wake +1s => reserve-stock compensate#2 | compensating, wake 3s
+          reserve-stock failed => nothing | compensating, wake 2.772s
+          wake +2s => reserve-stock compensate#3 | compensating, wake 5s
+          reserve-stock failed => nothing | compensating, wake 5s, reserve-stock needs attention since 3s
+          wake +4s => reserve-stock compensate#4 | compensating, wake 9s, reserve-stock needs attention since 3s
+          reserve-stock failed => nothing | compensating, wake 9s, reserve-stock needs attention since 3s
+          wake +4s => reserve-stock compensate#5 | compensating, wake 13s, reserve-stock needs attention since 3s
+          reserve-stock ok => create-order compensate#1 | compensating, wake 13s
+          create-order ok => nothing | compensated, announces compensated
+          steps: create-order undone, reserve-stock undone, authorize-payment undone, create-shipment refused, capture-payment idle, confirm-order idle
+          reason: create-shipment: some-code: says the participant
+        ",
+    );
+}
+
+#[test]
+fn a_compensation_without_an_answer_is_tried_again_without_end() {
+    check(
+        &place_order(),
+        "until reserve-stock; reserve-stock rejected; authorize-payment rejected; wake +10s; \
+         wake +10s; wake +10s; wake +10s; create-order ok",
+        "
+          until reserve-stock => reserve-stock forward#1, authorize-payment forward#1 | running, wake 2s
+          reserve-stock rejected => nothing | compensating, announces compensating, wake 2s
+          authorize-payment rejected => create-order compensate#1 | compensating, wake 2s
+          wake +10s => create-order compensate#2 | compensating, wake 12s
+          wake +10s => create-order compensate#3 | compensating, wake 22s
+          wake +10s => create-order compensate#4 | compensating, wake 32s, create-order needs attention since 30s
+          wake +10s => create-order compensate#5 | compensating, wake 42s, create-order needs attention since 30s
+          create-order ok => nothing | compensated, announces compensated
+          steps: create-order undone, reserve-stock refused, authorize-payment refused, create-shipment idle, capture-payment idle, confirm-order idle
+          reason: reserve-stock: some-code: says the participant
+        ",
+    );
+}
+
+#[test]
+fn a_compensation_that_was_done_before_counts_as_done() {
+    check(
+        &place_order(),
+        "until reserve-stock; reserve-stock rejected; authorize-payment rejected; \
+         create-order already-compensated",
+        "
+          until reserve-stock => reserve-stock forward#1, authorize-payment forward#1 | running, wake 2s
+          reserve-stock rejected => nothing | compensating, announces compensating, wake 2s
+          authorize-payment rejected => create-order compensate#1 | compensating, wake 2s
+          create-order already-compensated => nothing | compensated, announces compensated
+          steps: create-order undone, reserve-stock refused, authorize-payment refused, create-shipment idle, capture-payment idle, confirm-order idle
+          reason: reserve-stock: some-code: says the participant
+        ",
+    );
+}
+
+#[test]
+fn nothing_is_undone_before_what_was_built_on_it() {
+    check(
+        &place_order(),
+        "until capture-payment; capture-payment rejected; reserve-stock/compensate ok; \
+         create-order/compensate ok; create-shipment ok; create-order/compensate ok; \
+         reserve-stock ok; create-order/compensate ok; authorize-payment ok; create-order ok",
+        "
+          until capture-payment => capture-payment forward#1 | running, wake 2s
+          capture-payment rejected => create-shipment compensate#1 | compensating, announces compensating, wake 2s
+          reserve-stock/compensate ok => refused: no compensate command of generation 1, attempt 1, waits for it
+          create-order/compensate ok => refused: no compensate command of generation 1, attempt 1, waits for it
+          create-shipment ok => authorize-payment compensate#1, reserve-stock compensate#1 | compensating, wake 2s
+          create-order/compensate ok => refused: no compensate command of generation 1, attempt 1, waits for it
+          reserve-stock ok => nothing | compensating, wake 2s
+          create-order/compensate ok => refused: no compensate command of generation 1, attempt 1, waits for it
+          authorize-payment ok => create-order compensate#1 | compensating, wake 2s
+          create-order ok => nothing | compensated, announces compensated
+          steps: create-order undone, reserve-stock undone, authorize-payment undone, create-shipment undone, capture-payment refused, confirm-order idle
+          reason: capture-payment: some-code: says the participant
+        ",
+    );
+}
