@@ -1,0 +1,5 @@
+//! The shop on real Postgres: what its services do with data, and what the auditor sees.
+
+mod audit;
+mod fixture;
+mod services;
