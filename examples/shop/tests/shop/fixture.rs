@@ -67,6 +67,14 @@ impl Shop {
         }
     }
 
+    pub(crate) fn orchestrator(&self) -> PgPool {
+        pool(&self.urls.orchestrator)
+    }
+
+    pub(crate) fn store(&self) -> Store {
+        store(&self.urls.orchestrator)
+    }
+
     pub(crate) async fn audit(&self) -> Audit {
         audit::run(&self.urls).await.unwrap()
     }
@@ -100,6 +108,15 @@ fn pool(url: &str) -> PgPool {
     PgPool::connect_lazy(url).unwrap()
 }
 
+fn store(url: &str) -> Store {
+    let settings = store::Settings {
+        url: url.to_owned(),
+        connections_max: 1,
+        shards: 4,
+    };
+    Store::connect(&settings).unwrap()
+}
+
 /// The server lives as long as the process: its guard ends it.
 async fn server() -> Postgres {
     let start = || {
@@ -112,12 +129,7 @@ async fn server() -> Postgres {
     for name in names() {
         server.create_database(name).unwrap();
     }
-    let settings = store::Settings {
-        url: server.url(ORCHESTRATOR),
-        connections_max: 1,
-        shards: 4,
-    };
-    Store::connect(&settings).unwrap().migrate().await.unwrap();
+    store(&server.url(ORCHESTRATOR)).migrate().await.unwrap();
     for service in ServiceName::ALL {
         let pool = pool(&server.url(service.as_str()));
         service.migrate(&pool).await.unwrap();

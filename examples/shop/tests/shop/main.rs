@@ -2,4 +2,5 @@
 
 mod audit;
 mod fixture;
+mod play;
 mod services;
