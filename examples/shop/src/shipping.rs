@@ -11,6 +11,9 @@ use uuid::Uuid;
 use crate::commands::{CancelShipment, CreateShipment, ShipmentCreated};
 use crate::services::{Answers, commands};
 
+/// How many days with room are looked at; each of them is locked by each batch.
+const DAYS_AHEAD: i64 = 7;
+
 /// Plans each shipment for the first day, from today, with room for all its pieces.
 ///
 /// # Errors
@@ -24,8 +27,9 @@ pub async fn create_shipment(
     let mut days: Vec<(NaiveDate, i64)> = sqlx::query_as(
         "SELECT day, capacity - booked FROM shipping_day
          WHERE day >= current_date AND booked < capacity
-         ORDER BY day FOR NO KEY UPDATE",
+         ORDER BY day LIMIT $1 FOR NO KEY UPDATE",
     )
+    .bind(DAYS_AHEAD)
     .fetch_all(&mut **tx)
     .await?;
     let answers: Vec<_> = commands

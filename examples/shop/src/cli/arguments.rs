@@ -38,7 +38,7 @@ wrong is named; 2 nothing is wrong, but sagas still run or wait for a person.")]
 
 /// A service and its database.
 #[derive(Debug, Clone, Args)]
-pub struct SeedArguments {
+pub(crate) struct SeedArguments {
     /// Which service
     #[arg(value_enum)]
     pub service: ServiceName,
@@ -54,7 +54,7 @@ pub struct SeedArguments {
 
 /// How to run a service.
 #[derive(Clone, Args)]
-pub struct ServiceArguments {
+pub(crate) struct ServiceArguments {
     /// Service and database.
     #[command(flatten)]
     pub own: SeedArguments,
@@ -124,7 +124,7 @@ impl std::fmt::Debug for ServiceArguments {
 
 /// Which orders to place, and where.
 #[derive(Debug, Clone, Args)]
-pub struct SubmitArguments {
+pub(crate) struct SubmitArguments {
     /// The orchestrator
     #[arg(
         long,

@@ -27,7 +27,7 @@ fn order(id: &str, customer: u32) -> PlaceOrder {
 }
 
 /// One order that is confirmed, and one that is cancelled after all of its steps but the last.
-async fn two_orders(shop: &Shop) {
+pub(crate) async fn two_orders(shop: &Shop) {
     let play = Play::new(shop);
     let confirmed = play.order(&order(CONFIRMED, 1)).await;
     assert_eq!(ending(&confirmed), (Status::Completed, None));
@@ -36,6 +36,12 @@ async fn two_orders(shop: &Shop) {
         .await;
     let expected = (Status::Compensated, Some("capture-payment"));
     assert_eq!(ending(&cancelled), expected);
+}
+
+/// One order whose saga waits for its third reply.
+pub(crate) async fn one_running(shop: &Shop) {
+    let running = Uuid::from_u128(1).to_string();
+    Play::new(shop).steps(&order(&running, 1), 2).await;
 }
 
 fn findings(audit: &Audit) -> Vec<String> {
@@ -123,8 +129,7 @@ async fn a_saga_that_waits_for_a_person_is_listed() {
 async fn an_error_outweighs_a_saga_that_runs() {
     let shop = Shop::open().await;
     two_orders(&shop).await;
-    let running = Uuid::from_u128(1).to_string();
-    Play::new(&shop).steps(&order(&running, 1), 2).await;
+    one_running(&shop).await;
     shop.tamper(
         "payments",
         "UPDATE payment SET cents = 1 WHERE state = 'captured'",
