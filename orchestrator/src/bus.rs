@@ -15,7 +15,13 @@ pub struct Settings {
     pub brokers: String,
     pub prefix: String,
     pub reply_partitions: i32,
+    pub command_partitions: i32,
+    pub event_partitions: i32,
+    pub replication: i32,
+    pub retention: Duration,
+    pub extra: BTreeMap<String, String>,
 }
+pub mod topics;
 #[derive(Debug, thiserror::Error)]
 #[error("bus")]
 pub struct Error;

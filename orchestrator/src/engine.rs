@@ -13,7 +13,7 @@ mod incoming;
 pub mod lane;
 mod meter;
 mod outgoing;
-mod rendezvous;
+pub(crate) mod rendezvous;
 mod replicas;
 mod rounds;
 mod scan;

@@ -9,7 +9,7 @@ use sqlx::{Postgres, Transaction};
 
 mod erased;
 
-pub(crate) use erased::{All, Each, Erased, Results, Tx, With};
+pub(crate) use erased::{All, Each, Erased, Tx, With};
 
 /// A command, as its handler receives it.
 #[derive(Debug, Clone)]

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::backoff::Backoff;
-use crate::batch::{self, GaveUp, Handlers, Job, Mode};
+use crate::batch::{self, GaveUp, Handlers, Job};
 use crate::clock;
 use crate::kafka::{Offsets, Outstanding, Record, Replies};
 
@@ -101,21 +101,16 @@ impl Processor {
 
     /// Attempts a round until it is committed, or until some statement will not do.
     async fn attempt(&self, jobs: &[&Job]) -> Result<Result<Vec<Answer>, sqlx::Error>, Stopping> {
-        let mut mode = Mode::Together;
         let mut backoff = Backoff::new();
         let mut away = false;
         loop {
             let now = clock::now();
-            match batch::attempt(&self.database, &*self.handlers, jobs, mode, now).await {
+            match batch::attempt(&self.database, &*self.handlers, jobs, now).await {
                 Ok(answers) => {
                     if away {
                         tracing::info!("the database is back");
                     }
                     return Ok(Ok(answers));
-                }
-                Err(GaveUp::Neighbour) => {
-                    mode = Mode::Apart;
-                    continue;
                 }
                 Err(GaveUp::Fault(error)) => return Ok(Err(error)),
                 Err(GaveUp::Conflict(error)) if jobs.len() > 1 => return Ok(Err(error)),
