@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use participant::Settings;
 use sagas::Outcome;
+use sagas::barrier::Ask;
 use sqlx::postgres::PgPoolOptions;
 
 use crate::servers::start_postgres;
-use crate::service::{Wish, service};
+use crate::service::{CountMany, Wish, service};
 use crate::world::{World, eventually, saga};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -86,7 +88,12 @@ async fn commands_wait_while_the_database_is_away() {
     let mut postgres = start_postgres();
     postgres.create_database("away").unwrap();
     let mut world = World::on(&postgres.url("away")).await;
-    let running = service(world.settings()).start().await.unwrap();
+    // Sixteen commands are buffered; the others wait in Kafka, on paused partitions.
+    let settings = Settings {
+        batch_max: 2,
+        ..world.settings()
+    };
+    let running = service(settings).start().await.unwrap();
     let before = world.count("before", Wish::Succeed);
     assert_eq!(world.ask(&before).outcome, Outcome::Succeeded);
 
@@ -154,5 +161,33 @@ async fn a_connection_that_is_cut_in_a_handler_holds_the_command() {
     holder.rollback().await.unwrap();
     assert_eq!(world.replies(1)[0].outcome, Outcome::Succeeded);
     assert_eq!(world.effects("cut").await, (1, 0));
+    running.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backlog_longer_than_the_buffer_is_worked_off() {
+    const COMMANDS: usize = 3000;
+    let mut world = World::new().await;
+    for number in 0..COMMANDS {
+        let key = number.to_string();
+        let command = world.command(
+            &key,
+            Ask::Forward,
+            1,
+            &CountMany {
+                wish: Wish::Succeed,
+            },
+        );
+        world.send(&command);
+    }
+    world.flush();
+    // Eight batches are buffered before the partitions are paused.
+    let settings = Settings {
+        batch_max: 25,
+        ..world.settings()
+    };
+    let running = service(settings).start().await.unwrap();
+    assert_eq!(world.replies(COMMANDS).len(), COMMANDS);
+    assert_eq!(world.effects_of_all().await, (3000, 1));
     running.stop().await.unwrap();
 }
