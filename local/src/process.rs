@@ -61,6 +61,12 @@ pub fn signal(pid: u32, signal: Signal) -> Result<(), Error> {
         .map_err(|errno| Error::io(failed())(errno.into()))
 }
 
+/// Whether this process runs as root.
+#[must_use]
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
 fn checked(pid: u32) -> Result<rustix::process::Pid, Error> {
     i32::try_from(pid)
         .ok()

@@ -1,5 +1,7 @@
 //! A real Kafka broker is started, asked by librdkafka, stopped, killed and started again.
 
+#![expect(clippy::unwrap_used, reason = "a helper of a test fails with the test")]
+
 use std::time::{Duration, Instant};
 
 use local::{Kafka, KafkaOptions};

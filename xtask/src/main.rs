@@ -1,2 +1,88 @@
-//! In preparation.
-fn main() {}
+//! `cargo xtask`: everything that a fresh machine needs to build, try, test and measure this product.
+//!
+//! Invariant: each command checks its own tools first and names all that are missing at once. It
+//! contains no product code, and nothing in CI bypasses it: `.ci/run` is `cargo xtask test`.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "it talks to a person"
+)]
+
+mod cli;
+mod run;
+mod steps;
+mod test;
+mod tools;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use cli::Command;
+use tools::Purpose;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let invocation = match cli::parse(&arguments) {
+        Ok(invocation) => invocation,
+        Err(problem) => {
+            eprintln!("error: {problem}\n\n{}", cli::HELP);
+            return ExitCode::from(2);
+        }
+    };
+    match perform(&invocation.command, invocation.may_install) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            // 2: nothing was tried; 1: something was tried and failed.
+            let refused = error.is::<tools::NotReady>() || error.is::<cli::Usage>();
+            ExitCode::from(if refused { 2 } else { 1 })
+        }
+    }
+}
+
+fn perform(command: &Command, may_install: bool) -> anyhow::Result<()> {
+    match command {
+        Command::Help => {
+            // Not `println!`, which panics when the reader, such as `head`, has seen enough.
+            let _ = writeln!(std::io::stdout(), "{}", cli::HELP);
+            Ok(())
+        }
+        Command::Tools => tools::report(),
+        Command::Kafka => {
+            tools::ensure(&[Purpose::Kafka], may_install)?;
+            steps::kafka()
+        }
+        Command::Dashboard => {
+            tools::ensure(&[Purpose::Dashboard], may_install)?;
+            steps::dashboard()
+        }
+        Command::Test { filter, passed_on } => test::run(filter, passed_on, may_install),
+        Command::Demo { arguments } => {
+            let mut purposes = vec![Purpose::Build, Purpose::Dashboard, Purpose::Postgres];
+            let kafka = cli::wants_real_kafka(arguments);
+            if kafka {
+                purposes.push(Purpose::Kafka);
+            }
+            tools::ensure(&purposes, may_install)?;
+            if kafka {
+                steps::kafka()?;
+            }
+            steps::dashboard()?;
+            run::cargo(&["build", "--release", "-p", "shop", "--bins"])?;
+            Err(run::become_release("shop", "demo", arguments))
+        }
+        Command::Bench { arguments } => {
+            let purposes = [
+                Purpose::Build,
+                Purpose::Dashboard,
+                Purpose::Postgres,
+                Purpose::Kafka,
+            ];
+            tools::ensure(&purposes, may_install)?;
+            steps::kafka()?;
+            steps::dashboard()?;
+            run::cargo(&["build", "--release", "-p", "shop", "-p", "bench", "--bins"])?;
+            Err(run::become_release("bench", "throughput", arguments))
+        }
+    }
+}

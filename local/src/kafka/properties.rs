@@ -51,6 +51,10 @@ const SETTINGS: &[(&str, &str)] = &[
     ("share.coordinator.state.topic.num.partitions", "4"),
     // The first group does not wait for more members.
     ("group.initial.rebalance.delay.ms", "0"),
+    // After a kill, the controller refuses the same broker until its old session has run out: 11 s
+    // with the default of 9 s.
+    ("broker.session.timeout.ms", "3000"),
+    ("broker.heartbeat.interval.ms", "500"),
     // 64 MiB instead of 1 GiB, and indexes to match: less address space per partition.
     ("log.segment.bytes", "67108864"),
     ("log.index.size.max.bytes", "1048576"),
