@@ -208,7 +208,7 @@ async fn a_broker_that_goes_away_and_comes_back_costs_no_command_and_no_reply() 
     world.flush();
     // Some are answered, some are not, and some answers are under way.
     world.replies(1);
-    tokio::task::block_in_place(|| kafka.stop()).unwrap();
+    tokio::task::block_in_place(|| kafka.kill()).unwrap();
     tokio::task::block_in_place(|| kafka.start_again()).unwrap();
     let all = |replies: &[ReplyMessage<'_>]| {
         replies
