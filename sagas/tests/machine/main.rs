@@ -7,12 +7,12 @@
 
 mod cancel;
 mod definitions;
-mod duplicates;
 mod exhaustive;
 mod forward;
 mod invariants;
 mod matrix;
 mod properties;
+mod repeats;
 mod retries;
 mod script;
 mod siblings;
