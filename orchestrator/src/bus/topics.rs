@@ -213,7 +213,9 @@ async fn create(settings: &Settings, missing: &[&Wanted]) -> Result<(), Error> {
     Ok(())
 }
 
-fn warnings(topic: &Topic) -> Vec<Warning> {
+/// Where an existing topic differs from what the configuration wants; nothing for a missing one.
+#[must_use]
+pub fn warnings(topic: &Topic) -> Vec<Warning> {
     let (Topic { wanted, .. }, Some(found)) = (topic, topic.found) else {
         return vec![];
     };
