@@ -213,7 +213,7 @@ async fn create(settings: &Settings, missing: &[&Wanted]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Where an existing topic differs from what the configuration wants; nothing for a missing one.
+/// Where an existing topic differs from what the configuration says.
 #[must_use]
 pub fn warnings(topic: &Topic) -> Vec<Warning> {
     let (Topic { wanted, .. }, Some(found)) = (topic, topic.found) else {
