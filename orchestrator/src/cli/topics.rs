@@ -49,14 +49,14 @@ fn unreachable_brokers(settings: &bus::Settings, error: &bus::Error) -> Failure 
 }
 
 fn problem(topic: &Topic) -> Option<String> {
-    match topic.partitions_found {
-        None => Some("missing".to_owned()),
-        Some(found) if found != topic.partitions_wanted => Some(format!(
-            "has {found} partitions, wanted {}",
-            topic.partitions_wanted
-        )),
-        Some(_) => None,
+    if topic.found.is_none() {
+        return Some("missing".to_owned());
     }
+    let warnings: Vec<_> = topics::warnings(topic)
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    (!warnings.is_empty()).then(|| warnings.join("; "))
 }
 
 fn shown(topics: &[Topic], output: Output) -> String {
@@ -65,9 +65,9 @@ fn shown(topics: &[Topic], output: Output) -> String {
             .iter()
             .map(|topic| {
                 json!({
-                    "name": topic.name,
-                    "partitions_wanted": topic.partitions_wanted,
-                    "partitions_found": topic.partitions_found,
+                    "name": topic.wanted.name,
+                    "partitions_wanted": topic.wanted.partitions,
+                    "partitions_found": topic.found.map(|found| found.partitions),
                     "problem": problem(topic),
                 })
             })
@@ -77,9 +77,9 @@ fn shown(topics: &[Topic], output: Output) -> String {
     let rows: Vec<_> = topics
         .iter()
         .map(|topic| {
-            let found = topic.partitions_found;
+            let found = topic.found.map(|found| found.partitions);
             [
-                topic.name.clone(),
+                topic.wanted.name.clone(),
                 found.map_or_else(|| "-".to_owned(), |found| found.to_string()),
                 problem(topic).unwrap_or_else(|| "ok".to_owned()),
             ]

@@ -1,7 +1,8 @@
 //! The state machine of one saga, tested through its public surface alone.
 //!
 //! Script tests say what a reader should expect (one file per question), the matrix says what
-//! becomes of every event in every situation.
+//! becomes of every event in every situation, and the property tests run random definitions under
+//! random schedules against participants that follow the barrier table, and against seeded bugs.
 
 mod cancel;
 mod definitions;
@@ -9,6 +10,7 @@ mod duplicates;
 mod forward;
 mod invariants;
 mod matrix;
+mod properties;
 mod retries;
 mod script;
 mod siblings;
@@ -16,3 +18,4 @@ mod stored;
 mod trouble;
 mod unwind;
 mod wakes;
+mod world;

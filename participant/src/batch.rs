@@ -1,0 +1,345 @@
+//! One batch of commands in one transaction: barrier, handlers, stored answers, COMMIT.
+//!
+//! A handler that errs takes back only its own effects: each runs behind a savepoint, one round
+//! trip more. The alternative, no savepoints and a second run of the batch with them where a handler
+//! errs, was measured: with one-statement handlers and 500 commands in a batch it does 9 800
+//! commands/s instead of 7 500 where nothing is refused, but 5 000 instead of 6 200 where one in a
+//! hundred is, and 3 800 instead of 6 300 where one in ten is (100 in a batch: 6 100 for 5 000,
+//! 3 600 for 4 600, 2 600 for 3 800; Postgres 15, fsync on, 2 shared cores, unoptimized build). And
+//! it runs good handlers twice. A batch handler has one savepoint for all its commands: that is the
+//! way to volume.
+//!
+//! Invariant: answers leave this module only after their transaction is committed, and the rows'
+//! UPDATE is its last statement, so a transaction that a handler left aborted ends in an error
+//! rather than in a COMMIT that silently rolls back.
+
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::task::Poll;
+
+use sagas::barrier::{Answer, Decision, Row, decide};
+use sagas::wire::{CommandMessage, Fault};
+use sagas::{Direction, Timestamp};
+use sqlx::PgPool;
+use tracing::Instrument as _;
+
+use crate::handler::{Erased, HandlerError, Tx};
+use crate::inbox::{self, Key};
+use crate::trouble::Trouble;
+
+/// A command and the name of its row.
+#[derive(Debug)]
+pub(crate) struct Job {
+    pub(crate) key: Key,
+    pub(crate) message: CommandMessage<'static>,
+}
+
+impl Job {
+    pub(crate) fn new(message: CommandMessage<'static>) -> Self {
+        let day = message.started_at.to_chrono().date_naive();
+        let key = Key {
+            day,
+            saga: message.saga.0,
+            step: message.step.clone().into_owned(),
+        };
+        Self { key, message }
+    }
+}
+
+/// Why an attempt came to nothing. It left no trace.
+#[derive(Debug)]
+pub(crate) enum GaveUp {
+    /// The database is away: hold, and try again later.
+    Away(sqlx::Error),
+    /// Some statement of the transaction will not do: run the commands alone.
+    Fault(sqlx::Error),
+    /// As before, but worth trying again as it is when alone.
+    Conflict(sqlx::Error),
+    /// A purge came in between: begin again.
+    Purged,
+}
+
+impl From<sqlx::Error> for GaveUp {
+    fn from(error: sqlx::Error) -> Self {
+        match Trouble::of(&error) {
+            Trouble::Away => Self::Away(error),
+            Trouble::Conflict => Self::Conflict(error),
+            Trouble::Fault => Self::Fault(error),
+        }
+    }
+}
+
+/// Finds the handler of a command.
+pub(crate) trait Handlers: Send + Sync {
+    fn of(&self, message: &CommandMessage<'_>) -> Option<&dyn Erased>;
+}
+
+const BACK_TO_SAVEPOINT: &str = "ROLLBACK TO SAVEPOINT handler";
+/// Both in one round trip. The first fails where a handler swallowed an error and left the
+/// transaction aborted.
+const NEXT_SAVEPOINT: &str = "RELEASE SAVEPOINT handler; SAVEPOINT handler";
+
+/// What one command came to, before it is committed.
+type Settled = (Option<Row>, Answer);
+
+/// Runs `jobs`, sorted by key and with distinct keys, in one transaction, and commits it.
+pub(crate) async fn attempt(
+    database: &PgPool,
+    handlers: &dyn Handlers,
+    jobs: &[&Job],
+    now: Timestamp,
+) -> Result<Vec<Answer>, GaveUp> {
+    let mut tx = database.begin().await?;
+    let attempt = Attempt {
+        handlers,
+        jobs,
+        now,
+    };
+    match attempt.settle(&mut tx).await {
+        Ok(answers) => {
+            tx.commit().await?;
+            Ok(answers)
+        }
+        Err(gave_up) => {
+            if let Err(error) = tx.rollback().await {
+                tracing::debug!(%error, "the transaction ended with its connection");
+            }
+            Err(gave_up)
+        }
+    }
+}
+
+struct Attempt<'a> {
+    handlers: &'a dyn Handlers,
+    jobs: &'a [&'a Job],
+    now: Timestamp,
+}
+
+impl Attempt<'_> {
+    async fn settle(&self, tx: &mut Tx) -> Result<Vec<Answer>, GaveUp> {
+        let keys: Vec<&Key> = self.jobs.iter().map(|job| &job.key).collect();
+        let taken = inbox::take(tx, &keys).await?.ok_or(GaveUp::Purged)?;
+        let mut settled: Vec<Option<Settled>> = Vec::with_capacity(self.jobs.len());
+        let mut to_run = Vec::new();
+        for (place, (job, row)) in self.jobs.iter().zip(&taken.rows).enumerate() {
+            let (message, below) = (&job.message, job.key.day < taken.before_day);
+            let decision = decide(row.as_ref(), message.ask(), message.generation, below);
+            settled.push(match decision {
+                Decision::Answer(answer) => Some((None, answer)),
+                Decision::Write(row, answer) => Some((Some(row), answer)),
+                Decision::RunForward | Decision::RunCompensation => {
+                    let fault = self.cannot_run(message);
+                    if fault.is_none() {
+                        to_run.push(place);
+                    }
+                    fault.map(|fault| (None, Answer::failed(fault.to_json())))
+                }
+            });
+        }
+        if !to_run.is_empty() {
+            sqlx::raw_sql("SAVEPOINT handler")
+                .execute(&mut **tx)
+                .await?;
+        }
+        for run in self.runs(&to_run) {
+            let results = self.run_all(tx, &run).await?;
+            for (place, result) in run.into_iter().zip(results) {
+                let row = taken.rows[place].clone();
+                settled[place] = Some(stored(&self.jobs[place].message, row, result));
+            }
+        }
+        self.write(tx, &taken.rows, settled).await
+    }
+
+    /// Why a command whose handler should run cannot be given to one.
+    fn cannot_run(&self, message: &CommandMessage<'_>) -> Option<Fault> {
+        if self.handlers.of(message).is_none() {
+            let text = format!("no handler for {}.{}", message.participant, message.command);
+            return Some(Fault::new("unknown-command", text));
+        }
+        let deadline = message.deadline.filter(|deadline| *deadline < self.now)?;
+        (message.direction == Direction::Forward)
+            .then(|| Fault::new("deadline-passed", format!("the deadline was {deadline}")))
+    }
+
+    fn handler(&self, place: usize) -> &dyn Erased {
+        let message = &self.jobs[place].message;
+        self.handlers
+            .of(message)
+            .expect("only commands with a handler are run")
+    }
+
+    /// Which commands go to their handler together.
+    fn runs(&self, to_run: &[usize]) -> Vec<Vec<usize>> {
+        let mut runs: Vec<Vec<usize>> = Vec::new();
+        for &place in to_run {
+            let takes_many = self.handler(place).takes_many();
+            let command = &self.jobs[place].message.command;
+            let same = |run: &&mut Vec<usize>| self.jobs[run[0]].message.command == *command;
+            match runs.iter_mut().find(same).filter(|_| takes_many) {
+                Some(run) => run.push(place),
+                None => runs.push(vec![place]),
+            }
+        }
+        runs
+    }
+
+    /// Runs one handler; one by one where it erred on many. Per command: the reply, or why not.
+    async fn run_all(
+        &self,
+        tx: &mut Tx,
+        run: &[usize],
+    ) -> Result<Vec<Result<String, NotDone>>, GaveUp> {
+        let error = match self.run(tx, run).await? {
+            Ok(results) => return Ok(results),
+            Err(error) => error,
+        };
+        if run.len() == 1 {
+            return Ok(vec![Err(self.not_done(error, run[0]))]);
+        }
+        let mut results = Vec::with_capacity(run.len());
+        for place in run {
+            match self.run(tx, &[*place]).await? {
+                Ok(one) => results.extend(one),
+                Err(error) => results.push(Err(self.not_done(error, *place))),
+            }
+        }
+        Ok(results)
+    }
+
+    /// Runs one handler behind a savepoint of its own. After an error it has left no trace.
+    async fn run(
+        &self,
+        tx: &mut Tx,
+        run: &[usize],
+    ) -> Result<Result<Vec<Result<String, NotDone>>, Erred>, GaveUp> {
+        sqlx::raw_sql(NEXT_SAVEPOINT).execute(&mut **tx).await?;
+        let messages: Vec<_> = run.iter().map(|place| &self.jobs[*place].message).collect();
+        let error = match call(self.handler(run[0]), tx, &messages).await {
+            Ok(results) => {
+                let refused = |result: Result<_, _>| result.map_err(NotDone::Refused);
+                return Ok(Ok(results.into_iter().map(refused).collect()));
+            }
+            Err(error) => error,
+        };
+        let error = match error {
+            Erred::Error(HandlerError::Database(cause))
+                if Trouble::of(&cause) != Trouble::Fault =>
+            {
+                return Err(cause.into());
+            }
+            error => error,
+        };
+        sqlx::raw_sql(BACK_TO_SAVEPOINT).execute(&mut **tx).await?;
+        Ok(Err(error))
+    }
+
+    fn not_done(&self, error: Erred, place: usize) -> NotDone {
+        match error {
+            Erred::Error(HandlerError::Rejected { code, message }) => {
+                NotDone::Refused(Fault::new(code, message))
+            }
+            Erred::Error(HandlerError::Failed { code, message }) => {
+                NotDone::Failed(Fault::new(code, message))
+            }
+            Erred::Error(HandlerError::Database(error)) => {
+                NotDone::Failed(database_fault(&error, &self.jobs[place].message))
+            }
+            Erred::Panicked => {
+                NotDone::Failed(Fault::new("handler-panicked", "the handler panicked"))
+            }
+        }
+    }
+
+    async fn write(
+        &self,
+        tx: &mut Tx,
+        before: &[Option<Row>],
+        settled: Vec<Option<Settled>>,
+    ) -> Result<Vec<Answer>, GaveUp> {
+        let (mut changed, mut unused) = (Vec::new(), Vec::new());
+        let mut answers = Vec::with_capacity(settled.len());
+        for ((job, before), settled) in self.jobs.iter().zip(before).zip(settled) {
+            let (row, answer) = settled.expect("every command was answered or run");
+            answers.push(answer);
+            match row {
+                Some(row) => changed.push((&job.key, row)),
+                None if before.is_none() => unused.push(&job.key),
+                None => {}
+            }
+        }
+        inbox::give_back(tx, &unused).await?;
+        inbox::write(tx, &changed).await?;
+        Ok(answers)
+    }
+}
+
+/// Why a handler did not do what it was told.
+enum NotDone {
+    Refused(Fault),
+    Failed(Fault),
+}
+
+/// The row and the answer that a handler's result becomes.
+fn stored(
+    message: &CommandMessage<'_>,
+    row: Option<Row>,
+    result: Result<String, NotDone>,
+) -> Settled {
+    let generation = message.generation;
+    let undoes = row.filter(|_| message.direction == Direction::Compensate);
+    let (row, answer) = match (result, undoes) {
+        (Err(NotDone::Failed(fault)), _) => return (None, Answer::failed(fault.to_json())),
+        (Ok(reply), None) => Row::done(generation, reply),
+        (Ok(reply), Some(row)) => row.compensated(generation, reply),
+        (Err(NotDone::Refused(fault)), None) => Row::refused(generation, fault.to_json()),
+        (Err(NotDone::Refused(fault)), Some(row)) => {
+            row.compensation_refused(generation, fault.to_json())
+        }
+    };
+    (Some(row), answer)
+}
+
+/// The text of the database stays in this process's log.
+pub(crate) fn database_fault(error: &sqlx::Error, message: &CommandMessage<'_>) -> Fault {
+    tracing::error!(
+        saga = %message.saga, step = %message.step, command = %message.command,
+        error = error as &dyn std::error::Error, "a statement failed; the command is answered failed"
+    );
+    let code = error.as_database_error().and_then(|error| error.code());
+    Fault::new(
+        "database",
+        code.map_or_else(
+            || "a statement failed".to_owned(),
+            |code| format!("a statement failed with SQLSTATE {code}"),
+        ),
+    )
+}
+
+/// A handler did not come to results.
+enum Erred {
+    Error(HandlerError),
+    Panicked,
+}
+
+/// Calls a handler and catches its panic, with the saga on every line that it logs.
+async fn call(
+    handler: &dyn Erased,
+    tx: &mut Tx,
+    messages: &[&CommandMessage<'static>],
+) -> Result<Vec<Result<String, Fault>>, Erred> {
+    let first = messages[0];
+    let span = tracing::info_span!(
+        "command", saga = %first.saga, step = %first.step, command = %first.command,
+        direction = %first.direction, commands = messages.len()
+    );
+    let mut running = pin!(handler.run(tx, messages).instrument(span));
+    std::future::poll_fn(|context| {
+        let polled = std::panic::catch_unwind(AssertUnwindSafe(|| running.as_mut().poll(context)));
+        match polled {
+            Ok(polled) => polled.map_err(Erred::Error),
+            Err(_) => Poll::Ready(Err(Erred::Panicked)),
+        }
+    })
+    .await
+}

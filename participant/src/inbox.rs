@@ -1,0 +1,251 @@
+//! The inbox rows: taken under lock, written back, purged; all in the service's own database.
+//!
+//! Invariant: whoever was given a row (or its absence) by [`take`] is the only one who has it until
+//! the transaction ends. A row in state `taken` is never committed.
+
+use chrono::NaiveDate;
+use sagas::barrier::{Row, Stored};
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::{PgPool, SqlSafeStr};
+use uuid::Uuid;
+
+use crate::Error;
+use crate::handler::Tx;
+
+/// The table that says which inbox migrations are applied; the service's own migrations have
+/// another.
+const VERSIONS: &str = "saga_inbox_migrations";
+
+/// The name of a row. Rows are locked in this order.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Key {
+    /// The UTC day on which the saga started.
+    pub(crate) day: NaiveDate,
+    pub(crate) saga: Uuid,
+    pub(crate) step: String,
+}
+
+/// The rows of some keys, in the keys' order.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    pub(crate) rows: Vec<Option<Row>>,
+    /// Rows of sagas that started before this day may be gone.
+    pub(crate) before_day: NaiveDate,
+}
+
+/// Creates the tables where they are not there yet.
+pub(crate) async fn migrate(database: &PgPool) -> Result<(), Error> {
+    let sql = include_str!("../migrations/0001_inbox.sql");
+    let first = Migration::new(
+        1,
+        "inbox".into(),
+        MigrationType::Simple,
+        sql.into_sql_str(),
+        false,
+    );
+    let mut migrator = Migrator::with_migrations(vec![first]);
+    migrator.dangerous_set_table_name(VERSIONS);
+    migrator.run(database).await.map_err(Error::Migrate)
+}
+
+type Columns = (
+    String,
+    Option<i64>,
+    Option<String>,
+    Option<i64>,
+    Option<String>,
+    NaiveDate,
+);
+
+/// Locks the rows of `keys`, which are sorted and distinct. `None`: a purge dropped one of them
+/// between the two statements; begin again.
+///
+/// The second statement's snapshot is newer than the wait of the first, so it sees what a
+/// concurrent transaction committed, and the watermark of a purge that came before.
+pub(crate) async fn take(tx: &mut Tx, keys: &[&Key]) -> Result<Option<Taken>, sqlx::Error> {
+    let (days, sagas, steps) = columns(keys);
+    sqlx::query(
+        "INSERT INTO saga_inbox (start_day, saga, step, state)
+         SELECT start_day, saga, step, 'taken'
+           FROM UNNEST($1::date[], $2::uuid[], $3::text[]) AS new (start_day, saga, step)
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(&days)
+    .bind(&sagas)
+    .bind(&steps)
+    .execute(&mut **tx)
+    .await?;
+    let found: Vec<Columns> = sqlx::query_as(
+        "SELECT inbox.state, inbox.generation, inbox.answer, inbox.undo_generation,
+                inbox.undo_answer, (SELECT before_day FROM saga_inbox_watermark)
+           FROM UNNEST($1::date[], $2::uuid[], $3::text[]) WITH ORDINALITY
+                AS wanted (start_day, saga, step, place)
+           JOIN saga_inbox AS inbox USING (start_day, saga, step)
+          ORDER BY wanted.place
+            FOR UPDATE OF inbox",
+    )
+    .bind(&days)
+    .bind(&sagas)
+    .bind(&steps)
+    .fetch_all(&mut **tx)
+    .await?;
+    let Some(before_day) = found.first().map(|columns| columns.5) else {
+        return Ok(None);
+    };
+    if found.len() < keys.len() {
+        return Ok(None);
+    }
+    let rows = found
+        .into_iter()
+        .map(from_columns)
+        .collect::<Result<_, _>>()?;
+    Ok(Some(Taken { rows, before_day }))
+}
+
+fn columns<'a>(keys: &[&'a Key]) -> (Vec<NaiveDate>, Vec<Uuid>, Vec<&'a str>) {
+    let mut days = Vec::with_capacity(keys.len());
+    let mut sagas = Vec::with_capacity(keys.len());
+    let mut steps = Vec::with_capacity(keys.len());
+    for key in keys {
+        days.push(key.day);
+        sagas.push(key.saga);
+        steps.push(key.step.as_str());
+    }
+    (days, sagas, steps)
+}
+
+fn from_columns(
+    (state, generation, answer, undo_generation, undo_answer, _): Columns,
+) -> Result<Option<Row>, sqlx::Error> {
+    let broken = || sqlx::Error::Decode(format!("saga_inbox row in state {state}").into());
+    let stored = |generation: Option<i64>, payload: Option<String>| {
+        generation.zip(payload).map(|(generation, payload)| Stored {
+            generation: u32::try_from(generation).unwrap_or(u32::MAX),
+            payload,
+        })
+    };
+    let forward = stored(generation, answer);
+    let undo = stored(undo_generation, undo_answer);
+    Ok(Some(match state.as_str() {
+        "taken" => return Ok(None),
+        "done" => Row::Done {
+            forward: forward.ok_or_else(broken)?,
+            refusal: undo,
+        },
+        "refused" => Row::Refused {
+            refusal: forward.ok_or_else(broken)?,
+        },
+        "undone" => Row::Undone {
+            forward,
+            compensation: undo,
+        },
+        _ => return Err(broken()),
+    }))
+}
+
+/// The state and the two stored answers of a row, as its columns have them.
+fn to_columns(row: &Row) -> (&'static str, Option<&Stored>, Option<&Stored>) {
+    match row {
+        Row::Done { forward, refusal } => ("done", Some(forward), refusal.as_ref()),
+        Row::Refused { refusal } => ("refused", Some(refusal), None),
+        Row::Undone {
+            forward,
+            compensation,
+        } => ("undone", forward.as_ref(), compensation.as_ref()),
+    }
+}
+
+/// Writes the rows that changed.
+pub(crate) async fn write(tx: &mut Tx, rows: &[(&Key, Row)]) -> Result<(), sqlx::Error> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let keys: Vec<&Key> = rows.iter().map(|(key, _)| *key).collect();
+    let (days, sagas, steps) = columns(&keys);
+    let states: Vec<_> = rows.iter().map(|(_, row)| to_columns(row)).collect();
+    let generation = |stored: Option<&Stored>| stored.map(|stored| i64::from(stored.generation));
+    let done = sqlx::query(
+        "UPDATE saga_inbox AS inbox
+            SET state = new.state, generation = new.generation, answer = new.answer,
+                undo_generation = new.undo_generation, undo_answer = new.undo_answer
+           FROM UNNEST($1::date[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::text[],
+                       $7::bigint[], $8::text[])
+                AS new (start_day, saga, step, state, generation, answer, undo_generation,
+                        undo_answer)
+          WHERE inbox.start_day = new.start_day AND inbox.saga = new.saga
+            AND inbox.step = new.step",
+    )
+    .bind(&days)
+    .bind(&sagas)
+    .bind(&steps)
+    .bind(states.iter().map(|(state, ..)| *state).collect::<Vec<_>>())
+    .bind(
+        states
+            .iter()
+            .map(|(_, stored, _)| generation(*stored))
+            .collect::<Vec<_>>(),
+    )
+    .bind(
+        states
+            .iter()
+            .map(|(_, stored, _)| stored.map(|s| s.payload.as_str()))
+            .collect::<Vec<_>>(),
+    )
+    .bind(
+        states
+            .iter()
+            .map(|(.., undo)| generation(*undo))
+            .collect::<Vec<_>>(),
+    )
+    .bind(
+        states
+            .iter()
+            .map(|(.., undo)| undo.map(|s| s.payload.as_str()))
+            .collect::<Vec<_>>(),
+    )
+    .execute(&mut **tx)
+    .await?;
+    let written = usize::try_from(done.rows_affected()).unwrap_or(usize::MAX);
+    assert_eq!(
+        written,
+        rows.len(),
+        "rows that are locked here are still there"
+    );
+    Ok(())
+}
+
+/// Gives back the rows that were taken and stay unused.
+pub(crate) async fn give_back(tx: &mut Tx, keys: &[&Key]) -> Result<(), sqlx::Error> {
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let (days, sagas, steps) = columns(keys);
+    sqlx::query(
+        "DELETE FROM saga_inbox AS inbox
+          USING UNNEST($1::date[], $2::uuid[], $3::text[]) AS unused (start_day, saga, step)
+          WHERE inbox.start_day = unused.start_day AND inbox.saga = unused.saga
+            AND inbox.step = unused.step AND inbox.state = 'taken'",
+    )
+    .bind(&days)
+    .bind(&sagas)
+    .bind(&steps)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Drops the rows of sagas that started before `day`, and says so in the watermark, at once.
+/// Returns how many there were.
+pub(crate) async fn purge(database: &PgPool, day: NaiveDate) -> Result<u64, sqlx::Error> {
+    let mut tx = database.begin().await?;
+    sqlx::query("UPDATE saga_inbox_watermark SET before_day = $1 WHERE before_day < $1")
+        .bind(day)
+        .execute(&mut *tx)
+        .await?;
+    let dropped = sqlx::query("DELETE FROM saga_inbox WHERE start_day < $1")
+        .bind(day)
+        .execute(&mut *tx)
+        .await?;
+    tx.commit().await?;
+    Ok(dropped.rows_affected())
+}

@@ -1,0 +1,27 @@
+//! The Kafka side: commands in, replies out, offsets after both.
+
+mod poller;
+mod replies;
+mod topic;
+
+pub(crate) use poller::{Offsets, Poller, Record};
+pub(crate) use replies::{Outstanding, Replies};
+pub(crate) use topic::ensure;
+
+use rdkafka::ClientConfig;
+
+use crate::Settings;
+
+/// What consumer, producer and admin client have in common.
+fn client(settings: &Settings, own: &[(&str, &str)]) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", &settings.brokers);
+    config.set("reconnect.backoff.max.ms", "1000");
+    for (name, value) in own {
+        config.set(*name, *value);
+    }
+    for (name, value) in &settings.kafka {
+        config.set(name, value);
+    }
+    config
+}

@@ -1,0 +1,252 @@
+//! The thread that reads commands, and the offsets of those that are done with.
+//!
+//! It polls for as long as the service lives, also while the database is away: otherwise a
+//! rebalance would have to wait for this instance. What it reads waits in a channel; when that is
+//! long, the partitions are paused.
+//!
+//! Invariant: only offsets that [`Offsets::done`] was told are committed, and none for a partition
+//! that this instance has lost: librdkafka refuses to store those.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{BorrowedMessage, Headers, Message};
+use rdkafka::{ClientContext, TopicPartitionList};
+use sagas::wire::{CommandMessage, topics};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::client;
+use crate::batch::Job;
+use crate::{Error, Settings};
+
+/// How long one poll waits where nothing comes; a stop is noticed after it.
+const POLL: Duration = Duration::from_millis(50);
+/// The same while the partitions are paused and room may appear at any time.
+const POLL_PAUSED: Duration = Duration::from_millis(2);
+/// How much may come again after a crash; it is answered from the inbox.
+const COMMIT_EVERY: Duration = Duration::from_millis(200);
+
+/// A record, read. It is done with when its offset may be committed.
+#[derive(Debug)]
+pub(crate) struct Record {
+    pub(crate) partition: i32,
+    pub(crate) offset: i64,
+    /// `None`: unreadable, nobody can be answered.
+    pub(crate) job: Option<Job>,
+}
+
+struct Context;
+
+impl ClientContext for Context {
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(%error, reason, "the Kafka consumer reports trouble");
+    }
+}
+
+impl ConsumerContext for Context {
+    fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        tracing::info!(?rebalance, "command partitions move");
+        // What is done with need not come again at the next owner.
+        if matches!(rebalance, Rebalance::Revoke(_)) {
+            commit(consumer, CommitMode::Sync);
+        }
+    }
+}
+
+fn commit(consumer: &BaseConsumer<Context>, mode: CommitMode) {
+    match consumer.commit_consumer_state(mode) {
+        Ok(()) | Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset)) => {}
+        Err(error) => tracing::debug!(%error, "offsets were not committed; commands come again"),
+    }
+}
+
+/// Takes note of what is done with. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Offsets {
+    consumer: Arc<BaseConsumer<Context>>,
+    topic: Arc<str>,
+    changed: Arc<AtomicBool>,
+}
+
+impl Offsets {
+    /// Everything up to and including `offset` is done with.
+    pub(crate) fn done(&self, partition: i32, offset: i64) {
+        match self.consumer.store_offset(&self.topic, partition, offset) {
+            Ok(()) => self.changed.store(true, Ordering::Release),
+            Err(error) => tracing::debug!(%error, partition, "the partition has moved on"),
+        }
+    }
+}
+
+/// Reads commands until told to finish.
+pub(crate) struct Poller {
+    consumer: Arc<BaseConsumer<Context>>,
+    changed: Arc<AtomicBool>,
+    pub(crate) records: mpsc::UnboundedSender<Record>,
+    /// How many records were handed on and are not done with.
+    pub(crate) waiting: Arc<AtomicUsize>,
+    pub(crate) unreadable: Arc<AtomicU64>,
+    /// No more records are handed on.
+    pub(crate) stopping: CancellationToken,
+    /// Nobody will call [`Offsets::done`] any more.
+    pub(crate) finished: Arc<AtomicBool>,
+    waiting_max: usize,
+    paused: bool,
+    committed_at: Instant,
+}
+
+impl Poller {
+    pub(crate) fn new(
+        settings: &Settings,
+        participant: &str,
+        records: mpsc::UnboundedSender<Record>,
+        stopping: CancellationToken,
+    ) -> Result<(Self, Offsets), Error> {
+        let topic = topics::commands(&settings.prefix, participant);
+        let group = topics::group(&settings.prefix, participant);
+        let own = [
+            ("group.id", group.as_str()),
+            ("enable.auto.commit", "false"),
+            ("enable.auto.offset.store", "false"),
+            ("auto.offset.reset", "earliest"),
+            ("check.crcs", "true"),
+            ("partition.assignment.strategy", "cooperative-sticky"),
+            ("fetch.queue.backoff.ms", "5"),
+            ("topic.metadata.refresh.interval.ms", "1000"),
+            // A killed instance's partitions move after this; the least that brokers allow.
+            ("session.timeout.ms", "6000"),
+            ("heartbeat.interval.ms", "1000"),
+        ];
+        let failed = |doing| move |source| Error::Kafka { doing, source };
+        let consumer: BaseConsumer<Context> = client(settings, &own)
+            .create_with_context(Context)
+            .map_err(failed("create the Kafka consumer"))?;
+        consumer
+            .subscribe(&[&topic])
+            .map_err(failed("subscribe to the command topic"))?;
+        let consumer = Arc::new(consumer);
+        let changed = Arc::new(AtomicBool::new(false));
+        let offsets = Offsets {
+            consumer: Arc::clone(&consumer),
+            topic: topic.into(),
+            changed: Arc::clone(&changed),
+        };
+        let poller = Self {
+            consumer,
+            changed,
+            records,
+            waiting: Arc::default(),
+            unreadable: Arc::default(),
+            stopping,
+            finished: Arc::default(),
+            waiting_max: settings.batch_max * 8,
+            paused: false,
+            committed_at: Instant::now(),
+        };
+        Ok((poller, offsets))
+    }
+
+    /// The thread's whole life. Leaves the group at its end.
+    pub(crate) fn run(mut self) -> Result<(), Error> {
+        let mut last_error = None;
+        while !self.finished.load(Ordering::Acquire) {
+            self.pause_or_resume();
+            let wait = if self.paused { POLL_PAUSED } else { POLL };
+            // The borrow of the message ends before the state changes.
+            let polled = self
+                .consumer
+                .poll(wait)
+                .map(|polled| polled.map(|message| self.take(&message)));
+            match polled {
+                None => {}
+                Some(Ok(())) => last_error = None,
+                Some(Err(error)) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal) => {
+                    return Err(Error::Kafka {
+                        doing: "read commands",
+                        source: error,
+                    });
+                }
+                Some(Err(error)) if last_error.as_ref() == Some(&error) => {}
+                Some(Err(error)) => {
+                    tracing::warn!(%error, "commands cannot be read at the moment");
+                    last_error = Some(error);
+                }
+            }
+            self.commit_if_due();
+        }
+        commit(&self.consumer, CommitMode::Sync);
+        Ok(())
+    }
+
+    fn pause_or_resume(&mut self) {
+        let waiting = self.waiting.load(Ordering::Acquire);
+        let full = waiting >= self.waiting_max || self.stopping.is_cancelled();
+        let room = waiting < self.waiting_max / 2 && !self.stopping.is_cancelled();
+        if full {
+            // Again each time: a rebalance brings partitions that are not paused.
+            self.with_assignment("pause", |assigned| self.consumer.pause(assigned));
+            self.paused = true;
+        } else if self.paused && room {
+            self.with_assignment("resume", |assigned| self.consumer.resume(assigned));
+            self.paused = false;
+        }
+    }
+
+    fn with_assignment(
+        &self,
+        what: &str,
+        act: impl FnOnce(&TopicPartitionList) -> Result<(), KafkaError>,
+    ) {
+        if let Err(error) = self
+            .consumer
+            .assignment()
+            .and_then(|assigned| act(&assigned))
+        {
+            tracing::debug!(%error, what, "the assignment was not changed");
+        }
+    }
+
+    fn take(&self, message: &BorrowedMessage<'_>) {
+        if self.stopping.is_cancelled() {
+            return;
+        }
+        let (partition, offset) = (message.partition(), message.offset());
+        let job = match read(message) {
+            Ok(command) => Some(Job::new(command)),
+            Err(reason) => {
+                self.unreadable.fetch_add(1, Ordering::Relaxed);
+                let topic = message.topic();
+                tracing::error!(topic, partition, offset, %reason, "an unreadable record is skipped");
+                None
+            }
+        };
+        self.waiting.fetch_add(1, Ordering::AcqRel);
+        // Nobody listens only at the end; then the record comes again.
+        let _ = self.records.send(Record {
+            partition,
+            offset,
+            job,
+        });
+    }
+
+    fn commit_if_due(&mut self) {
+        if self.committed_at.elapsed() >= COMMIT_EVERY && self.changed.swap(false, Ordering::AcqRel)
+        {
+            commit(&self.consumer, CommitMode::Async);
+            self.committed_at = Instant::now();
+        }
+    }
+}
+
+fn read(message: &BorrowedMessage<'_>) -> Result<CommandMessage<'static>, sagas::wire::Error> {
+    let headers = message
+        .headers()
+        .into_iter()
+        .flat_map(|headers| headers.iter());
+    let pairs = headers.map(|header| (header.key, header.value.unwrap_or_default()));
+    CommandMessage::parse(pairs, message.key(), message.payload()).map(CommandMessage::into_owned)
+}

@@ -1,0 +1,153 @@
+//! Sends replies and knows when the broker has all replies of a batch.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use rdkafka::ClientContext;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
+use rdkafka::producer::{BaseRecord, ProducerContext, ThreadedProducer};
+use sagas::wire::ReplyMessage;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::client;
+use crate::{Error, Settings};
+
+/// How long a full queue is left alone before it is tried again.
+const FULL_QUEUE_WAIT: Duration = Duration::from_millis(5);
+
+/// The replies of one batch that the broker does not have yet.
+#[derive(Debug)]
+pub(crate) struct Outstanding {
+    /// One more than there are, until all were handed to the producer.
+    count: AtomicUsize,
+    none_left: Notify,
+}
+
+impl Outstanding {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            count: AtomicUsize::new(1),
+            none_left: Notify::new(),
+        })
+    }
+
+    fn one_more(&self) {
+        self.count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One reply is acknowledged; or, once, all were handed over.
+    pub(crate) fn one_less(&self) {
+        if self.count.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.none_left.notify_one();
+        }
+    }
+
+    /// Waits until the broker has all of them. One caller.
+    pub(crate) async fn acknowledged(&self) {
+        while self.count.load(Ordering::Acquire) > 0 {
+            self.none_left.notified().await;
+        }
+    }
+}
+
+/// Hears of each delivery.
+struct Deliveries {
+    /// Cancelled when the producer can never send again.
+    broken: CancellationToken,
+}
+
+impl ClientContext for Deliveries {
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(%error, reason, "the Kafka producer reports trouble");
+    }
+}
+
+impl ProducerContext for Deliveries {
+    type DeliveryOpaque = Arc<Outstanding>;
+
+    fn delivery(&self, delivered: &DeliveryResult<'_>, batch: Arc<Outstanding>) {
+        if let Err((error, _)) = delivered {
+            // The producer itself repeats whatever can be repeated, for ever.
+            tracing::error!(%error, "a reply was given up; it is sent again when it is asked for");
+            match error.rdkafka_error_code() {
+                Some(RDKafkaErrorCode::Fatal) => return self.broken.cancel(),
+                // The service ends; its offsets stay behind this reply.
+                Some(RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight) => return,
+                _ => {}
+            }
+        }
+        batch.one_less();
+    }
+}
+
+/// The producer of replies.
+pub(crate) struct Replies {
+    producer: ThreadedProducer<Deliveries>,
+    broken: CancellationToken,
+}
+
+impl Replies {
+    /// `broken` is cancelled when the producer can never send again.
+    pub(crate) fn new(settings: &Settings, broken: CancellationToken) -> Result<Self, Error> {
+        let own = [
+            ("enable.idempotence", "true"),
+            ("linger.ms", "0"),
+            ("message.timeout.ms", "0"),
+            ("queue.buffering.max.messages", "1000000"),
+        ];
+        let producer = client(settings, &own)
+            .create_with_context(Deliveries {
+                broken: broken.clone(),
+            })
+            .map_err(|source| Error::Kafka {
+                doing: "create the Kafka producer",
+                source,
+            })?;
+        Ok(Self { producer, broken })
+    }
+
+    /// Hands a reply to the producer, as one of `batch`.
+    pub(crate) async fn send(
+        &self,
+        topic: &str,
+        partition: i32,
+        reply: &ReplyMessage<'_>,
+        batch: &Arc<Outstanding>,
+    ) {
+        batch.one_more();
+        let key = reply.key();
+        let mut headers = OwnedHeaders::new_with_capacity(20);
+        reply.write_headers(|name, value| {
+            let header = Header {
+                key: name,
+                value: Some(value),
+            };
+            headers =
+                std::mem::replace(&mut headers, OwnedHeaders::new_with_capacity(0)).insert(header);
+        });
+        let mut record = BaseRecord::with_opaque_to(topic, Arc::clone(batch))
+            .partition(partition)
+            .key(&key)
+            .payload(reply.payload.as_ref())
+            .headers(headers);
+        while let Err((error, returned)) = self.producer.send(record) {
+            if error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull) {
+                tokio::time::sleep(FULL_QUEUE_WAIT).await;
+                record = returned;
+                continue;
+            }
+            tracing::error!(
+                saga = %reply.saga, step = %reply.step, %error, topic, partition,
+                "a reply cannot be sent; it is sent again when it is asked for"
+            );
+            match error.rdkafka_error_code() {
+                Some(RDKafkaErrorCode::Fatal) => self.broken.cancel(),
+                _ => batch.one_less(),
+            }
+            return;
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Carries out what the poller read, in order, and tells the offsets when it is done with.
+//!
+//! While one batch is committed, the next is read; while the replies of one are on their way, the
+//! next is carried out. Offsets follow in the order of the batches.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use sagas::barrier::Answer;
+use sagas::wire::ReplyMessage;
+use sqlx::PgPool;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::backoff::Backoff;
+use crate::batch::{self, GaveUp, Handlers, Job};
+use crate::clock;
+use crate::kafka::{Offsets, Outstanding, Record, Replies};
+
+/// A batch whose transactions are committed.
+pub(crate) struct Handled {
+    replies: Arc<Outstanding>,
+    records: Vec<(i32, i64)>,
+}
+
+pub(crate) struct Processor {
+    pub(crate) database: PgPool,
+    pub(crate) handlers: Arc<dyn Handlers>,
+    pub(crate) replies: Arc<Replies>,
+    pub(crate) batch_max: usize,
+    pub(crate) stopping: CancellationToken,
+    pub(crate) handled: mpsc::Sender<Handled>,
+}
+
+/// The service is stopping; what is not committed comes again.
+struct Stopping;
+
+impl Processor {
+    /// Runs until told to stop, then finishes the batch in hand.
+    pub(crate) async fn run(self, mut records: mpsc::UnboundedReceiver<Record>) {
+        let mut batch = Vec::new();
+        loop {
+            let count = tokio::select! {
+                biased;
+                () = self.stopping.cancelled() => return,
+                count = records.recv_many(&mut batch, self.batch_max) => count,
+            };
+            if count == 0 || self.handle(std::mem::take(&mut batch)).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn handle(&self, batch: Vec<Record>) -> Result<(), Stopping> {
+        let replies = Outstanding::new();
+        let records = batch
+            .iter()
+            .map(|record| (record.partition, record.offset))
+            .collect();
+        for mut round in rounds(batch.into_iter().filter_map(|record| record.job)) {
+            round.sort_by(|one, other| one.key.cmp(&other.key));
+            let jobs: Vec<&Job> = round.iter().collect();
+            let answers = self.answer(&jobs).await?;
+            for (job, answer) in jobs.into_iter().zip(answers) {
+                let to = &job.message.reply_to;
+                let reply = ReplyMessage::to(&job.message, answer, clock::now());
+                self.replies
+                    .send(&to.topic, to.partition, &reply, &replies)
+                    .await;
+            }
+        }
+        replies.one_less();
+        self.handled
+            .send(Handled { replies, records })
+            .await
+            .map_err(|_| Stopping)
+    }
+
+    /// Answers all commands of a round; each answer's effect is committed.
+    async fn answer(&self, jobs: &[&Job]) -> Result<Vec<Answer>, Stopping> {
+        match self.attempt(jobs).await? {
+            Ok(answers) => Ok(answers),
+            Err(_) if jobs.len() > 1 => {
+                let mut answers = Vec::with_capacity(jobs.len());
+                for job in jobs {
+                    answers.push(self.answer_alone(job).await?);
+                }
+                Ok(answers)
+            }
+            Err(error) => Ok(vec![failed(&error, jobs[0])]),
+        }
+    }
+
+    async fn answer_alone(&self, job: &Job) -> Result<Answer, Stopping> {
+        match self.attempt(&[job]).await? {
+            Ok(mut answers) => Ok(answers.remove(0)),
+            Err(error) => Ok(failed(&error, job)),
+        }
+    }
+
+    /// Attempts a round until it is committed, or until some statement will not do.
+    async fn attempt(&self, jobs: &[&Job]) -> Result<Result<Vec<Answer>, sqlx::Error>, Stopping> {
+        let mut backoff = Backoff::new();
+        let mut away = false;
+        loop {
+            let now = clock::now();
+            match batch::attempt(&self.database, &*self.handlers, jobs, now).await {
+                Ok(answers) => {
+                    if away {
+                        tracing::info!("the database is back");
+                    }
+                    return Ok(Ok(answers));
+                }
+                Err(GaveUp::Fault(error)) => return Ok(Err(error)),
+                Err(GaveUp::Conflict(error)) if jobs.len() > 1 => return Ok(Err(error)),
+                Err(GaveUp::Conflict(_) | GaveUp::Purged) => {}
+                Err(GaveUp::Away(error)) => {
+                    if !away {
+                        let error: &dyn std::error::Error = &error;
+                        let (saga, commands) = (jobs[0].message.saga, jobs.len());
+                        tracing::warn!(error, %saga, commands, "the database is away; commands wait");
+                    }
+                    away = true;
+                }
+            }
+            tokio::select! {
+                () = self.stopping.cancelled() => return Err(Stopping),
+                () = tokio::time::sleep(backoff.next()) => {}
+            }
+        }
+    }
+}
+
+fn failed(error: &sqlx::Error, job: &Job) -> Answer {
+    Answer::failed(batch::database_fault(error, &job.message).to_json())
+}
+
+/// Splits commands so that no round has two of one (saga, step); the order within each is kept.
+fn rounds(jobs: impl Iterator<Item = Job>) -> Vec<Vec<Job>> {
+    let mut rounds: Vec<(HashSet<crate::inbox::Key>, Vec<Job>)> = Vec::new();
+    for job in jobs {
+        // A later command of the same row may not overtake an earlier one: the round after the
+        // last that has the row.
+        let last = rounds.iter().rposition(|(keys, _)| keys.contains(&job.key));
+        let place = last.map_or(0, |last| last + 1);
+        if place == rounds.len() {
+            rounds.push((HashSet::new(), Vec::new()));
+        }
+        let (keys, round) = &mut rounds[place];
+        keys.insert(job.key.clone());
+        round.push(job);
+    }
+    rounds.into_iter().map(|(_, round)| round).collect()
+}
+
+/// Releases offsets in the order of the batches, each after its replies are acknowledged; no more
+/// once the producer is broken.
+pub(crate) async fn release_offsets(
+    mut handled: mpsc::Receiver<Handled>,
+    offsets: Offsets,
+    waiting: Arc<AtomicUsize>,
+    broken: CancellationToken,
+) {
+    while let Some(batch) = handled.recv().await {
+        tokio::select! {
+            () = batch.replies.acknowledged() => {}
+            () = broken.cancelled() => return,
+        }
+        for (partition, offset) in &batch.records {
+            offsets.done(*partition, *offset);
+        }
+        waiting.fetch_sub(batch.records.len(), Ordering::AcqRel);
+    }
+}

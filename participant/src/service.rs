@@ -1,0 +1,200 @@
+//! A service: its handlers, its inbox, and how it is started.
+
+use std::collections::BTreeMap;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use chrono::{Days, NaiveDate};
+use sagas::wire::{CommandMessage, topics};
+use sagas::{Command, name};
+use sqlx::{Postgres, Transaction};
+
+use crate::batch::Handlers;
+use crate::handler::{All, BatchHandler, Each, Erased, Handle, Handler, With};
+use crate::running::{self, Running};
+use crate::{Error, Settings, clock, inbox, kafka};
+
+/// A service that takes part in sagas: a name and its handlers.
+#[must_use = "a service does nothing before it is started"]
+pub struct Service {
+    pub(crate) registry: Registry,
+    pub(crate) settings: Settings,
+    /// The first thing that was registered wrongly; reported by [`Service::start`].
+    mistake: Option<Error>,
+}
+
+/// The handlers, by command name.
+pub(crate) struct Registry {
+    participant: String,
+    by_command: BTreeMap<&'static str, Box<dyn Erased>>,
+}
+
+impl Handlers for Registry {
+    fn of(&self, message: &CommandMessage<'_>) -> Option<&dyn Erased> {
+        if message.participant != self.participant {
+            return None;
+        }
+        self.by_command
+            .get(message.command.as_ref())
+            .map(Box::as_ref)
+    }
+}
+
+impl Service {
+    /// The participant `name`, without handlers yet.
+    pub fn new(name: impl Into<String>, settings: Settings) -> Self {
+        let registry = Registry {
+            participant: name.into(),
+            by_command: BTreeMap::new(),
+        };
+        Self {
+            registry,
+            settings,
+            mistake: None,
+        }
+    }
+
+    /// Runs `handler` for each command `C`, in either direction.
+    pub fn handle<C, F>(self, handler: F) -> Self
+    where
+        C: Command,
+        F: for<'t, 'c> Handler<&'t mut Transaction<'c, Postgres>, C> + 'static,
+    {
+        self.add::<C>(Each(handler, PhantomData))
+    }
+
+    /// Runs `handler`, which has state, for each command `C`.
+    pub fn handle_with<C: Command, H: Handle<C>>(self, handler: Arc<H>) -> Self {
+        self.add::<C>(With(handler, PhantomData))
+    }
+
+    /// Runs `handler` for all commands `C` of a batch at once.
+    pub fn handle_batch<C, F>(self, handler: F) -> Self
+    where
+        C: Command,
+        F: for<'t, 'c> BatchHandler<&'t mut Transaction<'c, Postgres>, C> + 'static,
+    {
+        self.add::<C>(All(handler, PhantomData))
+    }
+
+    fn add<C: Command>(mut self, handler: impl Erased + 'static) -> Self {
+        let mistake = if C::PARTICIPANT != self.registry.participant {
+            let service = self.registry.participant.clone();
+            Some(Error::ForeignCommand {
+                command: C::NAME,
+                owner: C::PARTICIPANT,
+                service,
+            })
+        } else if self
+            .registry
+            .by_command
+            .insert(C::NAME, Box::new(handler))
+            .is_some()
+        {
+            Some(Error::TwoHandlers(C::NAME))
+        } else {
+            None
+        };
+        self.mistake = self.mistake.or(mistake);
+        self
+    }
+
+    /// Creates or updates the inbox tables. Repeatable; several instances may call it at once.
+    ///
+    /// Its versions are in `saga_inbox_migrations`, beside the service's own `_sqlx_migrations`.
+    ///
+    /// # Errors
+    ///
+    /// When the database is away or refuses.
+    pub async fn migrate(&self) -> Result<(), Error> {
+        inbox::migrate(&self.settings.database).await
+    }
+
+    /// Drops the inbox rows of sagas that started before `day`; commands of theirs are answered
+    /// `expired` from then on. Returns how many rows there were.
+    ///
+    /// A running service does this by itself, for days older than its `inbox_retention`.
+    ///
+    /// # Errors
+    ///
+    /// When commands of such sagas may still come, or the database is away.
+    pub async fn purge(&self, day: NaiveDate) -> Result<u64, Error> {
+        let earliest = days_before_today(self.settings.rows_needed_for());
+        if day > earliest {
+            return Err(Error::PurgeTooNear { day, earliest });
+        }
+        inbox::purge(&self.settings.database, day)
+            .await
+            .map_err(|source| Error::Database {
+                doing: "purge the inbox",
+                source,
+            })
+    }
+
+    /// Checks the configuration, creates the command topic if it is absent, and begins to answer
+    /// commands in the background. Call [`Service::migrate`] first.
+    ///
+    /// # Errors
+    ///
+    /// When the configuration is not sound, the inbox tables are not there, or Kafka does not
+    /// answer.
+    pub async fn start(mut self) -> Result<Running, Error> {
+        if let Some(mistake) = self.mistake.take() {
+            return Err(mistake);
+        }
+        check_name("participant", &self.registry.participant)?;
+        check_name("prefix", &self.settings.prefix)?;
+        self.settings.check_retention()?;
+        sqlx::query("SELECT before_day FROM saga_inbox_watermark")
+            .execute(&self.settings.database)
+            .await
+            .map_err(|source| Error::Database {
+                doing: "read the inbox's watermark",
+                source,
+            })?;
+        let topic = topics::commands(&self.settings.prefix, &self.registry.participant);
+        kafka::ensure(&self.settings, &topic).await?;
+        let participant = self.registry.participant.clone();
+        running::start(&participant, self.settings, Arc::new(self.registry))
+    }
+
+    /// Starts, answers commands until `stop` is ready, and stops.
+    ///
+    /// # Errors
+    ///
+    /// As [`Service::start`] and [`Running::stop`]; also when the service cannot go on.
+    pub async fn run_until(self, stop: impl Future<Output = ()>) -> Result<(), Error> {
+        let running = self.start().await?;
+        tokio::select! {
+            () = stop => {}
+            () = running.ended() => {}
+        }
+        running.stop().await
+    }
+}
+
+impl std::fmt::Debug for Service {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Service")
+            .field("participant", &self.registry.participant)
+            .field("commands", &self.registry.by_command.keys())
+            .finish_non_exhaustive()
+    }
+}
+
+fn check_name(what: &'static str, text: &str) -> Result<(), Error> {
+    name::check(text).map_err(|source| Error::Name {
+        what,
+        name: text.to_owned(),
+        source,
+    })
+}
+
+/// The UTC day so long ago. A part of a day counts as a whole one.
+pub(crate) fn days_before_today(ago: std::time::Duration) -> NaiveDate {
+    let days = ago.as_secs().div_ceil(24 * 60 * 60);
+    let today = clock::now().to_chrono().date_naive();
+    today
+        .checked_sub_days(Days::new(days))
+        .unwrap_or(NaiveDate::MIN)
+}

@@ -1,0 +1,70 @@
+//! What a service has to know of its surroundings.
+
+use std::time::Duration;
+
+use sqlx::PgPool;
+
+use crate::Error;
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Where Kafka and the database are, and the bounds. [`Settings::new`] has the defaults.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `bootstrap.servers`.
+    pub brokers: String,
+    /// The prefix of all topics: `saga`.
+    pub prefix: String,
+    /// The service's own database, which holds its inbox.
+    pub database: PgPool,
+    /// How many partitions the command topic gets if it has to be created: 8.
+    pub partitions: i32,
+    /// Its replication factor; -1, the default, leaves it to the broker.
+    pub replication: i32,
+    /// Its retention: how late a command can still come. 7 days.
+    pub command_retention: Duration,
+    /// The oldest that a saga can get: 30 days.
+    pub saga_age_max: Duration,
+    /// How long inbox rows are kept: 45 days. Purged hourly, by whole days.
+    pub inbox_retention: Duration,
+    /// The most commands in one transaction: 500.
+    pub batch_max: usize,
+    /// How long a stop may take: 10 s.
+    pub stop_within: Duration,
+    /// Further settings of librdkafka, for TLS and SASL. They win over the SDK's own.
+    pub kafka: Vec<(String, String)>,
+}
+
+impl Settings {
+    /// The defaults.
+    #[must_use]
+    pub fn new(brokers: impl Into<String>, database: PgPool) -> Self {
+        Self {
+            brokers: brokers.into(),
+            prefix: "saga".to_owned(),
+            database,
+            partitions: 8,
+            replication: -1,
+            command_retention: DAY * 7,
+            saga_age_max: DAY * 30,
+            inbox_retention: DAY * 45,
+            batch_max: 500,
+            stop_within: Duration::from_secs(10),
+            kafka: Vec::new(),
+        }
+    }
+
+    /// How long a row may still be asked for.
+    pub(crate) fn rows_needed_for(&self) -> Duration {
+        self.saga_age_max + self.command_retention
+    }
+
+    pub(crate) fn check_retention(&self) -> Result<(), Error> {
+        let (inbox, needed) = (self.inbox_retention, self.rows_needed_for());
+        if inbox < needed {
+            Err(Error::RetentionTooShort { inbox, needed })
+        } else {
+            Ok(())
+        }
+    }
+}

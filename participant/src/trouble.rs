@@ -1,0 +1,67 @@
+//! What a database error means for the commands that met it.
+//!
+//! Invariant: no database error is ever taken as a refusal.
+
+/// What to do about a database error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// The database is away, or cannot write now: hold everything, try again later.
+    Away,
+    /// Two transactions were in each other's way: run again, alone.
+    Conflict,
+    /// This statement will not do: the command is answered `failed`.
+    Fault,
+}
+
+impl Trouble {
+    pub(crate) fn of(error: &sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::Database(database) => database
+                .code()
+                .map_or(Self::Fault, |code| Self::of_sqlstate(&code)),
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed
+            | sqlx::Error::BeginFailed => Self::Away,
+            _ => Self::Fault,
+        }
+    }
+
+    /// Classes of PostgreSQL's appendix A.
+    fn of_sqlstate(code: &str) -> Self {
+        match code {
+            // Shut down, crashed, starting up; a standby; connection and resource trouble.
+            "57P01" | "57P02" | "57P03" | "57P05" | "25006" | "25P03" => Self::Away,
+            _ if code.starts_with("08") || code.starts_with("53") => Self::Away,
+            "40001" | "40P01" => Self::Conflict,
+            _ => Self::Fault,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_of_error_has_its_consequence() {
+        for (code, trouble) in [
+            ("08006", Trouble::Away),
+            ("53300", Trouble::Away),
+            ("57P01", Trouble::Away),
+            ("25006", Trouble::Away),
+            ("40001", Trouble::Conflict),
+            ("40P01", Trouble::Conflict),
+            ("23505", Trouble::Fault),
+            ("25P02", Trouble::Fault),
+            ("57014", Trouble::Fault),
+        ] {
+            assert_eq!(Trouble::of_sqlstate(code), trouble, "{code}");
+        }
+        assert_eq!(Trouble::of(&sqlx::Error::PoolTimedOut), Trouble::Away);
+        assert_eq!(Trouble::of(&sqlx::Error::RowNotFound), Trouble::Fault);
+    }
+}
