@@ -190,7 +190,7 @@ pub struct Http {
         long,
         env = "SAGA_REQUEST_LIMIT",
         value_name = "DURATION",
-        default_value = "10s"
+        default_value = "15s"
     )]
     pub request_limit: Span,
 
