@@ -1,14 +1,19 @@
 //! From settings to what store and bus want, and how to call those places without their secrets.
 
 use std::str::FromStr as _;
+use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
+use tokio::net::TcpStream;
 
 use super::Failure;
 use super::failure::chain;
 use crate::config::{Kafka, Postgres};
 use crate::store::Store;
 use crate::{bus, store};
+
+/// A database that does not even take a connection within this time is away.
+const PROBE_WITHIN: Duration = Duration::from_secs(3);
 
 /// Prepares the store; opens no connection.
 pub(super) fn store(settings: &Postgres) -> Result<Store, Failure> {
@@ -32,6 +37,22 @@ pub(super) fn postgres_name(settings: &Postgres) -> String {
             format!("Postgres at {host}:{port} (database {database})")
         }
         Err(_) => "Postgres".to_owned(),
+    }
+}
+
+/// Why nothing answers at the database's address, if nothing does.
+///
+/// The pool only says that it had no connection in time; this says why.
+pub(super) async fn postgres_trouble(settings: &Postgres) -> Option<String> {
+    let options = PgConnectOptions::from_str(settings.database_url.expose()).ok()?;
+    if options.get_socket().is_some() {
+        return None;
+    }
+    let place = (options.get_host().to_owned(), options.get_port());
+    match tokio::time::timeout(PROBE_WITHIN, TcpStream::connect(place)).await {
+        Ok(Ok(_)) => None,
+        Ok(Err(error)) => Some(error.to_string()),
+        Err(_) => Some(format!("no answer within {PROBE_WITHIN:?}")),
     }
 }
 
@@ -73,6 +94,12 @@ mod tests {
         assert_eq!(name, "Postgres at db.internal:6432 (database orders)");
         let name = postgres_name(&settings("postgres://db/orders?password=hunter2&user=saga"));
         assert!(!name.contains("hunter2"), "{name}");
+    }
+
+    #[tokio::test]
+    async fn an_address_where_nothing_listens_says_so() {
+        let trouble = postgres_trouble(&settings("postgres://saga@127.0.0.1:1/saga")).await;
+        assert!(trouble.unwrap().contains("refused"));
     }
 
     #[tokio::test]
