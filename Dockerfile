@@ -12,7 +12,7 @@ FROM node:20-bookworm-slim AS dashboard
 WORKDIR /src/dashboard
 # The packages first: they change less often than the page.
 COPY dashboard/package.json dashboard/package-lock.json dashboard/.npmrc ./
-RUN --mount=type=cache,target=/root/.npm npm ci
+RUN --mount=type=cache,target=/npm npm ci --cache /npm
 COPY dashboard/index.html dashboard/tsconfig.json dashboard/vite.config.ts ./
 COPY dashboard/src src
 RUN npm run build
