@@ -74,6 +74,9 @@ pub(crate) trait Handlers: Send + Sync {
     fn of(&self, message: &CommandMessage<'_>) -> Option<&dyn Erased>;
 }
 
+/// Whatever the default isolation is: the inbox relies on a new snapshot per statement. The savepoint
+/// spares the first handler a round trip.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SAVEPOINT handler";
 const BACK_TO_SAVEPOINT: &str = "ROLLBACK TO SAVEPOINT handler";
 /// Both in one round trip. The first fails where a handler swallowed an error and left the
 /// transaction aborted.
@@ -89,7 +92,7 @@ pub(crate) async fn attempt(
     jobs: &[&Job],
     now: Timestamp,
 ) -> Result<Vec<Answer>, GaveUp> {
-    let mut tx = database.begin().await?;
+    let mut tx = database.begin_with(BEGIN).await?;
     let attempt = Attempt {
         handlers,
         jobs,
@@ -135,11 +138,6 @@ impl Attempt<'_> {
                     fault.map(|fault| (None, Answer::failed(fault.to_json())))
                 }
             });
-        }
-        if !to_run.is_empty() {
-            sqlx::raw_sql("SAVEPOINT handler")
-                .execute(&mut **tx)
-                .await?;
         }
         for run in self.runs(&to_run) {
             let results = self.run_all(tx, &run).await?;
@@ -230,7 +228,13 @@ impl Attempt<'_> {
             }
             error => error,
         };
-        sqlx::raw_sql(BACK_TO_SAVEPOINT).execute(&mut **tx).await?;
+        let back = sqlx::raw_sql(BACK_TO_SAVEPOINT).execute(&mut **tx).await;
+        match (back, &error) {
+            (Ok(_), _) => {}
+            // A panic may leave the connection unusable: that is not the database being away.
+            (Err(cause), Erred::Panicked) => return Err(GaveUp::Fault(cause)),
+            (Err(cause), Erred::Error(_)) => return Err(cause.into()),
+        }
         Ok(Err(error))
     }
 
@@ -246,6 +250,11 @@ impl Attempt<'_> {
                 NotDone::Failed(database_fault(&error, &self.jobs[place].message))
             }
             Erred::Panicked => {
+                let message = &self.jobs[place].message;
+                tracing::error!(
+                    saga = %message.saga, step = %message.step, command = %message.command,
+                    "the handler panicked; the command is answered failed"
+                );
                 NotDone::Failed(Fault::new("handler-panicked", "the handler panicked"))
             }
         }

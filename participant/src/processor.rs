@@ -173,3 +173,59 @@ pub(crate) async fn release_offsets(
         waiting.fetch_sub(batch.records.len(), Ordering::AcqRel);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sagas::wire::{CommandMessage, ReplyTo};
+    use sagas::{CommandId, Direction, SagaId, Timestamp};
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn job(saga: u128, attempt: u32) -> Job {
+        let (saga, now) = (SagaId(Uuid::from_u128(saga)), Timestamp::from_micros(0));
+        Job::new(CommandMessage {
+            id: CommandId::of(saga, "step", Direction::Forward, 1),
+            participant: "p".into(),
+            command: "c".into(),
+            definition: "d".into(),
+            saga,
+            step: "step".into(),
+            direction: Direction::Forward,
+            fences_compensation: false,
+            generation: 1,
+            attempt,
+            started_at: now,
+            revision: 1,
+            deadline: None,
+            reply_to: ReplyTo {
+                topic: "t".into(),
+                partition: 0,
+            },
+            time: now,
+            traceparent: None,
+            payload: b"null".as_slice().into(),
+        })
+    }
+
+    #[test]
+    fn no_round_has_a_row_twice_and_no_command_overtakes_another_of_its_row() {
+        let jobs = [(1, 1), (2, 1), (1, 2), (3, 1), (1, 3), (2, 2)];
+        let rounds = rounds(jobs.into_iter().map(|(saga, attempt)| job(saga, attempt)));
+        let numbers: Vec<Vec<_>> = rounds
+            .iter()
+            .map(|round| {
+                let number = |job: &Job| (job.message.saga.0.as_u128(), job.message.attempt);
+                round.iter().map(number).collect()
+            })
+            .collect();
+        assert_eq!(
+            numbers,
+            [
+                vec![(1, 1), (2, 1), (3, 1)],
+                vec![(1, 2), (2, 2)],
+                vec![(1, 3)]
+            ]
+        );
+    }
+}

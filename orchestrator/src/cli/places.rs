@@ -67,7 +67,9 @@ pub(super) fn bus(settings: &Kafka) -> Result<bus::Settings, Failure> {
         command_partitions: settings.command_partitions,
         event_partitions: settings.event_partitions,
         replication: settings.replication,
-        retention: settings.retention.0,
+        reply_retention: settings.reply_retention.0,
+        command_retention: settings.command_retention.0,
+        event_retention: settings.event_retention.0,
         extra: settings.kafka_options.expose().clone(),
     })
 }

@@ -5,7 +5,7 @@
 
 use super::failure::chain;
 use super::patience::Patience;
-use super::{Failure, places};
+use super::{Failure, places, topics};
 use crate::api::{Backend, Startup};
 use crate::bus;
 use crate::config::Postgres;
@@ -65,18 +65,17 @@ impl Plan {
                     }
                     return Ok(());
                 }
-                Err(error) => self.bear_kafka(&mut patience, &error).await,
+                Err(error) => {
+                    let Failure::Unreachable(text) = topics::failure(&self.engine.bus, &error)
+                    else {
+                        return Err(topics::failure(&self.engine.bus, &error));
+                    };
+                    let (postgres, kafka) = (None, Some(text.clone()));
+                    self.backend.waits_for(Startup { postgres, kafka });
+                    patience.bear(&text).await;
+                }
             }
         }
-    }
-
-    async fn bear_kafka(&self, patience: &mut Patience, error: &bus::Error) {
-        let brokers = &self.engine.bus.brokers;
-        let text = format!("cannot prepare Kafka at {brokers}: {}", chain(error));
-        let kafka = Some(text.clone());
-        let postgres = None;
-        self.backend.waits_for(Startup { postgres, kafka });
-        patience.bear(&text).await;
     }
 
     async fn start_engine(self) -> Result<Engine, Failure> {

@@ -2,11 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use local::kafka::{Kafka, KafkaOptions};
+use participant::Settings;
 use sagas::Outcome;
+use sagas::barrier::Ask;
+use sagas::wire::ReplyMessage;
 use sqlx::postgres::PgPoolOptions;
 
-use crate::servers::start_postgres;
-use crate::service::{Wish, service};
+use crate::servers::{servers, start_postgres, unique};
+use crate::service::{CountMany, Wish, service};
 use crate::world::{World, eventually, saga};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -43,7 +47,7 @@ async fn instances_come_and_go_and_no_command_is_lost_or_applied_twice() {
         }
     };
     let answered = |world: &mut World, waves: usize| {
-        let all = |replies: &[sagas::wire::ReplyMessage<'_>]| {
+        let all = |replies: &[ReplyMessage<'_>]| {
             replies
                 .iter()
                 .map(|reply| reply.saga)
@@ -85,8 +89,13 @@ async fn instances_come_and_go_and_no_command_is_lost_or_applied_twice() {
 async fn commands_wait_while_the_database_is_away() {
     let mut postgres = start_postgres();
     postgres.create_database("away").unwrap();
-    let mut world = World::on(&postgres.url("away")).await;
-    let running = service(world.settings()).start().await.unwrap();
+    let mut world = World::on(&postgres.url("away"), &servers().kafka.bootstrap()).await;
+    // Sixteen commands are buffered; the others wait in Kafka, on paused partitions.
+    let settings = Settings {
+        batch_max: 2,
+        ..world.settings()
+    };
+    let running = service(settings).start().await.unwrap();
     let before = world.count("before", Wish::Succeed);
     assert_eq!(world.ask(&before).outcome, Outcome::Succeeded);
 
@@ -111,7 +120,7 @@ async fn commands_wait_while_the_database_is_away() {
 async fn a_stop_while_the_database_is_away_is_prompt_and_loses_nothing() {
     let mut postgres = start_postgres();
     postgres.create_database("away").unwrap();
-    let mut world = World::on(&postgres.url("away")).await;
+    let mut world = World::on(&postgres.url("away"), &servers().kafka.bootstrap()).await;
     let running = service(world.settings()).start().await.unwrap();
     tokio::task::block_in_place(|| postgres.stop()).unwrap();
     world.send(&world.count("held", Wish::Succeed));
@@ -154,5 +163,67 @@ async fn a_connection_that_is_cut_in_a_handler_holds_the_command() {
     holder.rollback().await.unwrap();
     assert_eq!(world.replies(1)[0].outcome, Outcome::Succeeded);
     assert_eq!(world.effects("cut").await, (1, 0));
+    running.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backlog_longer_than_the_buffer_is_worked_off() {
+    const COMMANDS: usize = 3000;
+    let mut world = World::new().await;
+    for number in 0..COMMANDS {
+        let key = number.to_string();
+        let command = world.command(
+            &key,
+            Ask::Forward,
+            1,
+            &CountMany {
+                wish: Wish::Succeed,
+            },
+        );
+        world.send(&command);
+    }
+    world.flush();
+    // Eight batches are buffered before the partitions are paused.
+    let settings = Settings {
+        batch_max: 25,
+        ..world.settings()
+    };
+    let running = service(settings).start().await.unwrap();
+    assert_eq!(world.replies(COMMANDS).len(), COMMANDS);
+    assert_eq!(world.effects_of_all().await, (3000, 1));
+    running.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_goes_away_and_comes_back_costs_no_command_and_no_reply() {
+    const COMMANDS: usize = 500;
+    let mut kafka = Kafka::start(KafkaOptions::default()).unwrap();
+    let name = unique("broker");
+    servers().postgres.create_database(&name).unwrap();
+    let mut world = World::on(&servers().postgres.url(&name), &kafka.bootstrap()).await;
+    let running = service(world.settings()).start().await.unwrap();
+    for number in 0..COMMANDS {
+        world.send(&world.count(&number.to_string(), Wish::Succeed));
+    }
+    world.flush();
+    // Some are answered, some are not, and some answers are under way.
+    world.replies(1);
+    tokio::task::block_in_place(|| kafka.kill()).unwrap();
+    tokio::task::block_in_place(|| kafka.start_again()).unwrap();
+    let all = |replies: &[ReplyMessage<'_>]| {
+        replies
+            .iter()
+            .map(|reply| reply.saga)
+            .collect::<BTreeSet<_>>()
+            .len()
+            == COMMANDS
+    };
+    let replies = world.replies_until(all);
+    assert!(
+        replies
+            .iter()
+            .all(|reply| reply.outcome == Outcome::Succeeded)
+    );
+    assert_eq!(world.effects_of_all().await, (500, 1));
     running.stop().await.unwrap();
 }

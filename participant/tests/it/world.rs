@@ -30,6 +30,7 @@ pub struct World {
     /// The same, but for a test that lets the service create its topic.
     pub prefix_of_commands: String,
     pub url: String,
+    pub brokers: String,
     producer: BaseProducer,
     replies: BaseConsumer,
     read: Vec<ReplyMessage<'static>>,
@@ -40,11 +41,11 @@ impl World {
     pub async fn new() -> Self {
         let name = unique("w");
         servers().postgres.create_database(&name).unwrap();
-        Self::on(&servers().postgres.url(&name)).await
+        Self::on(&servers().postgres.url(&name), &servers().kafka.bootstrap()).await
     }
 
-    /// The same over another server's database.
-    pub async fn on(url: &str) -> Self {
+    /// The same over other servers.
+    pub async fn on(url: &str, brokers: &str) -> Self {
         let prefix = unique("p");
         let pool = PgPoolOptions::new()
             .max_connections(8)
@@ -57,7 +58,7 @@ impl World {
             .execute(&pool)
             .await
             .unwrap();
-        let client = client();
+        let client = client(brokers);
         let admin: AdminClient<DefaultClientContext> = client.create().unwrap();
         let reply_topic = topics::replies(&prefix);
         let command_topic = topics::commands(&prefix, PARTICIPANT);
@@ -79,6 +80,7 @@ impl World {
             prefix_of_commands: prefix.clone(),
             prefix,
             url: url.to_owned(),
+            brokers: brokers.to_owned(),
             producer,
             replies,
             read: Vec::new(),
@@ -90,7 +92,7 @@ impl World {
     pub fn settings(&self) -> Settings {
         Settings {
             prefix: self.prefix.clone(),
-            ..Settings::new(servers().kafka.bootstrap(), self.pool.clone())
+            ..Settings::new(&self.brokers, self.pool.clone())
         }
     }
 
@@ -269,9 +271,9 @@ pub fn text<'a>(reply: &'a ReplyMessage<'_>) -> (Outcome, Option<u32>, &'a str) 
     )
 }
 
-fn client() -> ClientConfig {
+fn client(brokers: &str) -> ClientConfig {
     let mut client = ClientConfig::new();
-    client.set("bootstrap.servers", servers().kafka.bootstrap());
+    client.set("bootstrap.servers", brokers);
     client.set("fetch.queue.backoff.ms", "5");
     client
 }
