@@ -6,6 +6,7 @@
 mod arguments;
 mod definitions;
 mod failure;
+mod http;
 mod migrate;
 mod patience;
 mod places;

@@ -11,8 +11,10 @@ use clap::{Args as _, Command, FromArgMatches as _};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 
-use crate::Registry;
 use crate::cli::{DevArguments, Failure, ServeArguments, Surroundings, chain, ending, say, serve};
+use crate::{Registry, bus};
+
+type Broker = MockCluster<'static, DefaultProducerContext>;
 
 /// The database of the service, within the private server.
 const DATABASE: &str = "saga";
@@ -86,19 +88,20 @@ async fn stop_postgres(postgres: local::Postgres) {
     }
 }
 
-fn start_broker(
-    registry: &Registry,
-) -> Result<MockCluster<'static, DefaultProducerContext>, Failure> {
+fn start_broker(registry: &Registry) -> Result<Broker, Failure> {
     let refused = |error: rdkafka::error::KafkaError| {
         Failure::Failed(format!("cannot start the in-process broker: {error}"))
     };
     let broker = MockCluster::new(1).map_err(refused)?;
-    let commands = registry.participants().into_iter();
-    let commands = commands.map(|participant| format!("saga.{participant}.commands"));
-    let ours = ["saga.replies".to_owned(), "saga.events".to_owned()];
-    for topic in commands.chain(ours) {
+    let settings = bus::Settings {
+        reply_partitions: PARTITIONS,
+        command_partitions: PARTITIONS,
+        event_partitions: PARTITIONS,
+        ..bus::Settings::default()
+    };
+    for topic in bus::topics::wanted(&settings, &registry.participants()) {
         broker
-            .create_topic(&topic, PARTITIONS, 1)
+            .create_topic(&topic.name, topic.partitions, 1)
             .map_err(refused)?;
     }
     Ok(broker)

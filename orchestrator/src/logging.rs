@@ -1,7 +1,7 @@
 //! Log lines: human on a terminal, one JSON object per line elsewhere; always on standard error.
 //!
 //! The rule that the rest of the crate keeps: an event that concerns one saga carries its id in the
-//! field `saga`, and secrets are never fields.
+//! field `saga`, its own or its span's, and secrets are never fields.
 
 use std::io::IsTerminal;
 
@@ -32,14 +32,18 @@ pub fn start(format: LogFormat, level: &str) -> Result<(), Error> {
     })?;
     let is_terminal = std::io::stderr().is_terminal();
     let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let is_json = match format {
+        LogFormat::Json => true,
+        LogFormat::Human => false,
+        LogFormat::Auto => !is_terminal,
+    };
     // A subscriber that is there already is the caller's own, and stays.
-    let _ = match format {
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
-        LogFormat::Auto if !is_terminal => builder.json().flatten_event(true).try_init(),
-        LogFormat::Human | LogFormat::Auto => {
-            let colours = is_terminal && std::env::var_os("NO_COLOR").is_none();
-            builder.with_ansi(colours).try_init()
-        }
+    let _ = if is_json {
+        let lines = builder.json().flatten_event(true);
+        lines.with_span_list(false).try_init()
+    } else {
+        let has_colours = is_terminal && std::env::var_os("NO_COLOR").is_none();
+        builder.with_ansi(has_colours).try_init()
     };
     Ok(())
 }

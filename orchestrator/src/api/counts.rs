@@ -20,6 +20,7 @@ use super::backend::Backend;
 use super::problem::Problem;
 use super::summary::Instant;
 use crate::engine::rendezvous::{Share, owned_by};
+use crate::engine::{CommitFigures, Engine};
 use crate::store::overview::Counts;
 use crate::store::replica::ReplicaSeen;
 use crate::store::{Error, Store};
@@ -49,6 +50,27 @@ struct Summary<'a> {
     definitions: Vec<&'a str>,
     replicas: Vec<Replica<'a>>,
     now: Option<Instant>,
+    /// The last commits of the replica that answers; `null` before it has started.
+    commits: Option<Commits>,
+}
+
+#[derive(Serialize)]
+struct Commits {
+    count: usize,
+    rows_median: usize,
+    ms_median: f64,
+    ms_p99: f64,
+}
+
+impl From<CommitFigures> for Commits {
+    fn from(figures: CommitFigures) -> Self {
+        Self {
+            count: figures.commits,
+            rows_median: figures.rows_median,
+            ms_median: figures.time_median.as_secs_f64() * 1e3,
+            ms_p99: figures.time_p99.as_secs_f64() * 1e3,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -74,8 +96,11 @@ pub(super) async fn summary(State(backend): State<Backend>) -> Result<Response, 
     let names = backend.registry().names().collect();
     let partitions = backend.reply_partitions();
     // Database time, of which a replica that has not started knows nothing.
-    let now = backend.running().map(|engine| engine.now());
-    let body = Answer(shown(&counted, names, partitions, now)).into_response();
+    let engine = backend.running();
+    let now = engine.map(Engine::now);
+    let mut shown = shown(&counted, names, partitions, now);
+    shown.commits = engine.map(|engine| engine.commit_figures().into());
+    let body = Answer(shown).into_response();
     let no_store = HeaderValue::from_static("no-store");
     Ok(([(header::CACHE_CONTROL, no_store)], body).into_response())
 }
@@ -136,6 +161,7 @@ fn shown<'a>(
         definitions,
         replicas: replicas.collect(),
         now: now.map(Instant),
+        commits: None,
     }
 }
 

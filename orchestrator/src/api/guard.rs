@@ -11,6 +11,9 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use sagas::SagaId;
+use tracing::{Instrument as _, Span};
+
 use super::backend::{Backend, Limits};
 use super::prefer;
 use super::problem::{Kind, Problem};
@@ -21,14 +24,25 @@ pub(super) async fn guard(
     next: Next,
 ) -> Response {
     let started = Instant::now();
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let span = span(&request);
     let response = bounded(&backend, request, next)
+        .instrument(span.clone())
         .await
         .unwrap_or_else(IntoResponse::into_response);
     let status = response.status().as_u16();
     let millis = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    tracing::debug!(%method, path, status, millis, "answered");
+    span.in_scope(|| tracing::debug!(status, millis, "answered"));
     response
+}
+
+/// Every line that a request logs says which request, and which saga it is about.
+fn span(request: &Request) -> Span {
+    let (method, path) = (request.method(), request.uri().path());
+    let id = path
+        .strip_prefix("/v1/sagas/")
+        .map(|rest| rest.split('/').next());
+    let id = id.flatten().and_then(|id| id.parse::<SagaId>().ok());
+    tracing::info_span!("request", %method, path, saga = id.map(tracing::field::display))
 }
 
 async fn bounded(backend: &Backend, request: Request, next: Next) -> Result<Response, Problem> {
@@ -44,10 +58,11 @@ async fn bounded(backend: &Backend, request: Request, next: Next) -> Result<Resp
     let body = read(body, limits).await?;
     let wait = prefer::wait(&parts.headers, limits.wait_max).unwrap_or(Duration::ZERO);
     let request = Request::from_parts(parts, Body::from(body));
-    let task = tokio::spawn(async move {
+    let run = async move {
         let _permit = permit;
         next.run(request).await
-    });
+    };
+    let task = tokio::spawn(run.in_current_span());
     match tokio::time::timeout(limits.request + wait, task).await {
         Ok(Ok(response)) => Ok(response),
         Ok(Err(ended)) => {

@@ -2,6 +2,7 @@
 
 use axum::Json as Answer;
 use axum::extract::{Query, State};
+use axum::response::{IntoResponse, Response};
 use sagas::machine::Status;
 use serde::Serialize;
 
@@ -26,13 +27,12 @@ struct Page<'a> {
 pub(super) async fn list(
     State(backend): State<Backend>,
     Query(pairs): Query<Vec<(String, String)>>,
-) -> Result<Answer<serde_json::Value>, Problem> {
+) -> Result<Response, Problem> {
     let parameters = Parameters::check(pairs, &KNOWN)?;
     let limit = parameters.limit()?;
     let filter = filter(&parameters, limit)?;
     let rows = backend.store().list(&filter).await?;
-    let page = page(&rows, limit, backend.registry());
-    Ok(Answer(serde_json::json!(page)))
+    Ok(Answer(page(&rows, limit, backend.registry())).into_response())
 }
 
 /// One row more than the page tells whether there is a next one.

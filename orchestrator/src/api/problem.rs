@@ -4,6 +4,8 @@
 //! Postgres or Kafka said goes to the log, never into an answer.
 
 use std::fmt::Display;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
@@ -11,6 +13,9 @@ use serde::Serialize;
 
 use crate::cli::chain;
 use crate::{engine, store};
+
+/// The same trouble is logged again after this time.
+const SAY_AGAIN: Duration = Duration::from_secs(1);
 
 /// What went wrong, for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -190,7 +195,9 @@ impl Problem {
 
     /// What Postgres said is for the log; the client learns that it is away.
     pub(super) fn unavailable(what: &str, cause: &dyn Display) -> Self {
-        tracing::warn!(%cause, "{what} is away; answered 503");
+        if speaks(Instant::now()) {
+            tracing::warn!(%cause, "{what} is away; requests are answered 503");
+        }
         let detail = format!(
             "{what} is away; GET /readyz says more; send it again, with the same Idempotency-Key"
         );
@@ -211,6 +218,17 @@ impl Problem {
     pub(super) fn detail(&self) -> &str {
         &self.detail
     }
+}
+
+/// Whether to log that something is away: at most once a second, however many requests suffer.
+fn speaks(now: Instant) -> bool {
+    static SAID: Mutex<Option<Instant>> = Mutex::new(None);
+    let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_due = said.is_none_or(|said| now.saturating_duration_since(said) >= SAY_AGAIN);
+    if is_due {
+        *said = Some(now);
+    }
+    is_due
 }
 
 impl From<store::Error> for Problem {
@@ -325,6 +343,13 @@ mod tests {
             "{}",
             problem.detail()
         );
+    }
+
+    #[test]
+    fn many_requests_that_suffer_make_one_line_a_second() {
+        let start = Instant::now() + Duration::from_secs(3_600);
+        let spoken = (0..100).filter(|n| speaks(start + Duration::from_millis(n * 20)));
+        assert_eq!(spoken.count(), 2);
     }
 
     #[test]

@@ -74,17 +74,20 @@ pub(super) async fn submit(
         .await?;
     let id = accepted.id;
     tracing::debug!(saga = %id, definition = saga, is_new = accepted.is_new, is_keyed, "accepted");
-    let loaded = match wait {
-        Some(wait) => {
-            // A replica that stops answers at once; the client asks another one.
-            let has_ended = tokio::select! {
-                has_ended = engine.ended(id, wait) => has_ended,
-                () = backend.drained() => false,
-            };
-            look(&backend, id, has_ended || !accepted.is_new).await
-        }
-        None => look(&backend, id, !accepted.is_new).await,
-    };
+    // A repeated submission may name a saga that has moved, or ended, long ago.
+    let mut loaded = look(&backend, id, !accepted.is_new).await;
+    if let Some(wait) = wait
+        && !loaded
+            .as_ref()
+            .is_some_and(|loaded| loaded.row.status.is_terminal())
+    {
+        // A replica that stops answers at once; the client asks another one.
+        let has_ended = tokio::select! {
+            has_ended = engine.ended(id, wait) => has_ended,
+            () = backend.drained() => false,
+        };
+        loaded = look(&backend, id, has_ended).await.or(loaded);
+    }
     Ok(answer(id, &saga, loaded.as_ref(), wait))
 }
 

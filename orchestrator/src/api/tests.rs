@@ -332,3 +332,27 @@ async fn the_page_and_every_answer_carry_strict_headers() {
     assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
     assert_eq!(page.header("cache-control"), "no-cache");
 }
+
+#[cfg(dashboard)]
+#[tokio::test]
+async fn every_file_that_the_page_names_is_there_and_nothing_is_inline() {
+    let page = get("/").await.text;
+    assert!(
+        !page.contains("style=") && !page.contains("<script>"),
+        "the policy forbids both"
+    );
+    let named = page.split('"').filter(|part| part.starts_with("/assets/"));
+    let mut count = 0;
+    for path in named {
+        let file = get(path).await;
+        assert_eq!(file.status, StatusCode::OK, "{path}");
+        assert_ne!(
+            file.header("content-type"),
+            "application/octet-stream",
+            "{path}"
+        );
+        assert!(file.header("cache-control").contains("immutable"), "{path}");
+        count += 1;
+    }
+    assert!(count >= 2, "the page names its script and its style");
+}

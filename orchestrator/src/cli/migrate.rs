@@ -1,15 +1,15 @@
 //! `migrate`: brings the schema up to date, for deployments in which the service may not.
 
-use super::startup::{prepare, schema_failure};
+use super::startup::prepare;
 use super::{Failure, places, say};
 use crate::config::Postgres;
 
 pub(super) async fn run(settings: &Postgres) -> Result<(), Failure> {
     let store = places::store(settings)?;
     let name = places::postgres_name(settings);
-    let result = prepare(&store, true).await;
+    let result = prepare(&store, settings, true).await;
     store.close().await;
-    result.map_err(|error| schema_failure(&name, &error))?;
+    result?;
     let shards = settings.shards;
     say(&format!("{name} is up to date, with {shards} shards"));
     Ok(())

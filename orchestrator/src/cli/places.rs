@@ -1,14 +1,19 @@
 //! From settings to what store and bus want, and how to call those places without their secrets.
 
 use std::str::FromStr as _;
+use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
+use tokio::net::TcpStream;
 
 use super::Failure;
 use super::failure::chain;
 use crate::config::{Kafka, Postgres};
 use crate::store::Store;
 use crate::{bus, store};
+
+/// A database that does not even take a connection within this time is away.
+const PROBE_WITHIN: Duration = Duration::from_secs(3);
 
 /// Prepares the store; opens no connection.
 pub(super) fn store(settings: &Postgres) -> Result<Store, Failure> {
@@ -35,6 +40,22 @@ pub(super) fn postgres_name(settings: &Postgres) -> String {
     }
 }
 
+/// Why nothing answers at the database's address, if nothing does.
+///
+/// The pool only says that it had no connection in time; this says why.
+pub(super) async fn postgres_trouble(settings: &Postgres) -> Option<String> {
+    let options = PgConnectOptions::from_str(settings.database_url.expose()).ok()?;
+    if options.get_socket().is_some() {
+        return None;
+    }
+    let place = (options.get_host().to_owned(), options.get_port());
+    match tokio::time::timeout(PROBE_WITHIN, TcpStream::connect(place)).await {
+        Ok(Ok(_)) => None,
+        Ok(Err(error)) => Some(error.to_string()),
+        Err(_) => Some(format!("no answer within {PROBE_WITHIN:?}")),
+    }
+}
+
 /// What the bus wants to know.
 pub(super) fn bus(settings: &Kafka) -> Result<bus::Settings, Failure> {
     sagas::name::check(&settings.topic_prefix)
@@ -46,9 +67,9 @@ pub(super) fn bus(settings: &Kafka) -> Result<bus::Settings, Failure> {
         command_partitions: settings.command_partitions,
         event_partitions: settings.event_partitions,
         replication: settings.replication,
-        reply_retention: settings.retention.0,
-        command_retention: settings.retention.0,
-        event_retention: settings.retention.0,
+        reply_retention: settings.reply_retention.0,
+        command_retention: settings.command_retention.0,
+        event_retention: settings.event_retention.0,
         extra: settings.kafka_options.expose().clone(),
     })
 }
@@ -75,6 +96,12 @@ mod tests {
         assert_eq!(name, "Postgres at db.internal:6432 (database orders)");
         let name = postgres_name(&settings("postgres://db/orders?password=hunter2&user=saga"));
         assert!(!name.contains("hunter2"), "{name}");
+    }
+
+    #[tokio::test]
+    async fn an_address_where_nothing_listens_says_so() {
+        let trouble = postgres_trouble(&settings("postgres://saga@127.0.0.1:1/saga")).await;
+        assert!(trouble.unwrap().contains("refused"));
     }
 
     #[tokio::test]

@@ -5,14 +5,12 @@
 //!     └── /healthz from here on, /readyz false                commit and publish, leave ─► exit
 //! ```
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use axum::serve::ListenerExt as _;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::arguments::ServeArguments;
+use super::http::Server;
 use super::startup::Plan;
 use super::{Failure, places, signals};
 use crate::api::{self, Backend, Limits};
@@ -65,17 +63,17 @@ pub(crate) async fn serve(
     let partitions = u32::try_from(settings.kafka.reply_partitions).unwrap_or(0);
     let backend = Backend::new(registry.clone(), store.clone(), limits, partitions)
         .map_err(|error| Failure::Failed(error.to_string()))?;
-    let listening = listen(settings.http.listen).await?;
+    let server = Server::start(settings.http.listen, api::router(backend.clone())).await?;
+    tracing::info!(address = %server.address, "listening; not ready yet");
     let plan = Plan {
         registry,
         store: store.clone(),
-        postgres: places::postgres_name(&settings.postgres),
+        postgres: settings.postgres.clone(),
         engine,
         is_migrating: !settings.only.no_migrate,
         is_ensuring_topics,
         backend: backend.clone(),
     };
-    let server = Server::start(listening, backend.clone());
     let engine = tokio::select! {
         engine = Box::pin(plan.engine()) => Some(engine),
         () = ending.cancelled() => None,
@@ -115,52 +113,6 @@ fn host_name() -> String {
     let name = name.map(|name| name.trim().to_owned());
     let name = name.filter(|name| !name.is_empty());
     name.unwrap_or_else(|| format!("process {}", std::process::id()))
-}
-
-async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
-    TcpListener::bind(address).await.map_err(|error| {
-        Failure::Failed(format!(
-            "cannot listen on {address}: {error}; choose another address with --listen"
-        ))
-    })
-}
-
-/// The HTTP server in its task.
-struct Server {
-    address: SocketAddr,
-    closing: CancellationToken,
-    task: tokio::task::JoinHandle<std::io::Result<()>>,
-}
-
-impl Server {
-    fn start(listener: TcpListener, backend: Backend) -> Self {
-        let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
-        let address = listener.local_addr().unwrap_or(unknown);
-        let closing = CancellationToken::new();
-        // Answers are small and one write each: nothing is gained by holding them back.
-        let listener = listener.tap_io(|connection| {
-            let _ = connection.set_nodelay(true);
-        });
-        let closed = closing.clone().cancelled_owned();
-        let server = axum::serve(listener, api::router(backend)).with_graceful_shutdown(closed);
-        let task = tokio::spawn(server.into_future());
-        tracing::info!(%address, "listening; not ready yet");
-        Self {
-            address,
-            closing,
-            task,
-        }
-    }
-
-    /// Takes no new connection, and waits for the requests in progress.
-    async fn finish(mut self, within: Duration) -> bool {
-        self.closing.cancel();
-        let finished = tokio::time::timeout(within, &mut self.task).await;
-        if finished.is_err() {
-            self.task.abort();
-        }
-        finished.is_ok()
-    }
 }
 
 /// Ends everything in order, within the limit.

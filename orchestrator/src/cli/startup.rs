@@ -3,11 +3,12 @@
 //! What is away is waited for, without end and aloud, because the parts of a deployment start in
 //! any order. What is wrong and stays wrong ends the start with a text that says what to do.
 
-use super::Failure;
 use super::failure::chain;
 use super::patience::Patience;
+use super::{Failure, places, topics};
 use crate::api::{Backend, Startup};
 use crate::bus;
+use crate::config::Postgres;
 use crate::engine::{Engine, Settings, StartError};
 use crate::registry::Registry;
 use crate::store::{self, Store};
@@ -16,8 +17,7 @@ use crate::store::{self, Store};
 pub(super) struct Plan {
     pub(super) registry: Registry,
     pub(super) store: Store,
-    /// `Postgres at host:port`, for people.
-    pub(super) postgres: String,
+    pub(super) postgres: Postgres,
     pub(super) engine: Settings,
     pub(super) is_migrating: bool,
     /// Whether topics are created and checked; somebody else has done it otherwise.
@@ -35,19 +35,17 @@ impl Plan {
 
     async fn prepare_schema(&self) -> Result<(), Failure> {
         let mut patience = Patience::new();
+        let not_asked = || Some("not asked yet".to_owned());
         loop {
-            let Err(error) = prepare(&self.store, self.is_migrating).await else {
-                let kafka = Some("not asked yet".to_owned());
-                let postgres = None;
+            let Err(error) = prepare(&self.store, &self.postgres, self.is_migrating).await else {
+                let (postgres, kafka) = (None, not_asked());
                 self.backend.waits_for(Startup { postgres, kafka });
                 return Ok(());
             };
-            let text = format!("cannot reach {}: {}", self.postgres, chain(&error));
-            if !is_away(&error, &self.store).await {
-                return Err(schema_failure(&self.postgres, &error));
-            }
-            let kafka = Some("not asked yet".to_owned());
-            let postgres = Some(text.clone());
+            let Failure::Unreachable(text) = error else {
+                return Err(error);
+            };
+            let (postgres, kafka) = (Some(text.clone()), not_asked());
             self.backend.waits_for(Startup { postgres, kafka });
             patience.bear(&text).await;
         }
@@ -67,19 +65,17 @@ impl Plan {
                     }
                     return Ok(());
                 }
-                Err(error) => self.bear_kafka(&mut patience, &error).await?,
+                Err(error) => {
+                    let Failure::Unreachable(text) = topics::failure(&self.engine.bus, &error)
+                    else {
+                        return Err(topics::failure(&self.engine.bus, &error));
+                    };
+                    let (postgres, kafka) = (None, Some(text.clone()));
+                    self.backend.waits_for(Startup { postgres, kafka });
+                    patience.bear(&text).await;
+                }
             }
         }
-    }
-
-    async fn bear_kafka(&self, patience: &mut Patience, error: &bus::Error) -> Result<(), Failure> {
-        let brokers = &self.engine.bus.brokers;
-        let text = format!("cannot prepare Kafka at {brokers}: {}", chain(error));
-        let kafka = Some(text.clone());
-        let postgres = None;
-        self.backend.waits_for(Startup { postgres, kafka });
-        patience.bear(&text).await;
-        Ok(())
     }
 
     async fn start_engine(self) -> Result<Engine, Failure> {
@@ -89,9 +85,9 @@ impl Plan {
             match Engine::start(registry, store, self.engine.clone()).await {
                 Ok(engine) => return Ok(engine),
                 Err(StartError::Store(error)) if is_away(&error, &self.store).await => {
-                    let text = format!("cannot reach {}: {}", self.postgres, chain(&error));
-                    let postgres = Some(text.clone());
-                    let kafka = None;
+                    let name = places::postgres_name(&self.postgres);
+                    let text = format!("cannot reach {name}: {}", chain(&error));
+                    let (postgres, kafka) = (Some(text.clone()), None);
                     self.backend.waits_for(Startup { postgres, kafka });
                     patience.bear(&text).await;
                 }
@@ -104,15 +100,40 @@ impl Plan {
     }
 }
 
-/// Migrates, or checks that somebody has.
-pub(super) async fn prepare(store: &Store, is_migrating: bool) -> Result<(), store::Error> {
-    // The ping tells a database that is away from a migration that fails.
-    store.ping().await?;
-    if is_migrating {
-        store.migrate().await
-    } else {
-        store.check_schema().await
+/// Migrates, or checks that somebody has. [`Failure::Unreachable`] is worth waiting for.
+pub(super) async fn prepare(
+    store: &Store,
+    settings: &Postgres,
+    is_migrating: bool,
+) -> Result<(), Failure> {
+    let name = places::postgres_name(settings);
+    if let Some(trouble) = places::postgres_trouble(settings).await {
+        return Err(Failure::Unreachable(format!(
+            "cannot reach {name}: {trouble}"
+        )));
     }
+    let prepared = async {
+        // The ping tells a database that is away from a migration that fails.
+        store.ping().await?;
+        if is_migrating {
+            store.migrate().await
+        } else {
+            store.check_schema().await
+        }
+    };
+    let Err(error) = prepared.await else {
+        return Ok(());
+    };
+    let text = chain(&error);
+    if is_away(&error, store).await {
+        return Err(Failure::Unreachable(format!("cannot use {name}: {text}")));
+    }
+    Err(match error {
+        store::Error::NotMigrated { .. } => {
+            Failure::Failed(format!("{name}: {text}, or start without --no-migrate"))
+        }
+        _ => Failure::Failed(format!("{name}: {text}")),
+    })
 }
 
 /// Whether waiting may help.
@@ -122,19 +143,5 @@ async fn is_away(error: &store::Error, store: &Store) -> bool {
         // The database may have gone away in the middle of it.
         store::Error::Migration(_) => store.ping().await.is_err(),
         _ => false,
-    }
-}
-
-/// Why the schema cannot be used, and what to do about it.
-pub(super) fn schema_failure(postgres: &str, error: &store::Error) -> Failure {
-    let text = chain(error);
-    match error {
-        store::Error::Unavailable(_) => Failure::Unreachable(format!(
-            "cannot reach {postgres}: {text}; see --database-url"
-        )),
-        store::Error::NotMigrated { .. } => {
-            Failure::Failed(format!("{postgres}: {text}, or start without --no-migrate"))
-        }
-        _ => Failure::Failed(format!("{postgres}: {text}")),
     }
 }

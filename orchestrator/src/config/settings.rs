@@ -102,27 +102,51 @@ pub struct Kafka {
     /// Partitions of each command topic that is created; at most so many instances of a
     /// participant share its work
     #[arg(long, env = "SAGA_COMMAND_PARTITIONS", value_name = "NUMBER")]
-    #[arg(default_value_t = 16, value_parser = clap::value_parser!(i32).range(1..=1024))]
+    #[arg(default_value_t = 12, value_parser = clap::value_parser!(i32).range(1..=1024))]
     pub command_partitions: i32,
 
     /// Partitions of the topic of lifecycle events, if it is created
     #[arg(long, env = "SAGA_EVENT_PARTITIONS", value_name = "NUMBER")]
-    #[arg(default_value_t = 16, value_parser = clap::value_parser!(i32).range(1..=1024))]
+    #[arg(default_value_t = 12, value_parser = clap::value_parser!(i32).range(1..=1024))]
     pub event_partitions: i32,
 
-    /// Copies that Kafka keeps of each topic that is created; 3 in production
-    #[arg(long, env = "SAGA_REPLICATION", value_name = "NUMBER")]
-    #[arg(default_value_t = 1, value_parser = clap::value_parser!(i32).range(1..=15))]
-    pub replication: i32,
-
-    /// How long Kafka keeps replies and commands; longer than the longest outage to be survived
+    /// Copies that Kafka keeps of each topic that is created; 3 in production, -1 leaves it to the
+    /// broker
     #[arg(
         long,
-        env = "SAGA_RETENTION",
+        env = "SAGA_REPLICATION",
+        value_name = "NUMBER",
+        allow_negative_numbers = true
+    )]
+    #[arg(default_value_t = -1, value_parser = clap::value_parser!(i32).range(-1..=15))]
+    pub replication: i32,
+
+    /// How long a created topic keeps replies; longer than the longest outage to be survived
+    #[arg(
+        long,
+        env = "SAGA_REPLY_RETENTION",
         value_name = "DURATION",
         default_value = "7d"
     )]
-    pub retention: Span,
+    pub reply_retention: Span,
+
+    /// How long a created topic keeps commands; participants keep their inboxes longer
+    #[arg(
+        long,
+        env = "SAGA_COMMAND_RETENTION",
+        value_name = "DURATION",
+        default_value = "7d"
+    )]
+    pub command_retention: Span,
+
+    /// How long a created topic keeps lifecycle events
+    #[arg(
+        long,
+        env = "SAGA_EVENT_RETENTION",
+        value_name = "DURATION",
+        default_value = "7d"
+    )]
+    pub event_retention: Span,
 
     /// Further librdkafka options, such as TLS and SASL: name=value;name=value
     ///
@@ -166,7 +190,7 @@ pub struct Http {
         long,
         env = "SAGA_REQUEST_LIMIT",
         value_name = "DURATION",
-        default_value = "10s"
+        default_value = "15s"
     )]
     pub request_limit: Span,
 
