@@ -42,7 +42,7 @@ pub(crate) struct SeedArguments {
     /// Which service
     #[arg(value_enum)]
     pub service: ServiceName,
-    /// The service's own database: <postgres://user:password@host:port/database>
+    /// The service's own database: postgres://user:password@host:port/database
     #[arg(
         long,
         env = "SHOP_DATABASE_URL",
