@@ -27,7 +27,7 @@ pub struct Common {
         long,
         env = "SAGA_LOG_LEVEL",
         value_name = "FILTER",
-        default_value = "info"
+        default_value = "info,sqlx=warn"
     )]
     #[arg(global = true, help_heading = "Logging")]
     pub log_level: String,
