@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::error::KafkaError;
@@ -25,6 +25,8 @@ use super::{Error, Settings};
 const POLL: Duration = Duration::from_millis(100);
 /// How long a stop may take; a client whose broker is gone may hang for ever.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
+/// Stored offsets that could not be asked for are asked for again after this time.
+const ASK_AGAIN_AFTER: Duration = Duration::from_millis(250);
 /// How long the broker may take to say something about itself.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
@@ -53,7 +55,8 @@ pub struct ReplyConsumer {
     topic: String,
     /// Gone once it is stopped.
     client: Mutex<Option<Arc<BaseConsumer<Context>>>>,
-    assigned: Mutex<BTreeSet<i32>>,
+    /// What to read; the thread sees to it.
+    wanted: Arc<Mutex<BTreeSet<i32>>>,
     is_stopping: Arc<AtomicBool>,
     /// Whether the thread has ended.
     ended: watch::Receiver<bool>,
@@ -63,7 +66,7 @@ impl fmt::Debug for ReplyConsumer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReplyConsumer")
             .field("topic", &self.topic)
-            .field("assigned", &*lock(&self.assigned))
+            .field("wanted", &*lock(&self.wanted))
             .finish_non_exhaustive()
     }
 }
@@ -86,21 +89,30 @@ impl ReplyConsumer {
         let client: Arc<BaseConsumer<Context>> = Arc::new(client);
         let is_stopping = Arc::new(AtomicBool::new(false));
         let (end, ended) = watch::channel(false);
-        let (own_client, own_stopping) = (Arc::clone(&client), Arc::clone(&is_stopping));
+        let topic = wire::topics::replies(&settings.prefix);
+        let wanted = Arc::new(Mutex::new(BTreeSet::new()));
+        let reader = Reader {
+            client: Arc::clone(&client),
+            topic: topic.clone(),
+            wanted: Arc::clone(&wanted),
+            assigned: BTreeSet::new(),
+            ask_again_at: Instant::now(),
+            is_stopping: Arc::clone(&is_stopping),
+        };
         std::thread::Builder::new()
             .name("kafka-replies".to_owned())
             .spawn(move || {
-                read(&own_client, &own_stopping, sink);
-                // If it is the last one, this closes the connections, and may take its time.
-                drop(own_client);
+                // If its client is the last one, the reader's end closes the connections, and may
+                // take its time.
+                reader.read(sink);
                 end.send_replace(true);
             })
             .map_err(Error::Thread)?;
         Ok(Self {
             brokers: settings.brokers.clone(),
-            topic: wire::topics::replies(&settings.prefix),
+            topic,
             client: Mutex::new(Some(client)),
-            assigned: Mutex::new(BTreeSet::new()),
+            wanted,
             is_stopping,
             ended,
         })
@@ -109,30 +121,9 @@ impl ReplyConsumer {
     /// Reads these partitions from now on, and no others. New ones start at the stored offset, or,
     /// without one, at the oldest record.
     ///
-    /// What fails is logged, and is made up for by the next call.
+    /// Returns at once; what the broker does not answer is asked again until it does.
     pub fn assign(&self, partitions: &BTreeSet<i32>) {
-        let Some(client) = self.client() else { return };
-        let mut assigned = lock(&self.assigned);
-        let gone: BTreeSet<i32> = assigned.difference(partitions).copied().collect();
-        let new: BTreeSet<i32> = partitions.difference(&assigned).copied().collect();
-        if !gone.is_empty() {
-            match self
-                .list(&gone)
-                .and_then(|list| client.incremental_unassign(&list))
-            {
-                Ok(()) => assigned.retain(|partition| !gone.contains(partition)),
-                Err(error) => tracing::error!(%error, ?gone, "cannot give reply partitions back"),
-            }
-        }
-        if !new.is_empty() {
-            match self
-                .list(&new)
-                .and_then(|list| client.incremental_assign(&list))
-            {
-                Ok(()) => assigned.extend(new),
-                Err(error) => tracing::error!(%error, ?new, "cannot take reply partitions"),
-            }
-        }
+        lock(&self.wanted).clone_from(partitions);
     }
 
     /// Stores, in the background, the offset that each partition continues at after a restart.
@@ -193,14 +184,6 @@ impl ReplyConsumer {
     fn client(&self) -> Option<Arc<BaseConsumer<Context>>> {
         lock(&self.client).clone()
     }
-
-    fn list(&self, partitions: &BTreeSet<i32>) -> Result<TopicPartitionList, KafkaError> {
-        let mut list = TopicPartitionList::new();
-        for partition in partitions {
-            list.add_partition_offset(&self.topic, *partition, Offset::Stored)?;
-        }
-        Ok(list)
-    }
 }
 
 impl Drop for ReplyConsumer {
@@ -226,28 +209,94 @@ fn config(settings: &Settings) -> rdkafka::ClientConfig {
     ])
 }
 
-fn read(
-    client: &BaseConsumer<Context>,
-    is_stopping: &AtomicBool,
-    sink: impl Fn(ReplyRecord) -> bool,
-) {
-    let mut cluster = String::new();
-    while !is_stopping.load(Ordering::Acquire) {
-        let record = match client.poll(POLL) {
-            None => continue,
-            Some(Ok(record)) => record,
-            Some(Err(error)) => {
-                tracing::warn!(%error, "reading replies");
-                continue;
+/// The thread's side.
+struct Reader {
+    client: Arc<BaseConsumer<Context>>,
+    topic: String,
+    wanted: Arc<Mutex<BTreeSet<i32>>>,
+    assigned: BTreeSet<i32>,
+    ask_again_at: Instant,
+    is_stopping: Arc<AtomicBool>,
+}
+
+impl Reader {
+    fn read(mut self, sink: impl Fn(ReplyRecord) -> bool) {
+        let mut cluster = String::new();
+        while !self.is_stopping.load(Ordering::Acquire) {
+            self.take_and_give_back();
+            let record = match self.client.poll(POLL) {
+                None => continue,
+                Some(Ok(record)) => record,
+                Some(Err(error)) => {
+                    tracing::warn!(%error, "reading replies");
+                    continue;
+                }
+            };
+            if cluster.is_empty() {
+                // Known to librdkafka since it connected.
+                cluster = self
+                    .client
+                    .client()
+                    .fetch_cluster_id(POLL)
+                    .unwrap_or_default();
             }
-        };
-        if cluster.is_empty() {
-            // Known to librdkafka since it connected.
-            cluster = client.client().fetch_cluster_id(POLL).unwrap_or_default();
+            if !sink(own(&record, &cluster)) {
+                break;
+            }
         }
-        if !sink(own(&record, &cluster)) {
-            break;
+    }
+
+    /// Makes what is read what is wanted.
+    fn take_and_give_back(&mut self) {
+        let wanted = lock(&self.wanted).clone();
+        if wanted == self.assigned || Instant::now() < self.ask_again_at {
+            return;
         }
+        if let Err(error) = self.change_to(&wanted) {
+            tracing::warn!(%error, "cannot take reply partitions yet");
+            self.ask_again_at = Instant::now() + ASK_AGAIN_AFTER;
+        }
+    }
+
+    fn change_to(&mut self, wanted: &BTreeSet<i32>) -> Result<(), KafkaError> {
+        let gone: BTreeSet<i32> = self.assigned.difference(wanted).copied().collect();
+        if !gone.is_empty() {
+            self.client.incremental_unassign(&self.list(&gone)?)?;
+            self.assigned.retain(|partition| !gone.contains(partition));
+        }
+        let new: BTreeSet<i32> = wanted.difference(&self.assigned).copied().collect();
+        if !new.is_empty() {
+            let starts = self.starts(&new)?;
+            self.client.incremental_assign(&starts)?;
+            self.assigned.extend(new);
+        }
+        Ok(())
+    }
+
+    /// Where to start. Asked for here, because librdkafka, left to do it, gives a partition up when
+    /// the group's coordinator is not there yet, as on a broker that has just started.
+    fn starts(&self, partitions: &BTreeSet<i32>) -> Result<TopicPartitionList, KafkaError> {
+        let stored = self
+            .client
+            .committed_offsets(self.list(partitions)?, ANSWER_WITHIN)?;
+        let mut starts = TopicPartitionList::new();
+        for partition in stored.elements() {
+            partition.error()?;
+            let start = match partition.offset() {
+                stored @ Offset::Offset(_) => stored,
+                _ => Offset::Beginning,
+            };
+            starts.add_partition_offset(&self.topic, partition.partition(), start)?;
+        }
+        Ok(starts)
+    }
+
+    fn list(&self, partitions: &BTreeSet<i32>) -> Result<TopicPartitionList, KafkaError> {
+        let mut list = TopicPartitionList::new();
+        for partition in partitions {
+            list.add_partition_offset(&self.topic, *partition, Offset::Invalid)?;
+        }
+        Ok(list)
     }
 }
 

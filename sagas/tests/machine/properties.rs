@@ -20,6 +20,9 @@ use crate::world::{Counts, World};
 /// About six seconds in a debug build on one core.
 const CASES: u32 = 4000;
 
+/// Fixed: whether a seeded bug is noticed is not a matter of luck.
+const SEED_OF_BUGS: u64 = 1;
+
 fn play(spec: &Spec, schedule: &[Op], sabotage: Option<Sabotage>) -> Result<Counts, Broken> {
     let definition = spec.build();
     let mut world = World::new(&definition, spec, sabotage);
@@ -111,9 +114,8 @@ fn random_sagas_under_random_schedules_keep_the_promises() {
 #[test]
 fn every_seeded_bug_breaks_a_promise() {
     silence_the_broken_closures();
-    let seed = seed();
     for sabotage in Sabotage::ALL {
-        let mut runner = runner(seed, CASES);
+        let mut runner = runner(SEED_OF_BUGS, CASES);
         let worlds = (specs(), schedules());
         let mut broken = BTreeSet::new();
         let is_noticed = (0..CASES).any(|_| {
@@ -129,7 +131,7 @@ fn every_seeded_bug_breaks_a_promise() {
         });
         assert!(
             is_noticed,
-            "{sabotage:?} was not noticed as {:?} (seed {seed}), but as {broken:#?}",
+            "{sabotage:?} was not noticed as {:?}, but as {broken:#?}",
             sabotage.is_noticed_as()
         );
     }

@@ -1,6 +1,6 @@
 //! Servers and children of the demo, from the start to the end.
 //!
-//! Invariant: everything is started after what it uses and ended before it. What is left when this
+//! Invariant: servers are started before what uses them, and ended after it. What is left when this
 //! process is killed is ended by the guards of [`local`].
 
 mod child;
@@ -81,7 +81,6 @@ impl Stage {
                 (Some(servers), addresses, child)
             }
         };
-        ready(&client, &mut orchestrator).await?;
         say("Starting the four services …");
         let urls = databases(&addresses).await?;
         let options = match arguments.kafka {
@@ -92,6 +91,7 @@ impl Stage {
             .into_iter()
             .map(|name| service(&folder, name, &urls, &addresses.brokers, options))
             .collect::<anyhow::Result<Vec<_>>>()?;
+        ready(&client, &mut orchestrator).await?;
         Ok(Self {
             client,
             url,

@@ -12,6 +12,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use sagas::wire::{CommandMessage, ReplyMessage, ReplyTo};
 use sagas::{Command as _, CommandId, Direction, Outcome, SagaId, Timestamp};
 use shop::commands::{Line, ReserveStock};
+use shop::place_order::place_order;
 use shop::workload::{SKU_GONE, sku};
 use uuid::Uuid;
 
@@ -20,6 +21,9 @@ use crate::fixture::Shop;
 /// A group's first join takes three seconds with the in-process broker, a join after somebody left
 /// six; the rest is for a machine that has other things to do.
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);
+
+/// Postgres, orchestrator and four services start, and stop, on a machine that is busy.
+const DEMO_LIMIT: Duration = Duration::from_secs(180);
 
 async fn shop_audit(shop: &Shop, arguments: &[&str]) -> Output {
     let urls = &shop.urls;
@@ -77,6 +81,41 @@ async fn an_audit_without_a_database_says_which_one() {
     assert_eq!(output.status.code(), Some(1));
 }
 
+#[test]
+fn the_demo_refuses_orders_at_every_place_and_ends_with_books_that_agree() {
+    let folder = local::folder::Temporary::new("shop-demo-test").unwrap();
+    let printed = folder.path().join("printed");
+    let file = std::fs::File::create(&printed).unwrap();
+    let mut demo = Command::new(env!("CARGO_BIN_EXE_shop"));
+    demo.args([
+        "demo",
+        "--once",
+        "--orders",
+        "20",
+        "--refused-percent",
+        "30",
+        "--rate",
+        "50",
+    ]);
+    demo.stdout(file.try_clone().unwrap()).stderr(file);
+    let mut demo = Process::spawn(&mut demo).unwrap();
+    let status = demo.wait(DEMO_LIMIT).unwrap();
+    let text = std::fs::read_to_string(&printed).unwrap();
+    assert!(
+        status.is_some_and(|status| status.success()),
+        "{status:?}\n{text}"
+    );
+    assert!(text.contains("14 confirmed"), "{text}");
+    for step in place_order().unwrap().steps() {
+        let place = format!("cancelled, refused by {}", step.name);
+        assert_eq!(text.contains(&place), step.refusable, "{place}\n{text}");
+    }
+    assert!(
+        text.contains("The books agree, and every saga has ended."),
+        "{text}"
+    );
+}
+
 #[tokio::test]
 async fn a_service_seeds_answers_and_stops_when_told() {
     let shop = Shop::open().await;
@@ -96,7 +135,7 @@ async fn a_service_seeds_answers_and_stops_when_told() {
         let brokers = broker.bootstrap_servers();
         let mut service = Command::new(env!("CARGO_BIN_EXE_shop"));
         service.args(["service", "inventory", "--seed", "--brokers", &brokers]);
-        service.args(["--kafka-options", "fetch.wait.max.ms=5"]);
+        service.args(["--kafka-options", "fetch.wait.max.ms=5", "--log-level", "error"]);
         service.env("SHOP_DATABASE_URL", url);
         let mut service = Process::spawn(&mut service).unwrap();
 

@@ -9,7 +9,7 @@ use super::sabotage::Sabotage;
 use super::spec::{Fate, Spec};
 
 /// The row of one step.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Row {
     Refused { generation: u32 },
     Done { undo_refused: Option<u32> },
@@ -17,14 +17,14 @@ enum Row {
 }
 
 /// What changed in a participant's own tables.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Effect {
     Did(usize),
     Undid(usize),
 }
 
 /// All participants of one saga.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Participants {
     fates: Vec<Fate>,
     rows: Vec<Option<Row>>,

@@ -14,11 +14,8 @@ pub(crate) fn check(
     saga: &Saga,
     participants: &Participants,
 ) -> Result<(), Broken> {
+    at_any_time(definition, participants)?;
     let effects = &participants.effects;
-    for step in 0..definition.steps().len() {
-        at_most_once(effects, step)?;
-    }
-    in_order(definition, effects)?;
     let did = |step: usize| effects.contains(&Effect::Did(step));
     let undid = |step: usize| effects.contains(&Effect::Undid(step));
     let mut steps = 0..definition.steps().len();
@@ -39,6 +36,18 @@ pub(crate) fn check(
         agrees,
         &format!("the saga is {status}, its effects are {effects:?}"),
     )
+}
+
+/// Checks what holds of the effects even before the saga has come to rest.
+pub(crate) fn at_any_time(
+    definition: &Definition,
+    participants: &Participants,
+) -> Result<(), Broken> {
+    let effects = &participants.effects;
+    for step in 0..definition.steps().len() {
+        at_most_once(effects, step)?;
+    }
+    in_order(definition, effects)
 }
 
 /// Promise 3.

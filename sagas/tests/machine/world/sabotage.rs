@@ -8,7 +8,7 @@ use sagas::machine::{Announcement, Entry, Event, Fault, Progress, Reason, Saga, 
 use super::spec::Spec;
 
 /// A rule that is broken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Sabotage {
     /// A participant runs a command again that it has done.
     RunsTwice,
@@ -54,8 +54,9 @@ impl Sabotage {
         match self {
             Self::RunsTwice => "done 2 times",
             Self::ForgetsRefusals | Self::LeavesNoTombstone => "took effect after the end",
-            Self::TakesSilenceForRefusal => "the saga is compensated, its effects are",
-            Self::UndoesWithoutWaiting => "was undone too early",
+            Self::TakesSilenceForRefusal | Self::UndoesWithoutWaiting => {
+                "the saga is compensated, its effects are"
+            }
             Self::CancelsWithoutFence => "while the pivot might still take effect",
             Self::WakesLate | Self::NeverWakes => "is due, the wake is",
             Self::ChangesBytes => "sent bytes are not the stored ones",

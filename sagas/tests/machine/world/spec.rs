@@ -24,7 +24,7 @@ pub(crate) struct StepSpec {
 }
 
 /// What becomes of a step when nothing else goes wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Fate {
     /// It succeeds.
     Succeeds,
@@ -144,15 +144,20 @@ impl Spec {
         })
     }
 
-    /// The definition that this describes.
+    /// The definition that this describes; a step before the pivot has three attempts.
     pub(crate) fn build(&self) -> Definition {
+        self.build_with_attempts(3)
+    }
+
+    /// The same with another number of attempts.
+    pub(crate) fn build_with_attempts(&self, attempts_max: u32) -> Definition {
         let mut saga = Definition::of::<()>("random");
         saga.retry(RetryPolicy {
             reply_within: Duration::from_secs(10),
             delay_first: Duration::from_secs(1),
             factor: 2,
             delay_max: Duration::from_secs(8),
-            attempts_max: 3,
+            attempts_max,
         });
         let mut handles: Vec<Step<Receipt>> = Vec::new();
         for (index, step) in self.steps.iter().enumerate() {
