@@ -85,7 +85,7 @@ pub struct Kafka {
     #[arg(default_value = "127.0.0.1:9092")]
     pub brokers: String,
 
-    /// First part of every topic: PREFIX.replies, PREFIX.events, PREFIX.<participant>.commands
+    /// First part of every topic: PREFIX.replies, PREFIX.events, PREFIX.PARTICIPANT.commands
     #[arg(
         long,
         env = "SAGA_TOPIC_PREFIX",
