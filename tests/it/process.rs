@@ -17,7 +17,11 @@ pub(crate) struct Program {
 impl Program {
     /// Starts `command`; both its outputs go to `log`.
     pub(crate) fn start(mut command: Command, log: PathBuf) -> Self {
-        let file = File::options().create(true).append(true).open(&log).unwrap();
+        let file = File::options()
+            .create(true)
+            .append(true)
+            .open(&log)
+            .unwrap();
         command.stdout(file.try_clone().unwrap()).stderr(file);
         let process = Process::spawn(&mut command).unwrap();
         Self { process, log }

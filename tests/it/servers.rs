@@ -22,7 +22,10 @@ impl Servers {
         static SHARED: OnceLock<Servers> = OnceLock::new();
         let shared = tokio::task::spawn_blocking(|| SHARED.get_or_init(Self::start));
         let shared = shared.await.unwrap().clone();
-        Self { prefix: next_prefix(), ..shared }
+        Self {
+            prefix: next_prefix(),
+            ..shared
+        }
     }
 
     /// Servers for one test alone, to be stopped and killed.
@@ -32,7 +35,10 @@ impl Servers {
 
     fn start() -> Self {
         // Tests check what survives a killed process, not a lost disk; fsync would only slow them.
-        let postgres = PostgresOptions { fsync: false, ..PostgresOptions::default() };
+        let postgres = PostgresOptions {
+            fsync: false,
+            ..PostgresOptions::default()
+        };
         let postgres = Postgres::start(postgres).unwrap();
         let kafka = Kafka::start(KafkaOptions::default()).unwrap();
         Self {
@@ -67,7 +73,10 @@ impl Servers {
         };
         let mut connection = PgConnection::connect(&maintenance).await.unwrap();
         let create = AssertSqlSafe(format!("CREATE DATABASE {database}"));
-        sqlx::raw_sql(create).execute(&mut connection).await.unwrap();
+        sqlx::raw_sql(create)
+            .execute(&mut connection)
+            .await
+            .unwrap();
         url
     }
 }

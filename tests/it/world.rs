@@ -85,7 +85,10 @@ impl World {
         command.args(["--listen", &format!("127.0.0.1:{port}")]);
         command.env("SAGA_DATABASE_URL", &self.urls.orchestrator);
         command.env("SAGA_LOG_LEVEL", "info,orchestrator=debug");
-        let log = self.folder.path().join(format!("orchestrator-{number}.log"));
+        let log = self
+            .folder
+            .path()
+            .join(format!("orchestrator-{number}.log"));
         let program = Program::start(command, log);
         let url = format!("http://127.0.0.1:{port}");
         self.orchestrators.push((program, url));
@@ -96,12 +99,14 @@ impl World {
     /// Waits until replica `number` says that it is ready.
     pub(crate) async fn ready(&self, number: usize) {
         let (program, url) = &self.orchestrators[number];
-        until("the orchestrator is ready", READY_WITHIN, async || {
-            match self.http.get(format!("{url}/readyz")).send().await {
+        until(
+            "the orchestrator is ready",
+            READY_WITHIN,
+            async || match self.http.get(format!("{url}/readyz")).send().await {
                 Ok(answer) if answer.status() == 200 => Ok(()),
                 answer => Err(format!("{answer:?}\n{}", program.tail())),
-            }
-        })
+            },
+        )
         .await;
     }
 
@@ -112,7 +117,8 @@ impl World {
         command.args(["--topic-prefix", self.servers.prefix()]);
         command.env("SHOP_DATABASE_URL", self.database_of(name));
         let log = self.folder.path().join(format!("{}.log", name.as_str()));
-        self.services.insert(name.as_str(), Program::start(command, log));
+        self.services
+            .insert(name.as_str(), Program::start(command, log));
     }
 
     pub(crate) fn database_of(&self, name: ServiceName) -> &str {
@@ -125,7 +131,9 @@ impl World {
     }
 
     pub(crate) fn service(&mut self, name: ServiceName) -> &mut Program {
-        self.services.get_mut(name.as_str()).expect("the service was started")
+        self.services
+            .get_mut(name.as_str())
+            .expect("the service was started")
     }
 
     pub(crate) fn orchestrator(&mut self, number: usize) -> &mut Program {
@@ -134,7 +142,11 @@ impl World {
 
     /// The address of the replica that was started last.
     pub(crate) fn url(&self) -> &str {
-        &self.orchestrators.last().expect("an orchestrator was started").1
+        &self
+            .orchestrators
+            .last()
+            .expect("an orchestrator was started")
+            .1
     }
 
     pub(crate) fn url_of(&self, number: usize) -> &str {
@@ -146,7 +158,9 @@ impl World {
         let body = json!({ "saga": "place-order", "input": order });
         until("the order is taken", SOON, async || {
             let request = self.http.post(format!("{}/v1/sagas", self.url()));
-            let request = request.header("idempotency-key", order.order.to_string()).json(&body);
+            let request = request
+                .header("idempotency-key", order.order.to_string())
+                .json(&body);
             let answer = request.send().await.map_err(|error| error.to_string())?;
             let status = answer.status();
             let text = answer.text().await.map_err(|error| error.to_string())?;
@@ -171,20 +185,26 @@ impl World {
     pub(crate) async fn ended(&self, id: Uuid, state: &str) -> Value {
         until(&format!("saga {id} is {state}"), SOON, async || {
             let saga = self.saga(id).await;
-            if saga["state"] == state { Ok(saga) } else { Err(saga) }
+            if saga["state"] == state {
+                Ok(saga)
+            } else {
+                Err(saga)
+            }
         })
         .await
     }
 
     /// Waits until every saga has ended, and audits the books.
     pub(crate) async fn audited(&self, within: Duration) -> Audit {
-        until("the audit is clean", within, async || {
-            match shop::audit::run(&self.urls).await {
+        until(
+            "the audit is clean",
+            within,
+            async || match shop::audit::run(&self.urls).await {
                 Ok(audit) if audit.exit_code() == 2 => Err(format!("{} open", audit.open.len())),
                 Ok(audit) => Ok(audit),
                 Err(error) => Err(error.to_string()),
-            }
-        })
+            },
+        )
         .await
     }
 }

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use sagas::Fault;
 use sagas::Json;
-use sagas::machine::{Announcement, Entry, Event, Fault, Progress, Reason, Saga, Transition};
+use sagas::machine::{Announcement, Entry, Event, Progress, Reason, Saga, Transition};
 
 use super::spec::Spec;
 
@@ -146,7 +147,7 @@ fn agree(before: &Saga, transition: &mut Transition, history: &mut [Entry]) {
 
 fn reason() -> Reason {
     let fault = Fault {
-        code: "made-up".to_owned(),
+        code: "made-up".into(),
         message: String::new(),
     };
     Reason::Refused {
