@@ -4,12 +4,16 @@
 //! read again. The group only keeps offsets: nobody joins it, so nothing is rebalanced, and who
 //! reads what is the caller's decision. A partition that is kept across [`ReplyConsumer::assign`]
 //! goes on where it is.
+//!
+//! The stored offsets are asked for here, and a new partition is begun at a number. librdkafka could
+//! do that by itself (`Offset::Stored`), but 2.12 asks once: an answer "not coordinator", which every
+//! broker gives for a while after a start, leaves the partition unread for ever.
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::error::KafkaError;
@@ -23,6 +27,10 @@ use super::{Error, Settings};
 
 /// How long the thread waits for a record before it looks whether it should stop.
 const POLL: Duration = Duration::from_millis(100);
+/// How long the broker may take to say where to begin; reading stops meanwhile.
+const OFFSETS_WITHIN: Duration = Duration::from_secs(1);
+/// How long to read on before it is asked again.
+const OFFSETS_RETRY: Duration = Duration::from_millis(300);
 /// How long a stop may take; a client whose broker is gone may hang for ever.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 /// How long the broker may take to say something about itself.
@@ -53,17 +61,24 @@ pub struct ReplyConsumer {
     topic: String,
     /// Gone once it is stopped.
     client: Mutex<Option<Arc<BaseConsumer<Context>>>>,
-    assigned: Mutex<BTreeSet<i32>>,
-    is_stopping: Arc<AtomicBool>,
+    orders: Arc<Orders>,
     /// Whether the thread has ended.
     ended: watch::Receiver<bool>,
+}
+
+/// What the thread is told, and what it has made of it.
+#[derive(Default)]
+struct Orders {
+    partitions: Mutex<BTreeSet<i32>>,
+    assigned: Mutex<BTreeSet<i32>>,
+    is_stopping: AtomicBool,
 }
 
 impl fmt::Debug for ReplyConsumer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReplyConsumer")
             .field("topic", &self.topic)
-            .field("assigned", &*lock(&self.assigned))
+            .field("partitions", &*lock(&self.orders.partitions))
             .finish_non_exhaustive()
     }
 }
@@ -84,24 +99,30 @@ impl ReplyConsumer {
             .create_with_context(Context)
             .map_err(Error::Settings)?;
         let client: Arc<BaseConsumer<Context>> = Arc::new(client);
-        let is_stopping = Arc::new(AtomicBool::new(false));
+        let orders = Arc::new(Orders::default());
         let (end, ended) = watch::channel(false);
-        let (own_client, own_stopping) = (Arc::clone(&client), Arc::clone(&is_stopping));
+        let topic = wire::topics::replies(&settings.prefix);
+        let reader = Reader {
+            client: Arc::clone(&client),
+            topic: topic.clone(),
+            orders: Arc::clone(&orders),
+            assigned: BTreeSet::new(),
+            retry_at: Instant::now(),
+        };
         std::thread::Builder::new()
             .name("kafka-replies".to_owned())
             .spawn(move || {
-                read(&own_client, &own_stopping, sink);
-                // If it is the last one, this closes the connections, and may take its time.
-                drop(own_client);
+                // The reader may hold the last reference to the client; dropping that closes the
+                // connections, and may take its time.
+                reader.run(sink);
                 end.send_replace(true);
             })
             .map_err(Error::Thread)?;
         Ok(Self {
             brokers: settings.brokers.clone(),
-            topic: wire::topics::replies(&settings.prefix),
+            topic,
             client: Mutex::new(Some(client)),
-            assigned: Mutex::new(BTreeSet::new()),
-            is_stopping,
+            orders,
             ended,
         })
     }
@@ -109,30 +130,16 @@ impl ReplyConsumer {
     /// Reads these partitions from now on, and no others. New ones start at the stored offset, or,
     /// without one, at the oldest record.
     ///
-    /// What fails is logged, and is made up for by the next call.
+    /// Does not block: the thread takes and gives back partitions within a moment, and tries again
+    /// until the broker says where to begin.
     pub fn assign(&self, partitions: &BTreeSet<i32>) {
-        let Some(client) = self.client() else { return };
-        let mut assigned = lock(&self.assigned);
-        let gone: BTreeSet<i32> = assigned.difference(partitions).copied().collect();
-        let new: BTreeSet<i32> = partitions.difference(&assigned).copied().collect();
-        if !gone.is_empty() {
-            match self
-                .list(&gone)
-                .and_then(|list| client.incremental_unassign(&list))
-            {
-                Ok(()) => assigned.retain(|partition| !gone.contains(partition)),
-                Err(error) => tracing::error!(%error, ?gone, "cannot give reply partitions back"),
-            }
-        }
-        if !new.is_empty() {
-            match self
-                .list(&new)
-                .and_then(|list| client.incremental_assign(&list))
-            {
-                Ok(()) => assigned.extend(new),
-                Err(error) => tracing::error!(%error, ?new, "cannot take reply partitions"),
-            }
-        }
+        lock(&self.orders.partitions).clone_from(partitions);
+    }
+
+    /// The partitions that are read now; what [`Self::assign`] says becomes true within a moment.
+    #[must_use]
+    pub fn assigned(&self) -> BTreeSet<i32> {
+        lock(&self.orders.assigned).clone()
     }
 
     /// Stores, in the background, the offset that each partition continues at after a restart.
@@ -180,7 +187,7 @@ impl ReplyConsumer {
 
     /// Ends the thread and the connections, after the offsets that are under way; within 5 s.
     pub async fn stop(&self) {
-        self.is_stopping.store(true, Ordering::Release);
+        self.orders.is_stopping.store(true, Ordering::Release);
         // The thread drops the last reference, because only it may be left behind.
         drop(lock(&self.client).take());
         let mut ended = self.ended.clone();
@@ -193,19 +200,11 @@ impl ReplyConsumer {
     fn client(&self) -> Option<Arc<BaseConsumer<Context>>> {
         lock(&self.client).clone()
     }
-
-    fn list(&self, partitions: &BTreeSet<i32>) -> Result<TopicPartitionList, KafkaError> {
-        let mut list = TopicPartitionList::new();
-        for partition in partitions {
-            list.add_partition_offset(&self.topic, *partition, Offset::Stored)?;
-        }
-        Ok(list)
-    }
 }
 
 impl Drop for ReplyConsumer {
     fn drop(&mut self) {
-        self.is_stopping.store(true, Ordering::Release);
+        self.orders.is_stopping.store(true, Ordering::Release);
     }
 }
 
@@ -226,28 +225,93 @@ fn config(settings: &Settings) -> rdkafka::ClientConfig {
     ])
 }
 
-fn read(
-    client: &BaseConsumer<Context>,
-    is_stopping: &AtomicBool,
-    sink: impl Fn(ReplyRecord) -> bool,
-) {
-    let mut cluster = String::new();
-    while !is_stopping.load(Ordering::Acquire) {
-        let record = match client.poll(POLL) {
-            None => continue,
-            Some(Ok(record)) => record,
-            Some(Err(error)) => {
-                tracing::warn!(%error, "reading replies");
-                continue;
+/// What the thread owns.
+struct Reader {
+    client: Arc<BaseConsumer<Context>>,
+    topic: String,
+    orders: Arc<Orders>,
+    assigned: BTreeSet<i32>,
+    /// Not before then is the broker asked again where to begin.
+    retry_at: Instant,
+}
+
+impl Reader {
+    fn run(mut self, sink: impl Fn(ReplyRecord) -> bool) {
+        let mut cluster = String::new();
+        while !self.orders.is_stopping.load(Ordering::Acquire) {
+            self.follow_orders();
+            let record = match self.client.poll(POLL) {
+                None => continue,
+                Some(Ok(record)) => record,
+                Some(Err(error)) => {
+                    // The watch says when the broker is away, and librdkafka goes on by itself.
+                    tracing::debug!(%error, "reading replies");
+                    continue;
+                }
+            };
+            if cluster.is_empty() {
+                // Known to librdkafka since it connected.
+                let known = self.client.client().fetch_cluster_id(POLL);
+                cluster = known.unwrap_or_default();
             }
-        };
-        if cluster.is_empty() {
-            // Known to librdkafka since it connected.
-            cluster = client.client().fetch_cluster_id(POLL).unwrap_or_default();
+            if !sink(own(&record, &cluster)) {
+                break;
+            }
         }
-        if !sink(own(&record, &cluster)) {
-            break;
+    }
+
+    fn follow_orders(&mut self) {
+        let wanted = lock(&self.orders.partitions);
+        if *wanted == self.assigned {
+            return;
         }
+        let gone: BTreeSet<i32> = self.assigned.difference(&wanted).copied().collect();
+        let new: BTreeSet<i32> = wanted.difference(&self.assigned).copied().collect();
+        drop(wanted);
+        if !gone.is_empty() {
+            match self.give_back(&gone) {
+                Ok(()) => self.assigned.retain(|partition| !gone.contains(partition)),
+                Err(error) => tracing::error!(%error, ?gone, "cannot give reply partitions back"),
+            }
+        }
+        if !new.is_empty() && self.retry_at <= Instant::now() {
+            match self.take(&new) {
+                Ok(()) => self.assigned.extend(new),
+                Err(error) => {
+                    tracing::warn!(%error, "the broker does not say where to go on reading replies");
+                    self.retry_at = Instant::now() + OFFSETS_RETRY;
+                }
+            }
+        }
+        lock(&self.orders.assigned).clone_from(&self.assigned);
+    }
+
+    fn give_back(&self, partitions: &BTreeSet<i32>) -> Result<(), KafkaError> {
+        let list = self.list(partitions)?;
+        self.client.incremental_unassign(&list)
+    }
+
+    fn take(&self, partitions: &BTreeSet<i32>) -> Result<(), KafkaError> {
+        let stored = self.list(partitions)?;
+        let stored = self.client.committed_offsets(stored, OFFSETS_WITHIN)?;
+        let mut list = TopicPartitionList::new();
+        for partition in stored.elements() {
+            partition.error()?;
+            let offset = match partition.offset() {
+                stored @ Offset::Offset(_) => stored,
+                _ => Offset::Beginning,
+            };
+            list.add_partition_offset(&self.topic, partition.partition(), offset)?;
+        }
+        self.client.incremental_assign(&list)
+    }
+
+    fn list(&self, partitions: &BTreeSet<i32>) -> Result<TopicPartitionList, KafkaError> {
+        let mut list = TopicPartitionList::new();
+        for partition in partitions {
+            list.add_partition_offset(&self.topic, *partition, Offset::Invalid)?;
+        }
+        Ok(list)
     }
 }
 
