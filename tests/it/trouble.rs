@@ -7,6 +7,7 @@
 
 mod backlog;
 mod books;
+mod drain;
 mod kafka;
 mod killed;
 mod outage;
