@@ -31,8 +31,14 @@ pub(crate) struct Watch {
 
 impl Watch {
     pub(crate) fn start(parts: &[Part]) -> Self {
-        let parts = parts.iter().map(|part| (part.clone(), cpu(part.pid))).collect();
-        Self { start: Instant::now(), parts }
+        let parts = parts
+            .iter()
+            .map(|part| (part.clone(), cpu(part.pid)))
+            .collect();
+        Self {
+            start: Instant::now(),
+            parts,
+        }
     }
 
     /// What each part used since the start.
@@ -52,11 +58,15 @@ impl Watch {
 
 /// CPU time of a process and all below it; zero when it is gone.
 fn cpu(pid: u32) -> Duration {
-    usage_of_tree(pid).map(|usage| usage.cpu).unwrap_or_default()
+    usage_of_tree(pid)
+        .map(|usage| usage.cpu)
+        .unwrap_or_default()
 }
 
 fn rss_mib(pid: u32) -> f64 {
-    let bytes = usage_of_tree(pid).map(|usage| usage.rss_bytes).unwrap_or_default();
+    let bytes = usage_of_tree(pid)
+        .map(|usage| usage.rss_bytes)
+        .unwrap_or_default();
     // Exact up to 2^53 bytes.
     let mib = bytes / (1024 * 1024 / 10);
     f64::from(u32::try_from(mib).unwrap_or(u32::MAX)) / 10.0
