@@ -4,6 +4,7 @@
 
 mod order;
 mod process;
+mod rest;
 mod servers;
 mod wait;
 mod world;
