@@ -6,7 +6,6 @@ use shop::workload::Fate;
 use uuid::Uuid;
 
 use super::{Answer, order, send};
-use crate::wait::until;
 use crate::world::{SOON, World};
 
 async fn cancel(world: &World, saga: Uuid, body: &Value) -> Answer {
@@ -17,33 +16,11 @@ fn by_operator(order: Uuid) -> Value {
     json!({ "order_id": order, "actor": "operator", "reason": "the customer called" })
 }
 
-/// Waits until `step` is in flight.
-async fn in_flight(world: &World, saga: Uuid, step: &str) {
-    until(&format!("{step} is in flight"), SOON, async || {
-        let shown = world.saga(saga).await;
-        let steps = shown["steps"].as_array().unwrap();
-        let one = steps.iter().find(|one| one["name"] == step).unwrap();
-        if one["state"] == "in_flight" {
-            Ok(())
-        } else {
-            Err(one.clone())
-        }
-    })
-    .await;
-}
-
 /// A world in which nobody ships, and a saga in it that waits for that.
 async fn without_shipping(seed: u64) -> (World, Uuid) {
-    let mut world = World::without_services().await;
-    for name in [
-        ServiceName::Orders,
-        ServiceName::Inventory,
-        ServiceName::Payments,
-    ] {
-        world.start_service(name);
-    }
+    let world = World::without(ServiceName::Shipping).await;
     let saga = world.submit(&order(seed, Fate::Confirmed)).await;
-    in_flight(&world, saga, "create-shipment").await;
+    world.reaches(saga, "create-shipment", "in_flight").await;
     (world, saga)
 }
 
@@ -89,7 +66,7 @@ async fn with_the_pivot_in_flight_its_participant_decides() {
     let (mut world, saga) = without_shipping(2).await;
     world.service(ServiceName::Payments).kill();
     world.start_service(ServiceName::Shipping);
-    in_flight(&world, saga, "capture-payment").await;
+    world.reaches(saga, "capture-payment", "in_flight").await;
     let answer = cancel(&world, saga, &by_operator(Uuid::now_v7()))
         .await
         .json();

@@ -7,8 +7,7 @@ use shop::services::ServiceName;
 use shop::workload::Fate;
 
 use super::{Answer, order, send, submission};
-use crate::wait::until;
-use crate::world::{SOON, World};
+use crate::world::World;
 
 /// A submission at replica `number` by a client that waits.
 async fn waited(world: &World, number: usize, body: &Value, seconds: u32) -> Answer {
@@ -51,30 +50,15 @@ async fn who_waits_is_told_how_the_saga_ended() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_waits_at_one_replica_is_told_of_a_saga_that_another_one_drives() {
-    let mut world = World::without_services().await;
+    let mut world = World::without(ServiceName::Shipping).await;
     let driver = 0;
     let other = world.start_orchestrator().await;
-    for name in [
-        ServiceName::Orders,
-        ServiceName::Inventory,
-        ServiceName::Payments,
-    ] {
-        world.start_service(name);
-    }
     let body = submission(&order(3, Fate::Confirmed));
     // Its commands ask for replies where the replica that took it reads them.
     let taken = waited(&world, driver, &body, 0).await;
     assert_eq!(taken.status, 202);
     let id = taken.id();
-    until("only shipping is waited for", SOON, async || {
-        let saga = world.saga(id).await;
-        if saga["steps"][3]["state"] == "in_flight" {
-            Ok(())
-        } else {
-            Err(saga)
-        }
-    })
-    .await;
+    world.reaches(id, "create-shipment", "in_flight").await;
     world.start_service(ServiceName::Shipping);
     let told = waited(&world, other, &body, 30).await;
     assert_eq!((told.status, told.id()), (200, id), "{told:?}");
