@@ -5,5 +5,6 @@
 mod order;
 mod process;
 mod servers;
+mod trouble;
 mod wait;
 mod world;
