@@ -9,5 +9,6 @@ mod process;
 mod replies;
 mod rest;
 mod servers;
+mod trouble;
 mod wait;
 mod world;
