@@ -1,8 +1,8 @@
 //! `serve`: the service from its first listening socket to its last answer.
 //!
 //! ```text
-//!   listen ─► wait for Postgres, Kafka ─► ready ─► signal ─► not ready, finish requests,
-//!     └── /healthz from here on, /readyz false                commit and publish, leave ─► exit
+//!   listen ─► wait for Postgres, Kafka ─► ready ─► signal ─► not ready: commit and publish,
+//!     └── /healthz from here on, /readyz false                leave, finish requests ─► exit
 //! ```
 
 use std::time::{Duration, Instant};
@@ -27,8 +27,8 @@ const INBOX_MAX: usize = 4_000;
 /// Sagas in memory. One of six steps takes about 10 kB, and memory stays below 150 MB.
 const CACHE_MAX: usize = 8_000;
 
-/// Of the drain limit, what is kept for the engine after the last request.
-const FOR_ENGINE: u32 = 2;
+/// Of the drain limit, the part that is kept for requests after the engine has ended.
+const FOR_REQUESTS: u32 = 4;
 
 /// How the service runs beside its settings.
 #[derive(Debug)]
@@ -116,6 +116,10 @@ fn host_name() -> String {
 }
 
 /// Ends everything in order, within the limit.
+///
+/// The socket closes after the engine has ended: until then a probe is told that the replica is not
+/// ready, and a client that it should go elsewhere, where a closed socket would tell them nothing.
+/// What comes to the engine too late was not taken, and is answered so.
 async fn drain(
     backend: Backend,
     server: Server,
@@ -125,12 +129,13 @@ async fn drain(
 ) -> Result<(), Failure> {
     let started = Instant::now();
     backend.drain();
-    let mut is_clean = server.finish(limit / FOR_ENGINE).await;
+    let mut is_clean = true;
     if let Some(engine) = engine {
-        is_clean &= engine.stop(limit.saturating_sub(started.elapsed())).await;
+        is_clean &= engine.stop(limit - limit / FOR_REQUESTS).await;
     }
-    let rest = limit.saturating_sub(started.elapsed());
-    is_clean &= tokio::time::timeout(rest, store.close()).await.is_ok();
+    let rest = || limit.saturating_sub(started.elapsed());
+    is_clean &= server.finish(rest()).await;
+    is_clean &= tokio::time::timeout(rest(), store.close()).await.is_ok();
     let millis = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     if is_clean {
         tracing::info!(millis, "stopped");

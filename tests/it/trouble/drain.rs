@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use local::process::Signal;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use sqlx::{Connection as _, PgConnection};
 
 use super::books::{now, open_and_ended, settle, stillness_after};
+use super::outage::{assert_come_back_later, order_once, readiness};
 use super::shoppers::Shoppers;
 use super::{alone, blocking};
 use crate::servers::Servers;
@@ -15,6 +15,8 @@ use crate::world::World;
 
 /// The default of `--drain-limit`.
 const DRAIN_LIMIT: Duration = Duration::from_secs(25);
+/// A statement that waits for a lock is given up after 5 s.
+const GOODBYE_MAX: Duration = Duration::from_secs(4);
 /// Its sagas wait for nobody's silence: the others know at their next heartbeat.
 const MOVES_WITHIN: Duration = Duration::from_secs(6);
 
@@ -33,32 +35,23 @@ async fn a_replica_that_is_asked_to_end_is_not_ready_first_and_loses_nothing() {
         },
     )
     .await;
-    // A load balancer's connection that is there already.
-    let address = world.url_of(0).trim_start_matches("http://").to_owned();
-    let mut balancer = TcpStream::connect(address).await.unwrap();
 
-    let ended_at = now(&world).await;
+    let stopped_at = now(&world).await;
+    let goodbye = hold_the_goodbye(&world).await;
     let asked = Instant::now();
-    world
-        .orchestrator(0)
-        .process
-        .signal(Signal::Terminate)
-        .unwrap();
-    until("it says that it ends", Duration::from_secs(5), async || {
-        let log = world.log_of(0);
-        if log.contains("stopping; send it again") {
+    let orchestrator = world.orchestrator(0);
+    orchestrator.process.signal(Signal::Terminate).unwrap();
+    until("it is not ready any more", GOODBYE_MAX, async || {
+        let (status, body) = readiness(&world, 0).await?;
+        if status == 503 && body["phase"] == "stopping" {
             Ok(())
         } else {
-            Err(log)
+            Err(format!("{status} {body}"))
         }
     })
     .await;
-    let request = b"GET /readyz HTTP/1.1\r\nhost: it\r\n\r\n";
-    balancer.write_all(request).await.unwrap();
-    let mut answer = String::new();
-    balancer.read_to_string(&mut answer).await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
-    assert!(answer.contains("\"phase\":\"stopping\""), "{answer}");
+    assert_come_back_later(order_once(&world, 1_000, GOODBYE_MAX).await).await;
+    goodbye.close().await.unwrap();
 
     let (world, status) = blocking(move || {
         let status = world.orchestrator(0).process.wait(DRAIN_LIMIT).unwrap();
@@ -68,10 +61,22 @@ async fn a_replica_that_is_asked_to_end_is_not_ready_first_and_loses_nothing() {
     assert_eq!(status.and_then(|status| status.code()), Some(0));
     println!("ended {:?} after SIGTERM", asked.elapsed());
     settle(&world, &shoppers.close().await).await;
-    let still = stillness_after(&world, &ended_at).await;
+    let still = stillness_after(&world, &stopped_at).await;
     println!(
         "asked to end with {} open; the longest stood still for {:?}",
         still.sagas, still.longest
     );
     assert!(still.longest < MOVES_WITHIN, "{still:?}");
+}
+
+/// Locks the older replica's row: while the connection lives, that replica cannot leave the list,
+/// and its end is under way for as long as the test looks at it.
+async fn hold_the_goodbye(world: &World) -> PgConnection {
+    let mut connection = PgConnection::connect(&world.urls.orchestrator)
+        .await
+        .unwrap();
+    let lock = "BEGIN; SELECT id FROM replica WHERE started_at =
+                (SELECT min(started_at) FROM replica) FOR UPDATE";
+    sqlx::raw_sql(lock).execute(&mut connection).await.unwrap();
+    connection
 }

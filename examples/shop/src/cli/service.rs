@@ -1,6 +1,7 @@
 //! `shop service` and `shop seed`.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use participant::Settings;
@@ -44,10 +45,15 @@ pub(super) async fn seed(arguments: &SeedArguments) -> anyhow::Result<ExitCode> 
     Ok(ExitCode::SUCCESS)
 }
 
+/// How long a transaction waits for a connection. sqlx's own 30 s would keep it from saying that the
+/// database is away, and from noticing for 6 s that it is back.
+const CONNECTION_WITHIN: Duration = Duration::from_secs(3);
+
 /// A pool on a database whose tables are up to date.
 async fn prepare(arguments: &SeedArguments, connections_max: u32) -> anyhow::Result<PgPool> {
     let pool = PgPoolOptions::new()
         .max_connections(connections_max)
+        .acquire_timeout(CONNECTION_WITHIN)
         .connect(&arguments.database_url)
         .await
         .context("connect to the service's database")?;
