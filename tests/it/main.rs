@@ -2,8 +2,12 @@
 //!
 //! One binary: the servers start once, when the first test needs them.
 
+mod broker;
+mod events;
 mod order;
 mod process;
+mod replies;
+mod rest;
 mod servers;
 mod trouble;
 mod wait;

@@ -76,6 +76,15 @@ impl World {
         world
     }
 
+    /// One orchestrator, and all services but one.
+    pub(crate) async fn without(absent: ServiceName) -> Self {
+        let mut world = Self::without_services().await;
+        for name in ServiceName::ALL.into_iter().filter(|name| *name != absent) {
+            world.start_service(name);
+        }
+        world
+    }
+
     /// Starts one more replica, and waits until it is ready. Returns its number.
     pub(crate) async fn start_orchestrator(&mut self) -> usize {
         let number = self.launch_orchestrator(|_| ());
@@ -199,6 +208,20 @@ impl World {
         until(&format!("saga {id} is {state}"), SOON, async || {
             let saga = self.saga(id).await;
             if saga["state"] == state {
+                Ok(saga)
+            } else {
+                Err(saga)
+            }
+        })
+        .await
+    }
+
+    /// Waits until `step` of the saga is in `state`; gives what REST says of the saga.
+    pub(crate) async fn reaches(&self, id: Uuid, step: &str, state: &str) -> Value {
+        until(&format!("{step} is {state}"), SOON, async || {
+            let saga = self.saga(id).await;
+            let mut steps = saga["steps"].as_array().into_iter().flatten();
+            if steps.any(|one| one["name"] == step && one["state"] == state) {
                 Ok(saga)
             } else {
                 Err(saga)

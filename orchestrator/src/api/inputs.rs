@@ -37,7 +37,9 @@ impl Inputs {
         let compiled = newest.map(|definition| {
             let name = definition.name().to_owned();
             let schema = definition.describe().input_schema.to_value();
-            match jsonschema::validator_for(&schema) {
+            // A format is a promise of the published schema; unless told so, nobody checks it.
+            let options = jsonschema::options().should_validate_formats(true);
+            match options.build(&schema) {
                 Ok(validator) => Ok((name, validator)),
                 Err(error) => Err(SchemaError {
                     definition: name,

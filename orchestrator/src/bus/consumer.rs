@@ -33,8 +33,6 @@ const OFFSETS_WITHIN: Duration = Duration::from_secs(1);
 const OFFSETS_RETRY: Duration = Duration::from_millis(300);
 /// How long a stop may take; a client whose broker is gone may hang for ever.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
-/// Stored offsets that could not be asked for are asked for again after this time.
-const ASK_AGAIN_AFTER: Duration = Duration::from_millis(250);
 /// How long the broker may take to say something about itself.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
