@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use local::process::{Signal, descendants, signal};
+
 use super::books::{open_and_ended, settle};
 use super::outage::{OUTAGE, Watched, assert_come_back_later, noticed, order_once};
 use super::shoppers::{Shoppers, place};
@@ -16,7 +18,7 @@ use crate::world::World;
 const REFUSED_WITHIN: Duration = Duration::from_secs(8);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn postgres_stops_and_is_killed_and_every_order_ends_as_promised() {
+async fn postgres_stops_freezes_and_is_killed_and_every_order_ends_as_promised() {
     let _alone = alone().await;
     let mut world = World::on(Servers::own().await).await;
     let before = place(world.url(), 20, 4).await;
@@ -42,17 +44,16 @@ async fn postgres_stops_and_is_killed_and_every_order_ends_as_promised() {
     assert!(refused > 0, "no customer noticed the outage");
     back_again(&world, "stopped").await;
 
-    // Commits are under way again; a kill leaves the outcome of some of them unknown.
-    let (_, ended) = open_and_ended(&world).await;
-    until("orders run again", Duration::from_secs(60), async || {
-        let (_, ended_now) = open_and_ended(&world).await;
-        if ended_now > ended + 40 {
-            Ok(())
-        } else {
-            Err(ended_now)
-        }
-    })
-    .await;
+    // A server that takes everything and answers nothing.
+    orders_end_again(&world).await;
+    signal_all(&world, Signal::Stop);
+    noticed(&world, "postgres", "kafka").await;
+    assert_come_back_later(order_once(&world, 1_000, REFUSED_WITHIN).await).await;
+    signal_all(&world, Signal::Continue);
+    back_again(&world, "frozen").await;
+
+    // Commits are under way; a kill leaves the outcome of some of them unknown.
+    orders_end_again(&world).await;
     let servers = world.servers.clone();
     blocking(move || servers.postgres().kill().unwrap()).await;
     noticed(&world, "postgres", "kafka").await;
@@ -62,24 +63,40 @@ async fn postgres_stops_and_is_killed_and_every_order_ends_as_promised() {
     settle(&world, &placed).await;
 }
 
+/// Starts Postgres if it does not run, and waits until the world goes on.
 async fn back_again(world: &World, how: &str) {
     let servers = world.servers.clone();
     blocking(move || servers.postgres().start_again().unwrap()).await;
     let back = Instant::now();
     world.ready(0).await;
     println!("ready {:?} after Postgres, {how}, was back", back.elapsed());
-    let (_, ended) = open_and_ended(world).await;
+    orders_end_again(world).await;
+    println!(
+        "40 orders ended {:?} after Postgres, {how}, was back",
+        back.elapsed()
+    );
+}
+
+async fn orders_end_again(world: &World) {
+    let (_, before) = open_and_ended(world).await;
     until("orders end again", Duration::from_secs(60), async || {
-        let (_, ended_now) = open_and_ended(world).await;
-        if ended_now > ended {
+        let (_, ended) = open_and_ended(world).await;
+        if ended >= before + 40 {
             Ok(())
         } else {
-            Err(ended_now)
+            Err(ended)
         }
     })
     .await;
-    println!(
-        "orders end {:?} after Postgres, {how}, was back",
-        back.elapsed()
-    );
+}
+
+/// To the server and all its backends.
+fn signal_all(world: &World, what: Signal) {
+    let server = world.servers.postgres().pid().expect("it runs");
+    // The server first: frozen, it starts no further backend.
+    signal(server, what).unwrap();
+    for backend in descendants(server).unwrap() {
+        // It may have ended just now.
+        let _ = signal(backend, what);
+    }
 }
