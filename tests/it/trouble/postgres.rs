@@ -7,7 +7,7 @@ use local::process::{Signal, descendants, signal};
 
 use super::books::{open_and_ended, settle};
 use super::outage::{OUTAGE, Watched, assert_come_back_later, noticed, order_once};
-use super::shoppers::{Shoppers, place};
+use super::shoppers::{Placed, Shoppers, place};
 use super::{alone, blocking};
 use crate::servers::Servers;
 use crate::wait::until;
@@ -21,31 +21,16 @@ const REFUSED_WITHIN: Duration = Duration::from_secs(8);
 async fn postgres_stops_freezes_and_is_killed_and_every_order_ends_as_promised() {
     let _alone = alone().await;
     let mut world = World::on(Servers::own().await).await;
-    let before = place(world.url(), 20, 4).await;
+    let mut placed = place(world.url(), 20, 4).await;
     let shoppers = Shoppers::open(&[world.url()], 0..20);
-    until("orders run", Duration::from_secs(60), async || {
-        let (_, ended) = open_and_ended(&world).await;
-        if ended > 60 { Ok(()) } else { Err(ended) }
-    })
-    .await;
+    orders_end_again(&world).await;
 
-    let servers = world.servers.clone();
-    blocking(move || servers.postgres().stop().unwrap()).await;
-    let stopped = Instant::now();
-    noticed(&world, "postgres", "kafka").await;
-    let watched = Watched::begin(&mut world);
-    assert_come_back_later(order_once(&world, 1_000, REFUSED_WITHIN).await).await;
-    let known = format!("{}/v1/sagas/{}", world.url(), before[0].saga);
-    assert_come_back_later(world.http.get(known).send().await.unwrap()).await;
-    // The rest of the outage: its length is what is tested.
-    tokio::time::sleep(OUTAGE.saturating_sub(stopped.elapsed())).await;
-    watched.assert_idle();
+    stop_for_a_while(&mut world, &placed).await;
     let refused = shoppers.refusals.count();
     assert!(refused > 0, "no customer noticed the outage");
     back_again(&world, "stopped").await;
 
     // A server that takes everything and answers nothing.
-    orders_end_again(&world).await;
     signal_all(&world, Signal::Stop);
     noticed(&world, "postgres", "kafka").await;
     assert_come_back_later(order_once(&world, 1_000, REFUSED_WITHIN).await).await;
@@ -53,14 +38,28 @@ async fn postgres_stops_freezes_and_is_killed_and_every_order_ends_as_promised()
     back_again(&world, "frozen").await;
 
     // Commits are under way; a kill leaves the outcome of some of them unknown.
-    orders_end_again(&world).await;
     let servers = world.servers.clone();
     blocking(move || servers.postgres().kill().unwrap()).await;
     noticed(&world, "postgres", "kafka").await;
     back_again(&world, "killed").await;
-    let mut placed = before;
+
     placed.extend(shoppers.close().await);
     settle(&world, &placed).await;
+}
+
+/// The whole outage: what is noticed, what is answered, and that nobody is busy meanwhile.
+async fn stop_for_a_while(world: &mut World, placed: &[Placed]) {
+    let servers = world.servers.clone();
+    blocking(move || servers.postgres().stop().unwrap()).await;
+    let stopped = Instant::now();
+    noticed(world, "postgres", "kafka").await;
+    let watched = Watched::begin(world);
+    assert_come_back_later(order_once(world, 1_000, REFUSED_WITHIN).await).await;
+    let known = format!("{}/v1/sagas/{}", world.url(), placed[0].saga);
+    assert_come_back_later(world.http.get(known).send().await.unwrap()).await;
+    // The rest of the outage: its length is what is tested.
+    tokio::time::sleep(OUTAGE.saturating_sub(stopped.elapsed())).await;
+    watched.assert_idle();
 }
 
 /// Starts Postgres if it does not run, and waits until the world goes on.

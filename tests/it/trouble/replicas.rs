@@ -47,6 +47,7 @@ async fn a_replica_that_was_frozen_wakes_up_and_nothing_happens_twice() {
     tokio::time::sleep(FROZEN_FOR).await;
     let still = stillness_after(&world, &frozen_at).await;
     let woken_at = now(&world).await;
+    let (lost, dropped) = out_of_date(&world);
     world
         .orchestrator(0)
         .process
@@ -67,7 +68,10 @@ async fn a_replica_that_was_frozen_wakes_up_and_nothing_happens_twice() {
         after.longest
     );
     assert!(after.longest < MOVES_WITHIN, "{after:?}");
-    // What it knew was old: it noticed, by losing, or by looking.
+    let (lost_now, dropped_now) = out_of_date(&world);
+    let (lost, dropped) = (lost_now - lost, dropped_now - dropped);
+    println!("on what it knew from before, {lost} commits were lost and {dropped} replies dropped");
+    assert!(lost + dropped > 0, "it did nothing that was out of date");
     world.ready(0).await;
 }
 
@@ -90,4 +94,14 @@ async fn ended_so_many(world: &World, count: i64) {
         }
     })
     .await;
+}
+
+/// What the first replica did that came too late: commits that lost, replies without effect.
+fn out_of_date(world: &World) -> (usize, usize) {
+    let log = world.log_of(0);
+    let count = |text: &str| log.matches(text).count();
+    (
+        count("another replica moved it"),
+        count("a reply without effect"),
+    )
 }
