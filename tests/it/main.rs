@@ -2,6 +2,8 @@
 //!
 //! One binary: the servers start once, when the first test needs them.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics, and says where")]
+
 mod broker;
 mod events;
 mod order;
