@@ -5,6 +5,7 @@
 mod broker;
 mod events;
 mod order;
+mod participants;
 mod process;
 mod replies;
 mod rest;
