@@ -11,6 +11,8 @@ fn main() {
     let is_built = dist.join("index.html").is_file();
     let mut lines = vec![
         "cargo:rerun-if-changed=build.rs".to_owned(),
+        // They are read by a macro, which cargo does not see.
+        "cargo:rerun-if-changed=../migrations".to_owned(),
         "cargo:rustc-check-cfg=cfg(dashboard)".to_owned(),
     ];
     if is_built {

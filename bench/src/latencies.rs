@@ -34,9 +34,16 @@ impl Latencies {
         self.0.sort_unstable();
         let at = |share: usize| {
             let index = (self.0.len() * share / 1000).min(self.0.len().saturating_sub(1));
-            self.0.get(index).map_or(0.0, |latency| latency.as_secs_f64() * 1000.0)
+            self.0
+                .get(index)
+                .map_or(0.0, |latency| latency.as_secs_f64() * 1000.0)
         };
-        Summary { count: self.0.len(), p50_ms: at(500), p99_ms: at(990), max_ms: at(1000) }
+        Summary {
+            count: self.0.len(),
+            p50_ms: at(500),
+            p99_ms: at(990),
+            max_ms: at(1000),
+        }
     }
 }
 

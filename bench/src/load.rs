@@ -5,7 +5,6 @@
 //! stall of the service shows in every order that it held up.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -25,10 +24,7 @@ pub(crate) struct Client {
 }
 
 /// The orders to submit, one after the other.
-pub(crate) struct Orders {
-    next: AtomicU64,
-    make: Box<dyn Fn(u64) -> PlaceOrder + Send + Sync>,
-}
+pub(crate) struct Orders(Box<dyn Fn() -> PlaceOrder + Send + Sync>);
 
 /// What came of a run.
 #[derive(Debug, Default)]
@@ -48,17 +44,13 @@ struct Answer {
 
 impl std::fmt::Debug for Orders {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Orders").field("next", &self.next).finish_non_exhaustive()
+        f.debug_tuple("Orders").finish()
     }
 }
 
 impl Orders {
-    pub(crate) fn new(make: impl Fn(u64) -> PlaceOrder + Send + Sync + 'static) -> Self {
-        Self { next: AtomicU64::new(0), make: Box::new(make) }
-    }
-
-    fn next(&self) -> PlaceOrder {
-        (self.make)(self.next.fetch_add(1, Ordering::Relaxed))
+    pub(crate) fn new(next: impl Fn() -> PlaceOrder + Send + Sync + 'static) -> Self {
+        Self(Box::new(next))
     }
 }
 
@@ -70,7 +62,11 @@ impl Client {
             .build()
             .context("cannot make an HTTP client")?;
         let sagas = format!("{orchestrator}/v1/sagas");
-        Ok(Self { http, sagas, orders: Arc::new(orders) })
+        Ok(Self {
+            http,
+            sagas,
+            orders: Arc::new(orders),
+        })
     }
 
     /// Keeps `in_flight` orders in flight for a while, then waits for the last ones.
@@ -131,8 +127,12 @@ impl Client {
 
     /// Submits one order and waits for its end.
     async fn order(&self, intended: Instant, outcome: &mut Outcome) -> anyhow::Result<()> {
-        let body = serde_json::json!({ "saga": "place-order", "input": self.orders.next() });
-        let request = self.http.post(&self.sagas).header("prefer", "wait=30").json(&body);
+        let body = serde_json::json!({ "saga": "place-order", "input": (self.orders.0)() });
+        let request = self
+            .http
+            .post(&self.sagas)
+            .header("prefer", "wait=30")
+            .json(&body);
         let response = request.send().await.context("cannot submit an order")?;
         match response.status().as_u16() {
             200 => match response.json::<Answer>().await?.state.as_str() {

@@ -32,14 +32,22 @@ pub(crate) struct Machine {
 
 impl Machine {
     pub(crate) async fn measure(database: &str, folder: &Path) -> anyhow::Result<Self> {
-        let mut connection = PgConnection::connect(database).await.context("cannot connect")?;
-        let postgres = sqlx::query_scalar("SELECT version()").fetch_one(&mut connection).await?;
-        let fsync = sqlx::query_scalar("SHOW fsync").fetch_one(&mut connection).await?;
+        let mut connection = PgConnection::connect(database)
+            .await
+            .context("cannot connect")?;
+        let postgres = sqlx::query_scalar("SELECT version()")
+            .fetch_one(&mut connection)
+            .await?;
+        let fsync = sqlx::query_scalar("SHOW fsync")
+            .fetch_one(&mut connection)
+            .await?;
         let single_commit_ms = single_commit(&mut connection).await?;
         connection.close().await?;
         let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let meminfo = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-        let memory_kib = field(&meminfo, "MemTotal").trim_end_matches(" kB").parse::<u64>();
+        let memory_kib = field(&meminfo, "MemTotal")
+            .trim_end_matches(" kB")
+            .parse::<u64>();
         Ok(Self {
             processor: field(&cpuinfo, "model name"),
             processors: std::thread::available_parallelism().map_or(1, usize::from),
@@ -58,7 +66,9 @@ impl Machine {
 
 fn field(text: &str, name: &str) -> String {
     let line = text.lines().find(|line| line.starts_with(name));
-    let value = line.and_then(|line| line.split_once(':')).map(|(_, value)| value.trim());
+    let value = line
+        .and_then(|line| line.split_once(':'))
+        .map(|(_, value)| value.trim());
     value.unwrap_or("unknown").to_owned()
 }
 
@@ -83,18 +93,27 @@ fn fdatasync(folder: &Path) -> anyhow::Result<f64> {
 }
 
 async fn single_commit(connection: &mut PgConnection) -> anyhow::Result<f64> {
-    sqlx::query("CREATE TABLE bench_commit (n int)").execute(&mut *connection).await?;
+    sqlx::query("CREATE TABLE bench_commit (n int)")
+        .execute(&mut *connection)
+        .await?;
     let mut times = Vec::new();
     for n in 0..200 {
         let start = Instant::now();
-        sqlx::query("INSERT INTO bench_commit VALUES ($1)").bind(n).execute(&mut *connection).await?;
+        sqlx::query("INSERT INTO bench_commit VALUES ($1)")
+            .bind(n)
+            .execute(&mut *connection)
+            .await?;
         times.push(start.elapsed());
     }
-    sqlx::query("DROP TABLE bench_commit").execute(&mut *connection).await?;
+    sqlx::query("DROP TABLE bench_commit")
+        .execute(&mut *connection)
+        .await?;
     Ok(median_ms(times))
 }
 
 fn median_ms(mut times: Vec<Duration>) -> f64 {
     times.sort_unstable();
-    times.get(times.len() / 2).map_or(0.0, |time| time.as_secs_f64() * 1000.0)
+    times
+        .get(times.len() / 2)
+        .map_or(0.0, |time| time.as_secs_f64() * 1000.0)
 }

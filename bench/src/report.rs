@@ -56,39 +56,119 @@ pub(crate) struct Latency {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let machine = &self.machine;
-        writeln!(f, "machine   {} × {}, {} MiB, Linux {}", machine.processors, machine.processor,
-            machine.memory_mib, machine.kernel)?;
-        writeln!(f, "postgres  {}, fsync {}", short(&machine.postgres), machine.fsync)?;
-        writeln!(f, "disk      fdatasync {:.2} ms, single commit {:.2} ms",
-            machine.fdatasync_ms, machine.single_commit_ms)?;
-        writeln!(f, "\nclosed loop, {} orders in flight, six steps each", self.in_flight)?;
-        writeln!(f, "  round   orders/s   completed  compensated  p50 ms  p99 ms")?;
+        write!(f, "{}", self.machine)?;
+        let in_flight = self.in_flight;
+        writeln!(
+            f,
+            "\nclosed loop, {in_flight} orders in flight, six steps each"
+        )?;
+        writeln!(
+            f,
+            "  round   orders/s   completed  compensated  p50 ms  p99 ms"
+        )?;
         for (number, round) in (1..).zip(&self.rounds) {
-            writeln!(f, "  {number:5} {:10.0} {:11} {:12} {:7.0} {:7.0}", round.orders_per_second,
-                round.completed, round.compensated, round.latency.p50_ms, round.latency.p99_ms)?;
+            writeln!(f, "  {number:5} {round}")?;
         }
         writeln!(f, "  median {:9.0} orders/s", self.orders_per_second)?;
-        writeln!(f, "  commits: {} rows and {:.1} ms at the median, {:.1} ms p99",
-            self.rows_per_commit_median, self.commit_ms_p50, self.commit_ms_p99)?;
+        let (rows, p50, p99) = (
+            self.rows_per_commit_median,
+            self.commit_ms_p50,
+            self.commit_ms_p99,
+        );
+        writeln!(
+            f,
+            "  commits: {rows} rows and {p50:.1} ms at the median, {p99:.1} ms p99"
+        )?;
         if let Some(round) = self.rounds.last() {
             writeln!(f, "  processors, last round:{}", shares(&round.shares))?;
         }
-        let latency = &self.latency;
-        writeln!(f, "\nopen loop, {} orders/s: p50 {:.1} ms, p99 {:.1} ms, max {:.1} ms",
-            latency.per_second, latency.summary.p50_ms, latency.summary.p99_ms,
-            latency.summary.max_ms)?;
-        writeln!(f, "  processors:{}", shares(&latency.shares))?;
-        writeln!(f, "\norchestrator  {:.0} MiB after the rounds; idle {:.2} % of one processor \
-            over {} s", self.orchestrator_rss_mib, self.idle_processors * 100.0,
-            self.idle_seconds)?;
-        write!(f, "audit         {}", if self.audit_is_clean { "clean" } else { "WRONG" })
+        writeln!(f, "\n{}", self.latency)?;
+        let (rss, idle) = (self.orchestrator_rss_mib, self.idle_processors * 100.0);
+        let seconds = self.idle_seconds;
+        writeln!(f, "\norchestrator  {rss:.0} MiB after the rounds")?;
+        writeln!(
+            f,
+            "idle          {idle:.2} % of one processor over {seconds} s"
+        )?;
+        let audit = if self.audit_is_clean {
+            "clean"
+        } else {
+            "WRONG"
+        };
+        write!(f, "audit         {audit}")
+    }
+}
+
+impl fmt::Display for Round {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            orders_per_second,
+            completed,
+            compensated,
+            latency,
+            ..
+        } = self;
+        write!(
+            f,
+            "{orders_per_second:10.0} {completed:11} {compensated:12}"
+        )?;
+        write!(f, " {:7.0} {:7.0}", latency.p50_ms, latency.p99_ms)
+    }
+}
+
+impl fmt::Display for Latency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Summary {
+            p50_ms,
+            p99_ms,
+            max_ms,
+            ..
+        } = self.summary;
+        write!(f, "open loop, {} orders/s: ", self.per_second)?;
+        writeln!(
+            f,
+            "p50 {p50_ms:.1} ms, p99 {p99_ms:.1} ms, max {max_ms:.1} ms"
+        )?;
+        write!(f, "  processors:{}", shares(&self.shares))
+    }
+}
+
+impl fmt::Display for Machine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            processors,
+            processor,
+            memory_mib,
+            kernel,
+            ..
+        } = self;
+        writeln!(
+            f,
+            "machine   {processors} × {processor}, {memory_mib} MiB, Linux {kernel}"
+        )?;
+        writeln!(
+            f,
+            "postgres  {}, fsync {}",
+            short(&self.postgres),
+            self.fsync
+        )?;
+        let (sync, commit) = (self.fdatasync_ms, self.single_commit_ms);
+        writeln!(
+            f,
+            "disk      fdatasync {sync:.2} ms, single commit {commit:.2} ms"
+        )
     }
 }
 
 /// `PostgreSQL 15.18`, of all that Postgres says of itself.
 fn short(version: &str) -> &str {
-    version.split(" (").next().unwrap_or(version).split(" on ").next().unwrap_or(version)
+    version
+        .split(" (")
+        .next()
+        .unwrap_or(version)
+        .split(" on ")
+        .next()
+        .unwrap_or(version)
 }
 
 fn shares(shares: &[Share]) -> String {

@@ -2,14 +2,41 @@
 
 use std::time::{Duration, Instant};
 
-use local::process::usage_of_tree;
+use local::process::{Usage, usage, usage_of_tree};
 use serde::Serialize;
 
-/// A process, or the tree below it, that takes part in a run.
+/// A process that takes part in a run, with all that it started.
 #[derive(Debug, Clone)]
 pub(crate) struct Part {
     pub(crate) name: String,
     pub(crate) pid: u32,
+}
+
+impl Part {
+    fn usage(&self) -> Option<Usage> {
+        // This process has started all others, and is counted without them.
+        let is_own = self.pid == std::process::id();
+        let usage = if is_own {
+            usage(self.pid)
+        } else {
+            usage_of_tree(self.pid)
+        };
+        usage.ok()
+    }
+
+    /// CPU time; zero when it is gone.
+    fn cpu(&self) -> Duration {
+        self.usage().map(|usage| usage.cpu).unwrap_or_default()
+    }
+
+    fn rss_mib(&self) -> f64 {
+        let bytes = self
+            .usage()
+            .map(|usage| usage.rss_bytes)
+            .unwrap_or_default();
+        let tenths = bytes / (1024 * 1024 / 10);
+        f64::from(u32::try_from(tenths).unwrap_or(u32::MAX)) / 10.0
+    }
 }
 
 /// What a part used during a run.
@@ -31,33 +58,27 @@ pub(crate) struct Watch {
 
 impl Watch {
     pub(crate) fn start(parts: &[Part]) -> Self {
-        let parts = parts.iter().map(|part| (part.clone(), cpu(part.pid))).collect();
-        Self { start: Instant::now(), parts }
+        let parts = parts
+            .iter()
+            .map(|part| (part.clone(), part.cpu()))
+            .collect();
+        Self {
+            start: Instant::now(),
+            parts,
+        }
     }
 
     /// What each part used since the start.
     pub(crate) fn shares(&self) -> Vec<Share> {
         let elapsed = self.start.elapsed().as_secs_f64();
         let share = |(part, before): &(Part, Duration)| {
-            let used = cpu(part.pid).saturating_sub(*before);
+            let used = part.cpu().saturating_sub(*before);
             Share {
                 name: part.name.clone(),
                 processors: used.as_secs_f64() / elapsed,
-                rss_mib: rss_mib(part.pid),
+                rss_mib: part.rss_mib(),
             }
         };
         self.parts.iter().map(share).collect()
     }
-}
-
-/// CPU time of a process and all below it; zero when it is gone.
-fn cpu(pid: u32) -> Duration {
-    usage_of_tree(pid).map(|usage| usage.cpu).unwrap_or_default()
-}
-
-fn rss_mib(pid: u32) -> f64 {
-    let bytes = usage_of_tree(pid).map(|usage| usage.rss_bytes).unwrap_or_default();
-    // Exact up to 2^53 bytes.
-    let mib = bytes / (1024 * 1024 / 10);
-    f64::from(u32::try_from(mib).unwrap_or(u32::MAX)) / 10.0
 }

@@ -2,6 +2,15 @@
 //!
 //! One binary: the servers start once, when the first test needs them.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy sees tests only inside `#[cfg(test)]`"
+)]
+#![allow(
+    clippy::print_stdout,
+    reason = "tests say what they measured; shown when they fail, or when asked for"
+)]
+
 mod broker;
 mod events;
 mod order;
@@ -10,5 +19,6 @@ mod process;
 mod replies;
 mod rest;
 mod servers;
+mod trouble;
 mod wait;
 mod world;

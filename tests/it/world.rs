@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 
 use local::folder::Temporary;
@@ -87,6 +88,13 @@ impl World {
 
     /// Starts one more replica, and waits until it is ready. Returns its number.
     pub(crate) async fn start_orchestrator(&mut self) -> usize {
+        let number = self.launch_orchestrator(|_| ());
+        self.ready(number).await;
+        number
+    }
+
+    /// Starts one more replica as `adjust` wants it, and does not wait. Returns its number.
+    pub(crate) fn launch_orchestrator(&mut self, adjust: impl FnOnce(&mut Command)) -> usize {
         let number = self.orchestrators.len();
         let port = local::port::free().unwrap();
         let mut command = binary("shop-orchestrator");
@@ -96,10 +104,10 @@ impl World {
         command.env("SAGA_DATABASE_URL", &self.urls.orchestrator);
         command.env("SAGA_LOG_LEVEL", "info,orchestrator=debug");
         let log = self.log(&format!("orchestrator-{number}"));
+        adjust(&mut command);
         let program = Program::start(command, log);
         let url = format!("http://127.0.0.1:{port}");
         self.orchestrators.push((program, url));
-        self.ready(number).await;
         number
     }
 
@@ -150,6 +158,11 @@ impl World {
 
     pub(crate) fn orchestrator(&mut self, number: usize) -> &mut Program {
         &mut self.orchestrators[number].0
+    }
+
+    /// What replica `number` has logged so far.
+    pub(crate) fn log_of(&self, number: usize) -> String {
+        std::fs::read_to_string(&self.orchestrators[number].0.log).unwrap()
     }
 
     /// The address of the replica that was started last.

@@ -18,7 +18,7 @@ use tracing_subscriber::EnvFilter;
 use crate::demo;
 use arguments::{Cli, Verb};
 
-pub use arguments::{AuditArguments, DemoArguments, KafkaKind, OrdersArguments};
+pub use arguments::{AuditArguments, DemoArguments, OrdersArguments};
 
 /// Runs the program with the arguments of the process.
 #[must_use]

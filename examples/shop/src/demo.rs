@@ -11,7 +11,6 @@
 //! Invariant: nothing that it starts outlives it, however it ends.
 
 pub(crate) mod show;
-mod stage;
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -20,7 +19,7 @@ use anyhow::Context as _;
 
 use crate::audit::{self, Report};
 use crate::cli::{DemoArguments, say};
-use stage::Stage;
+use crate::stage::{self, Stage};
 
 /// Runs the demo.
 ///
@@ -29,8 +28,14 @@ use stage::Stage;
 /// When something cannot be started or ends by itself.
 pub async fn run(arguments: DemoArguments) -> anyhow::Result<ExitCode> {
     let began = Instant::now();
+    let options = stage::Options {
+        kafka: arguments.kafka,
+        data: arguments.data.clone(),
+        port: arguments.port,
+        tell: |line| say(line),
+    };
     let stage = tokio::select! {
-        stage = Stage::open(&arguments) => stage?,
+        stage = Stage::open(&options) => stage?,
         stopped = tokio::signal::ctrl_c() => return interrupted(stopped),
     };
     say(format_args!(

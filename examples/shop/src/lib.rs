@@ -23,6 +23,7 @@ mod registry;
 pub mod seed;
 pub mod services;
 pub mod shipping;
+pub mod stage;
 pub mod workload;
 
 pub use registry::registry;

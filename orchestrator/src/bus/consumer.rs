@@ -4,6 +4,10 @@
 //! read again. The group only keeps offsets: nobody joins it, so nothing is rebalanced, and who
 //! reads what is the caller's decision. A partition that is kept across [`ReplyConsumer::assign`]
 //! goes on where it is.
+//!
+//! The stored offsets are asked for here, and a new partition is begun at a number. librdkafka could
+//! do that by itself (`Offset::Stored`), but 2.12 asks once: an answer "not coordinator", which every
+//! broker gives for a while after a start, leaves the partition unread for ever.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -23,10 +27,12 @@ use super::{Error, Settings};
 
 /// How long the thread waits for a record before it looks whether it should stop.
 const POLL: Duration = Duration::from_millis(100);
+/// How long the broker may take to say where to begin; reading stops meanwhile.
+const OFFSETS_WITHIN: Duration = Duration::from_secs(1);
+/// How long to read on before it is asked again.
+const OFFSETS_RETRY: Duration = Duration::from_millis(300);
 /// How long a stop may take; a client whose broker is gone may hang for ever.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
-/// Stored offsets that could not be asked for are asked for again after this time.
-const ASK_AGAIN_AFTER: Duration = Duration::from_millis(250);
 /// How long the broker may take to say something about itself.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
@@ -55,18 +61,24 @@ pub struct ReplyConsumer {
     topic: String,
     /// Gone once it is stopped.
     client: Mutex<Option<Arc<BaseConsumer<Context>>>>,
-    /// What to read; the thread sees to it.
-    wanted: Arc<Mutex<BTreeSet<i32>>>,
-    is_stopping: Arc<AtomicBool>,
+    orders: Arc<Orders>,
     /// Whether the thread has ended.
     ended: watch::Receiver<bool>,
+}
+
+/// What the thread is told, and what it has made of it.
+#[derive(Default)]
+struct Orders {
+    partitions: Mutex<BTreeSet<i32>>,
+    assigned: Mutex<BTreeSet<i32>>,
+    is_stopping: AtomicBool,
 }
 
 impl fmt::Debug for ReplyConsumer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReplyConsumer")
             .field("topic", &self.topic)
-            .field("wanted", &*lock(&self.wanted))
+            .field("partitions", &*lock(&self.orders.partitions))
             .finish_non_exhaustive()
     }
 }
@@ -87,24 +99,22 @@ impl ReplyConsumer {
             .create_with_context(Context)
             .map_err(Error::Settings)?;
         let client: Arc<BaseConsumer<Context>> = Arc::new(client);
-        let is_stopping = Arc::new(AtomicBool::new(false));
+        let orders = Arc::new(Orders::default());
         let (end, ended) = watch::channel(false);
         let topic = wire::topics::replies(&settings.prefix);
-        let wanted = Arc::new(Mutex::new(BTreeSet::new()));
         let reader = Reader {
             client: Arc::clone(&client),
             topic: topic.clone(),
-            wanted: Arc::clone(&wanted),
+            orders: Arc::clone(&orders),
             assigned: BTreeSet::new(),
-            ask_again_at: Instant::now(),
-            is_stopping: Arc::clone(&is_stopping),
+            retry_at: Instant::now(),
         };
         std::thread::Builder::new()
             .name("kafka-replies".to_owned())
             .spawn(move || {
-                // If its client is the last one, the reader's end closes the connections, and may
-                // take its time.
-                reader.read(sink);
+                // The reader may hold the last reference to the client; dropping that closes the
+                // connections, and may take its time.
+                reader.run(sink);
                 end.send_replace(true);
             })
             .map_err(Error::Thread)?;
@@ -112,8 +122,7 @@ impl ReplyConsumer {
             brokers: settings.brokers.clone(),
             topic,
             client: Mutex::new(Some(client)),
-            wanted,
-            is_stopping,
+            orders,
             ended,
         })
     }
@@ -121,9 +130,16 @@ impl ReplyConsumer {
     /// Reads these partitions from now on, and no others. New ones start at the stored offset, or,
     /// without one, at the oldest record.
     ///
-    /// Returns at once; what the broker does not answer is asked again until it does.
+    /// Does not block: the thread takes and gives back partitions within a moment, and tries again
+    /// until the broker says where to begin.
     pub fn assign(&self, partitions: &BTreeSet<i32>) {
-        lock(&self.wanted).clone_from(partitions);
+        lock(&self.orders.partitions).clone_from(partitions);
+    }
+
+    /// The partitions that are read now; what [`Self::assign`] says becomes true within a moment.
+    #[must_use]
+    pub fn assigned(&self) -> BTreeSet<i32> {
+        lock(&self.orders.assigned).clone()
     }
 
     /// Stores, in the background, the offset that each partition continues at after a restart.
@@ -171,7 +187,7 @@ impl ReplyConsumer {
 
     /// Ends the thread and the connections, after the offsets that are under way; within 5 s.
     pub async fn stop(&self) {
-        self.is_stopping.store(true, Ordering::Release);
+        self.orders.is_stopping.store(true, Ordering::Release);
         // The thread drops the last reference, because only it may be left behind.
         drop(lock(&self.client).take());
         let mut ended = self.ended.clone();
@@ -188,7 +204,7 @@ impl ReplyConsumer {
 
 impl Drop for ReplyConsumer {
     fn drop(&mut self) {
-        self.is_stopping.store(true, Ordering::Release);
+        self.orders.is_stopping.store(true, Ordering::Release);
     }
 }
 
@@ -209,36 +225,34 @@ fn config(settings: &Settings) -> rdkafka::ClientConfig {
     ])
 }
 
-/// The thread's side.
+/// What the thread owns.
 struct Reader {
     client: Arc<BaseConsumer<Context>>,
     topic: String,
-    wanted: Arc<Mutex<BTreeSet<i32>>>,
+    orders: Arc<Orders>,
     assigned: BTreeSet<i32>,
-    ask_again_at: Instant,
-    is_stopping: Arc<AtomicBool>,
+    /// Not before then is the broker asked again where to begin.
+    retry_at: Instant,
 }
 
 impl Reader {
-    fn read(mut self, sink: impl Fn(ReplyRecord) -> bool) {
+    fn run(mut self, sink: impl Fn(ReplyRecord) -> bool) {
         let mut cluster = String::new();
-        while !self.is_stopping.load(Ordering::Acquire) {
-            self.take_and_give_back();
+        while !self.orders.is_stopping.load(Ordering::Acquire) {
+            self.follow_orders();
             let record = match self.client.poll(POLL) {
                 None => continue,
                 Some(Ok(record)) => record,
                 Some(Err(error)) => {
-                    tracing::warn!(%error, "reading replies");
+                    // The watch says when the broker is away, and librdkafka goes on by itself.
+                    tracing::debug!(%error, "reading replies");
                     continue;
                 }
             };
             if cluster.is_empty() {
                 // Known to librdkafka since it connected.
-                cluster = self
-                    .client
-                    .client()
-                    .fetch_cluster_id(POLL)
-                    .unwrap_or_default();
+                let known = self.client.client().fetch_cluster_id(POLL);
+                cluster = known.unwrap_or_default();
             }
             if !sink(own(&record, &cluster)) {
                 break;
@@ -246,49 +260,50 @@ impl Reader {
         }
     }
 
-    /// Makes what is read what is wanted.
-    fn take_and_give_back(&mut self) {
-        let wanted = lock(&self.wanted).clone();
-        if wanted == self.assigned || Instant::now() < self.ask_again_at {
+    fn follow_orders(&mut self) {
+        let wanted = lock(&self.orders.partitions);
+        if *wanted == self.assigned {
             return;
         }
-        if let Err(error) = self.change_to(&wanted) {
-            tracing::warn!(%error, "cannot take reply partitions yet");
-            self.ask_again_at = Instant::now() + ASK_AGAIN_AFTER;
-        }
-    }
-
-    fn change_to(&mut self, wanted: &BTreeSet<i32>) -> Result<(), KafkaError> {
-        let gone: BTreeSet<i32> = self.assigned.difference(wanted).copied().collect();
-        if !gone.is_empty() {
-            self.client.incremental_unassign(&self.list(&gone)?)?;
-            self.assigned.retain(|partition| !gone.contains(partition));
-        }
+        let gone: BTreeSet<i32> = self.assigned.difference(&wanted).copied().collect();
         let new: BTreeSet<i32> = wanted.difference(&self.assigned).copied().collect();
-        if !new.is_empty() {
-            let starts = self.starts(&new)?;
-            self.client.incremental_assign(&starts)?;
-            self.assigned.extend(new);
+        drop(wanted);
+        if !gone.is_empty() {
+            match self.give_back(&gone) {
+                Ok(()) => self.assigned.retain(|partition| !gone.contains(partition)),
+                Err(error) => tracing::error!(%error, ?gone, "cannot give reply partitions back"),
+            }
         }
-        Ok(())
+        if !new.is_empty() && self.retry_at <= Instant::now() {
+            match self.take(&new) {
+                Ok(()) => self.assigned.extend(new),
+                Err(error) => {
+                    tracing::warn!(%error, "the broker does not say where to go on reading replies");
+                    self.retry_at = Instant::now() + OFFSETS_RETRY;
+                }
+            }
+        }
+        lock(&self.orders.assigned).clone_from(&self.assigned);
     }
 
-    /// Where to start. Asked for here, because librdkafka, left to do it, gives a partition up when
-    /// the group's coordinator is not there yet, as on a broker that has just started.
-    fn starts(&self, partitions: &BTreeSet<i32>) -> Result<TopicPartitionList, KafkaError> {
-        let stored = self
-            .client
-            .committed_offsets(self.list(partitions)?, ANSWER_WITHIN)?;
-        let mut starts = TopicPartitionList::new();
+    fn give_back(&self, partitions: &BTreeSet<i32>) -> Result<(), KafkaError> {
+        let list = self.list(partitions)?;
+        self.client.incremental_unassign(&list)
+    }
+
+    fn take(&self, partitions: &BTreeSet<i32>) -> Result<(), KafkaError> {
+        let stored = self.list(partitions)?;
+        let stored = self.client.committed_offsets(stored, OFFSETS_WITHIN)?;
+        let mut list = TopicPartitionList::new();
         for partition in stored.elements() {
             partition.error()?;
-            let start = match partition.offset() {
+            let offset = match partition.offset() {
                 stored @ Offset::Offset(_) => stored,
                 _ => Offset::Beginning,
             };
-            starts.add_partition_offset(&self.topic, partition.partition(), start)?;
+            list.add_partition_offset(&self.topic, partition.partition(), offset)?;
         }
-        Ok(starts)
+        self.client.incremental_assign(&list)
     }
 
     fn list(&self, partitions: &BTreeSet<i32>) -> Result<TopicPartitionList, KafkaError> {

@@ -93,22 +93,23 @@ pub(super) struct MigrateArguments {
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct TopicsArguments {
-    #[command(subcommand)]
+    /// What to do with them
+    #[arg(value_enum)]
     pub(super) verb: TopicsVerb,
+    /// How the topics are printed
+    #[arg(long, value_enum, default_value_t = Output::Table)]
+    pub(super) output: Output,
     #[command(flatten)]
     pub(super) kafka: Kafka,
-    /// How the topics are printed
-    #[arg(long, value_enum, default_value_t = Output::Table, global = true)]
-    pub(super) output: Output,
 }
 
-#[derive(Debug, Clone, Copy, Subcommand)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum TopicsVerb {
-    /// Creates what is missing; leaves what exists, and says where it differs
+    /// Creates what is missing; leaves what exists, and says where it differs.
     Create,
-    /// Exits with 4 when a topic is missing or differs from the settings
+    /// Exits with 4 when a topic is missing or differs from the settings.
     Check,
-    /// Shows the topics, wanted and found
+    /// Shows the topics, wanted and found.
     List,
 }
 
@@ -226,6 +227,18 @@ mod tests {
                 .to_string()
                 .contains("both --database-url and --database-url-file")
         );
+    }
+
+    #[test]
+    fn topics_takes_its_flags_on_either_side_of_the_verb() {
+        for words in [["list", "--brokers=a:1"], ["--brokers=a:1", "list"]] {
+            let words = [&["saga", "topics"], &words[..]].concat();
+            let Verb::Topics(topics) = Cli::parse_from(words).verb else {
+                panic!("not topics")
+            };
+            assert_eq!(topics.verb, TopicsVerb::List);
+            assert_eq!(topics.kafka.brokers, "a:1");
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::{Registry, bus};
 pub(super) async fn run(registry: &Registry, arguments: &TopicsArguments) -> Result<(), Failure> {
     let settings = places::bus(&arguments.kafka)?;
     let participants = registry.participants();
-    if let TopicsVerb::Create = arguments.verb {
+    if arguments.verb == TopicsVerb::Create {
         let warnings = topics::ensure(&settings, &participants)
             .await
             .map_err(|error| failure(&settings, &error))?;
@@ -28,7 +28,7 @@ pub(super) async fn run(registry: &Registry, arguments: &TopicsArguments) -> Res
         .iter()
         .filter(|topic| problem(topic).is_some())
         .count();
-    if matches!(arguments.verb, TopicsVerb::Check) && wrong > 0 {
+    if arguments.verb == TopicsVerb::Check && wrong > 0 {
         return Err(Failure::Found(format!(
             "{wrong} of {} topics are not as the settings want them; `topics create` creates what \
              is missing",

@@ -27,7 +27,7 @@ pub struct Common {
         long,
         env = "SAGA_LOG_LEVEL",
         value_name = "FILTER",
-        default_value = "info"
+        default_value = "info,sqlx=warn"
     )]
     #[arg(global = true, help_heading = "Logging")]
     pub log_level: String,
@@ -85,7 +85,7 @@ pub struct Kafka {
     #[arg(default_value = "127.0.0.1:9092")]
     pub brokers: String,
 
-    /// First part of every topic: PREFIX.replies, PREFIX.events, PREFIX.<participant>.commands
+    /// First part of every topic: PREFIX.replies, PREFIX.events, PREFIX.PARTICIPANT.commands
     #[arg(
         long,
         env = "SAGA_TOPIC_PREFIX",

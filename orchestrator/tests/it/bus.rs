@@ -96,9 +96,13 @@ async fn partitions_that_stay_assigned_go_on_where_they_are() {
     assert_eq!(numbers(&reader.next(100)), (100..200).collect());
 
     reader.assign([2, 3]);
+    until("giving back", || {
+        reader.consumer.assigned() == [2, 3].into()
+    });
     reader.assign([1, 2, 3]);
     let again = reader.next(of(&[1]).len());
     assert_eq!(numbers(&again), of(&[1]), "nothing of 1 was stored");
+    until("taking", || reader.consumer.assigned() == [1, 2, 3].into());
     reader.consumer.stop().await;
     assert!(reader.rest().iter().all(|record| record.partition == 1));
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use orchestrator::store::batch::{Batch, DeadLetter, Postponement, StartOutcome};
 use sagas::Outcome;
 
-use crate::database::fresh;
+use crate::database::{fresh, undisturbed};
 use crate::sample::{self, NOON, id};
 
 fn starts(starts: Vec<orchestrator::store::batch::Start>) -> Batch {
@@ -233,7 +233,7 @@ async fn a_dead_letter_that_comes_twice_is_kept_once_and_byte_for_byte() {
 
 #[tokio::test]
 async fn ordinary_steps_are_hot_updates_even_if_all_neighbours_move_in_one_commit() {
-    let mut db = fresh().await;
+    let (_server, mut db) = undisturbed().await;
     let definition = sample::definition(6);
     let mut sagas = Vec::new();
     let mut batch = Batch::default();

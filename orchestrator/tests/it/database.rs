@@ -50,6 +50,23 @@ pub(crate) async fn fresh() -> Database {
     Database { store, side, url }
 }
 
+/// As [`fresh`], on a server of its own where nobody but the test looks at the tables: an ANALYZE
+/// that runs meanwhile keeps dead rows in their place.
+pub(crate) async fn undisturbed() -> (Postgres, Database) {
+    let options = PostgresOptions {
+        fsync: false,
+        settings: vec![("autovacuum".to_owned(), "off".to_owned())],
+        ..PostgresOptions::default()
+    };
+    let start = || Postgres::start(options).unwrap();
+    let server = tokio::task::spawn_blocking(start).await.unwrap();
+    let url = server.url("postgres");
+    let store = connect(&url, SHARDS);
+    store.migrate().await.unwrap();
+    let side = PgConnection::connect(&url).await.unwrap();
+    (server, Database { store, side, url })
+}
+
 impl Database {
     /// Runs a query that gives one number.
     pub(crate) async fn number(&mut self, sql: &'static str) -> i64 {

@@ -1,4 +1,5 @@
-//! The store on a real Postgres and the bus on a real Kafka. One binary: one server of each.
+//! The store on a real Postgres, the bus on a real Kafka, and the program as users start it. One
+//! binary: one server of each.
 
 #![allow(
     clippy::unwrap_used,
@@ -11,6 +12,7 @@ mod commit;
 mod database;
 mod outbox;
 mod overview;
+mod program;
 mod reading;
 mod sample;
 mod schema;

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 
 use crate::audit::Urls;
 use crate::services::ServiceName;
+use crate::stage::KafkaKind;
 
 /// An order business on sagas: four services, an audit of all their books, and a demo.
 #[derive(Debug, Parser)]
@@ -42,7 +43,7 @@ pub(crate) struct SeedArguments {
     /// Which service
     #[arg(value_enum)]
     pub service: ServiceName,
-    /// The service's own database: <postgres://user:password@host:port/database>
+    /// The service's own database: postgres://user:password@host:port/database
     #[arg(
         long,
         env = "SHOP_DATABASE_URL",
@@ -247,15 +248,6 @@ pub struct DemoArguments {
     /// Port of REST and the dashboard on 127.0.0.1; by default 8080, or a free one if it is taken
     #[arg(long, value_name = "PORT")]
     pub port: Option<u16>,
-}
-
-/// Which broker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum KafkaKind {
-    /// A real Kafka.
-    Real,
-    /// The broker that librdkafka has for tests, inside the orchestrator's process.
-    InProcess,
 }
 
 #[cfg(test)]

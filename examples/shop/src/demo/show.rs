@@ -184,20 +184,19 @@ impl Bar {
         let width = Self::WIDTH as usize;
         let open = self.placed - self.ended;
         let (done, all) = (self.ended, self.all);
-        self.put(&format!(
+        put(&format!(
             "\r\x1b[K[{bar:<width$}] {done} of {all} ended, {open} under way"
         ));
     }
 
     fn clear(&self) {
         if self.is_terminal {
-            self.put("\r\x1b[K");
+            put("\r\x1b[K");
         }
     }
+}
 
-    #[expect(clippy::unused_self, reason = "only a bar writes control characters")]
-    fn put(&self, text: &str) {
-        let mut out = std::io::stdout().lock();
-        let _ = write!(out, "{text}").and_then(|()| out.flush());
-    }
+fn put(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = write!(out, "{text}").and_then(|()| out.flush());
 }

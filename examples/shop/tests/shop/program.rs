@@ -97,6 +97,8 @@ fn the_demo_refuses_orders_at_every_place_and_ends_with_books_that_agree() {
         "--rate",
         "50",
     ]);
+    // Not the port that people know: somebody may be using it.
+    demo.args(["--port", &local::port::free().unwrap().to_string()]);
     demo.stdout(file.try_clone().unwrap()).stderr(file);
     let mut demo = Process::spawn(&mut demo).unwrap();
     let status = demo.wait(DEMO_LIMIT).unwrap();

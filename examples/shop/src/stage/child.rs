@@ -1,4 +1,4 @@
-//! A child process of the demo with a log of its own.
+//! A child process with a log of its own.
 //!
 //! Invariant: it is asked to end when it is dropped, and killed when it does not.
 
@@ -19,6 +19,7 @@ const STOP_LIMIT: Duration = Duration::from_secs(10);
 /// How many lines of a log are shown when a child has ended.
 const TAIL_LINES: usize = 15;
 
+#[derive(Debug)]
 pub(super) struct Child {
     name: &'static str,
     process: Process,
@@ -51,6 +52,11 @@ impl Child {
             "{} ended by itself with {status}; its log ends with:\n{tail}",
             self.name
         )
+    }
+
+    /// Its name and process id.
+    pub(super) fn id(&self) -> (&'static str, u32) {
+        (self.name, self.process.pid())
     }
 
     pub(super) fn ask_to_end(&mut self) {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 
 /// A folder of the user, which is kept, or a temporary one, which is not.
+#[derive(Debug)]
 pub(super) struct Folder {
     path: PathBuf,
     _temporary: Option<local::folder::Temporary>,

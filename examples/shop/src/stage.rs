@@ -1,4 +1,4 @@
-//! Servers and children of the demo, from the start to the end.
+//! The whole shop on this machine: servers, orchestrator, services. Demo and benchmark run on it.
 //!
 //! Invariant: servers are started before what uses them, and ended after it. What is left when this
 //! process is killed is ended by the guards of [`local`].
@@ -7,16 +7,16 @@ mod child;
 mod folder;
 
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
+use clap::ValueEnum;
 use local::{Kafka, KafkaOptions, Postgres, PostgresOptions};
 use sqlx::{Connection as _, PgConnection};
 use tokio::sync::Mutex;
 
 use crate::audit::Urls;
-use crate::cli::{DemoArguments, KafkaKind, say};
 use crate::client::Client;
 use crate::services::ServiceName;
 use child::Child;
@@ -37,18 +37,45 @@ const DATABASE: &str = "saga";
 /// The in-process broker does not wake a fetch when a record comes, so fetches must be short.
 const IN_PROCESS_OPTIONS: &str = "fetch.wait.max.ms=5";
 
+/// What to start.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Which broker.
+    pub kafka: KafkaKind,
+    /// Where databases and logs are kept; `None`: gone at the end.
+    pub data: Option<PathBuf>,
+    /// Port of REST; `None`: 8080, or a free one if it is taken.
+    pub port: Option<u16>,
+    /// Gets a line for each thing that takes a while.
+    pub tell: fn(&str),
+}
+
+/// Which broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum KafkaKind {
+    /// A real Kafka.
+    Real,
+    /// The broker that librdkafka has for tests, inside the orchestrator's process.
+    InProcess,
+}
+
 /// Everything that runs. Fields drop in order.
-pub(super) struct Stage {
-    pub(super) client: Client,
-    pub(super) url: String,
-    pub(super) urls: Urls,
+#[derive(Debug)]
+pub struct Stage {
+    /// A client of the orchestrator.
+    pub client: Client,
+    /// The orchestrator's address.
+    pub url: String,
+    /// The five databases.
+    pub urls: Urls,
     services: Mutex<Vec<Child>>,
     orchestrator: Mutex<Child>,
-    _servers: Option<Servers>,
+    servers: Option<Servers>,
     _folder: Folder,
 }
 
 /// The servers that the orchestrator does not have itself.
+#[derive(Debug)]
 struct Servers {
     postgres: Postgres,
     kafka: Kafka,
@@ -62,34 +89,39 @@ struct Addresses {
 
 impl Stage {
     /// Starts everything, and returns when the orchestrator is ready.
-    pub(super) async fn open(arguments: &DemoArguments) -> anyhow::Result<Self> {
-        let folder = Folder::open(arguments.data.as_deref())?;
-        let port = arguments.port.map_or_else(port, Ok)?;
+    ///
+    /// # Errors
+    ///
+    /// When something cannot be started, or ends by itself.
+    pub async fn open(options: &Options) -> anyhow::Result<Self> {
+        let tell = options.tell;
+        let folder = Folder::open(options.data.as_deref())?;
+        let port = options.port.map_or_else(port, Ok)?;
         let url = format!("http://127.0.0.1:{port}");
         let client = Client::new(&url)?;
-        say(format_args!("Logs are in {}", folder.logs().display()));
-        let (servers, addresses, mut orchestrator) = match arguments.kafka {
+        tell(&format!("Logs are in {}", folder.logs().display()));
+        let (servers, addresses, mut orchestrator) = match options.kafka {
             KafkaKind::InProcess => {
-                say("Starting Postgres, the orchestrator and a broker inside its process …");
+                tell("Starting Postgres, the orchestrator and a broker inside its process …");
                 let (addresses, child) = dev(&folder, port).await?;
                 (None, addresses, child)
             }
             KafkaKind::Real => {
-                say("Starting Postgres, Kafka and the orchestrator …");
+                tell("Starting Postgres, Kafka and the orchestrator …");
                 let (servers, addresses) = servers(&folder).await?;
                 let child = serve(&folder, &addresses, port)?;
                 (Some(servers), addresses, child)
             }
         };
-        say("Starting the four services …");
+        tell("Starting the four services …");
         let urls = databases(&addresses).await?;
-        let options = match arguments.kafka {
+        let kafka_options = match options.kafka {
             KafkaKind::InProcess => IN_PROCESS_OPTIONS,
             KafkaKind::Real => "",
         };
         let services = ServiceName::ALL
             .into_iter()
-            .map(|name| service(&folder, name, &urls, &addresses.brokers, options))
+            .map(|name| service(&folder, name, &urls, &addresses.brokers, kafka_options))
             .collect::<anyhow::Result<Vec<_>>>()?;
         ready(&client, &mut orchestrator).await?;
         Ok(Self {
@@ -98,13 +130,13 @@ impl Stage {
             urls,
             services: Mutex::new(services),
             orchestrator: Mutex::new(orchestrator),
-            _servers: servers,
+            servers,
             _folder: folder,
         })
     }
 
     /// Waits for a child that ends by itself, which none should.
-    pub(super) async fn first_end(&self) -> anyhow::Error {
+    pub async fn first_end(&self) -> anyhow::Error {
         loop {
             if let Err(error) = self.orchestrator.lock().await.check() {
                 return error;
@@ -118,8 +150,19 @@ impl Stage {
         }
     }
 
+    /// Every process, by name; Postgres and Kafka with what they start.
+    pub async fn processes(&self) -> Vec<(&'static str, u32)> {
+        let mut processes = vec![self.orchestrator.lock().await.id()];
+        processes.extend(self.services.lock().await.iter().map(Child::id));
+        if let Some(servers) = &self.servers {
+            processes.extend(servers.postgres.pid().map(|pid| ("postgres", pid)));
+            processes.extend(servers.kafka.pid().map(|pid| ("kafka", pid)));
+        }
+        processes
+    }
+
     /// Ends everything in order. Blocks for as long as that takes: some seconds at most.
-    pub(super) fn close(self) {
+    pub fn close(self) {
         let mut services = self.services.into_inner();
         for service in &mut services {
             service.ask_to_end();
