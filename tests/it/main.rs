@@ -13,6 +13,7 @@
 
 mod broker;
 mod events;
+mod foreign;
 mod order;
 mod participants;
 mod process;
