@@ -4,10 +4,12 @@
 //! replicas that read one partition for a moment do no harm.
 
 use std::collections::BTreeSet;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::Lanes;
@@ -21,6 +23,10 @@ use crate::store::replica::Replica;
 
 /// How often a replica says that it lives; a silence of four such beats means that it does not.
 pub(super) const BEAT: Duration = Duration::from_millis(500);
+
+/// A database that is silent for so long is away, as far as clients can tell; it is also when the
+/// others take this replica for dead. Long before the statement itself is given up.
+const SILENCE: Duration = Duration::from_secs(2);
 
 /// What this replica serves at the moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -55,7 +61,16 @@ impl Membership {
 
     async fn beat(&self) {
         let sent = Instant::now();
-        match self.store.heartbeat(&self.own).await {
+        let mut answer = pin!(self.store.heartbeat(&self.own));
+        // Only the waiting ends early: a statement that was begun is never cancelled.
+        let answer = match timeout(SILENCE, &mut answer).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                self.tell_trouble(Some(format!("no answer within {SILENCE:?}")));
+                answer.await
+            }
+        };
+        match answer {
             Ok((seen, database_time)) => {
                 self.clock.observe(database_time, sent);
                 let alive: Vec<Uuid> = seen.iter().map(|replica| replica.id).collect();

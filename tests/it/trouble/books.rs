@@ -49,6 +49,17 @@ pub(super) async fn confirmed(world: &World) -> i64 {
     count.fetch_one(&mut connect(world).await).await.unwrap()
 }
 
+/// Commands that were sent again because something was due: all of them, and the most of one saga.
+pub(super) async fn sent_again(world: &World) -> (i64, i64) {
+    let counts = "SELECT coalesce(sum(wakes), 0)::bigint AS total, coalesce(max(wakes), 0) AS most
+                  FROM (SELECT count(*) AS wakes FROM saga_history
+                        WHERE entry::json ->> 'event' = 'wake' GROUP BY saga_id) AS sagas";
+    let mut connection = connect(world).await;
+    let row = sqlx::query(counts).fetch_one(&mut connection).await;
+    let row = row.unwrap();
+    (row.get("total"), row.get("most"))
+}
+
 /// Database time now, for [`stillness_after`].
 pub(super) async fn now(world: &World) -> String {
     let now = sqlx::query_scalar("SELECT clock_timestamp()::text");

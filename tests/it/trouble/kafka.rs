@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::books::{open_and_ended, settle};
+use super::books::{open_and_ended, sent_again, settle};
 use super::outage::{OUTAGE, Watched, assert_come_back_later, noticed, order_once};
 use super::shoppers::{Placed, Shoppers, place};
 use super::{alone, blocking};
@@ -12,6 +12,9 @@ use crate::world::World;
 
 /// Refused at once where the outage is known.
 const REFUSED_WITHIN: Duration = Duration::from_secs(8);
+/// Participants that are silent for 10 s are asked again, and until their group has them back that
+/// may be twice. What waits for the broker is not sent again meanwhile.
+const SENT_AGAIN_MAX: i64 = 3;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn kafka_stops_and_is_killed_and_every_order_ends_as_promised() {
@@ -31,6 +34,9 @@ async fn kafka_stops_and_is_killed_and_every_order_ends_as_promised() {
         .await,
     );
     settle(&world, &placed).await;
+    let (total, most) = sent_again(&world).await;
+    println!("{total} commands were sent again, at most {most} of one saga");
+    assert!(most <= SENT_AGAIN_MAX, "{most} of one saga");
 }
 
 /// Takes Kafka away from customers at work; gives what they have placed when it is back.

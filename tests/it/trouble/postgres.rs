@@ -3,7 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::books::settle;
+use local::process::{Signal, descendants, signal};
+
+use super::books::{open_and_ended, settle};
 use super::outage::{OUTAGE, Watched, assert_come_back_later, noticed, order_once};
 use super::shoppers::{Shoppers, place};
 use super::{alone, blocking};
@@ -16,13 +18,13 @@ use crate::world::World;
 const REFUSED_WITHIN: Duration = Duration::from_secs(8);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn postgres_stops_for_ten_seconds_and_every_order_ends_as_promised() {
+async fn postgres_stops_freezes_and_is_killed_and_every_order_ends_as_promised() {
     let _alone = alone().await;
     let mut world = World::on(Servers::own().await).await;
     let before = place(world.url(), 20, 4).await;
     let shoppers = Shoppers::open(&[world.url()], 0..20);
     until("orders run", Duration::from_secs(60), async || {
-        let (_, ended) = super::books::open_and_ended(&world).await;
+        let (_, ended) = open_and_ended(&world).await;
         if ended > 60 { Ok(()) } else { Err(ended) }
     })
     .await;
@@ -38,29 +40,63 @@ async fn postgres_stops_for_ten_seconds_and_every_order_ends_as_promised() {
     // The rest of the outage: its length is what is tested.
     tokio::time::sleep(OUTAGE.saturating_sub(stopped.elapsed())).await;
     watched.assert_idle();
-
     let refused = shoppers.refusals.count();
-    assert!(refused > 0, "the outage was not noticed by any customer");
+    assert!(refused > 0, "no customer noticed the outage");
+    back_again(&world, "stopped").await;
+
+    // A server that takes everything and answers nothing.
+    orders_end_again(&world).await;
+    signal_all(&world, Signal::Stop);
+    noticed(&world, "postgres", "kafka").await;
+    assert_come_back_later(order_once(&world, 1_000, REFUSED_WITHIN).await).await;
+    signal_all(&world, Signal::Continue);
+    back_again(&world, "frozen").await;
+
+    // Commits are under way; a kill leaves the outcome of some of them unknown.
+    orders_end_again(&world).await;
+    let servers = world.servers.clone();
+    blocking(move || servers.postgres().kill().unwrap()).await;
+    noticed(&world, "postgres", "kafka").await;
+    back_again(&world, "killed").await;
+    let mut placed = before;
+    placed.extend(shoppers.close().await);
+    settle(&world, &placed).await;
+}
+
+/// Starts Postgres if it does not run, and waits until the world goes on.
+async fn back_again(world: &World, how: &str) {
     let servers = world.servers.clone();
     blocking(move || servers.postgres().start_again().unwrap()).await;
     let back = Instant::now();
     world.ready(0).await;
-    println!("ready {:?} after Postgres was back", back.elapsed());
-    let first = place(world.url(), 1, 1).await;
+    println!("ready {:?} after Postgres, {how}, was back", back.elapsed());
+    orders_end_again(world).await;
     println!(
-        "an order is taken {:?} after Postgres was back",
+        "40 orders ended {:?} after Postgres, {how}, was back",
         back.elapsed()
     );
-    let mut placed = [before, first, shoppers.close().await].concat();
-    println!(
-        "customers are served {:?} after Postgres was back",
-        back.elapsed()
-    );
-    placed.sort_by_key(|one| one.order);
-    settle(&world, &placed).await;
-    println!(
-        "all {} orders ended {:?} after Postgres was back",
-        placed.len(),
-        back.elapsed()
-    );
+}
+
+async fn orders_end_again(world: &World) {
+    let (_, before) = open_and_ended(world).await;
+    until("orders end again", Duration::from_secs(60), async || {
+        let (_, ended) = open_and_ended(world).await;
+        if ended >= before + 40 {
+            Ok(())
+        } else {
+            Err(ended)
+        }
+    })
+    .await;
+}
+
+/// To the server and all its backends.
+fn signal_all(world: &World, what: Signal) {
+    let server = world.servers.postgres().pid().expect("it runs");
+    // The server first: frozen, it starts no further backend.
+    signal(server, what).unwrap();
+    for backend in descendants(server).unwrap() {
+        // It may have ended just now.
+        let _ = signal(backend, what);
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! Several events of one saga that wait together become several transitions in one row write.
 
-use sagas::machine::{Announcement, Entry, Refusal, Send, Transition};
+use sagas::machine::{Announcement, CONFIRM_WITHIN, Entry, Progress, Refusal, Send, Transition};
 use sagas::{Json, Saga, SagaId, Status, Timestamp, transition};
 
 use super::cache::Cached;
@@ -251,6 +251,14 @@ impl Lane {
         let publication = member.cached.publication;
         let published =
             publication.is_some_and(|last| self.publications.are_acknowledged_up_to(last));
+        if matches!(job, Job::Wake)
+            && publication.is_some()
+            && !published
+            && let Some(wake_at) = next_look(&member.cached.saga, now)
+        {
+            let wake_at = Some(wake_at);
+            return Step::Refused(Refusal::NothingDue { wake_at });
+        }
         match member.apply(job, published, now, self) {
             Ok(()) => Step::Moved,
             Err(refusal @ Refusal::NothingDue { .. }) => Step::Refused(refusal),
@@ -311,6 +319,18 @@ impl Lane {
             }
         }
     }
+}
+
+/// When to look again at a saga whose commands this lane has handed over and the broker has not
+/// acknowledged; `None` when it is due for another reason.
+///
+/// They wait in this process, where nothing expires: sent again, each would only wait there once
+/// more, and participants would get all of them when the broker is back. Soon, because the next one
+/// to look may be another process, after this one has died with what waits.
+fn next_look(saga: &Saga, now: Timestamp) -> Option<Timestamp> {
+    let flights = saga.moving.steps.iter().filter_map(Progress::flight);
+    let due_at = flights.map(|flight| flight.due_at).min()?;
+    (due_at > now).then(|| due_at.min(now + CONFIRM_WITHIN))
 }
 
 /// What to tell whoever waits for `job`, once its commit holds.

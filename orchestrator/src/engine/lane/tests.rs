@@ -596,7 +596,7 @@ fn a_reply_from_the_future_decides_nothing() {
 }
 
 #[test]
-fn a_wake_sends_again_only_what_the_broker_has_not_acknowledged() {
+fn what_waits_for_the_broker_is_sent_again_only_when_it_was_given_up() {
     let mut bench = Bench::new();
     let id = bench.submit("a");
     bench.commit();
@@ -604,25 +604,54 @@ fn a_wake_sends_again_only_what_the_broker_has_not_acknowledged() {
     bench.outputs.clear();
     bench.now = bench.now + Duration::from_secs(3);
     bench.take(Input::Due(id));
+    let batch = bench.commit();
+    assert!(batch.updates.is_empty());
+    let wake_at = batch.postponements[0].wake_at;
+    assert_eq!(wake_at, Some(bench.now + Duration::from_secs(2)));
+    assert!(bench.published().is_empty(), "it waits there already");
+    bench.take(Input::Published {
+        publication: first,
+        is_acknowledged: false,
+    });
+    bench.now = bench.now + Duration::from_secs(2);
+    bench.take(Input::Due(id));
     assert_eq!(bench.commit().updates.len(), 1);
-    assert_eq!(
-        bench.published(),
-        ["first"],
-        "nobody knows whether it was published"
-    );
-    for publication in [first, bench.publication()] {
-        bench.take(Input::Published {
-            publication,
-            is_acknowledged: true,
-        });
-    }
+    assert_eq!(bench.published(), ["first"]);
+}
+
+#[test]
+fn silence_makes_a_new_attempt_although_the_broker_has_acknowledged_nothing() {
+    let mut bench = Bench::new();
+    let id = bench.submit("a");
+    bench.commit();
     bench.outputs.clear();
+    bench.now = bench.now + Duration::from_secs(11);
+    bench.take(Input::Due(id));
+    assert_eq!(bench.commit().updates.len(), 1);
+    assert_eq!(bench.published(), ["first"]);
+}
+
+#[test]
+fn a_wake_leaves_alone_what_the_broker_has_acknowledged() {
+    let mut bench = Bench::new();
+    let (id, _) = bench.started("a");
     bench.now = bench.now + Duration::from_secs(3);
     bench.take(Input::Due(id));
     let batch = bench.commit();
     assert!(batch.updates.is_empty());
     assert_eq!(batch.postponements.len(), 1);
     assert!(bench.published().is_empty());
+}
+
+#[test]
+fn a_wake_sends_again_what_another_process_may_have_kept() {
+    let mut bench = Bench::new();
+    let (id, state) = Bench::new().started("a");
+    bench.now = bench.now + Duration::from_secs(3);
+    bench.take(Input::Due(id));
+    bench.load(id, state);
+    assert_eq!(bench.commit().updates.len(), 1);
+    assert_eq!(bench.published(), ["first"]);
 }
 
 #[test]
