@@ -101,12 +101,12 @@ fn names_that_do_not_fit_into_a_topic_are_refused() {
     let expected = format!(
         r#"the definition "" has 7 problems:
   - the definition name "" cannot be used: a name has at least one character; choose another name
-  - the step name "-dry-run" cannot be used: a name starts with a letter or a digit; choose another name
-  - the step name "{long}" cannot be used: a name has at most 64 characters, this one has 65; choose another name
-  - the step name "mis.named" cannot be used: a name has lowercase letters, digits and hyphens only, not '.'; choose another name
-  - the participant "In Stock" cannot be used: a name has lowercase letters, digits and hyphens only, not 'I'; choose another name
-  - the command "re serve" cannot be used: a name has lowercase letters, digits and hyphens only, not ' '; choose another name
-  - the command "re serve" cannot be used: a name has lowercase letters, digits and hyphens only, not ' '; choose another name"#
+  - the step name "-dry-run" cannot be used: a name starts with a lowercase letter or a digit; choose another name
+  - the step name "{long}" cannot be used: a name has at most 64 characters, not 65; choose another name
+  - the step name "mis.named" cannot be used: a name has only lowercase letters a to z, digits and hyphens, not '.'; choose another name
+  - the participant "In Stock" cannot be used: a name has only lowercase letters a to z, digits and hyphens, not 'I'; choose another name
+  - the command "re serve" cannot be used: a name has only lowercase letters a to z, digits and hyphens, not ' '; choose another name
+  - the command "re serve" cannot be used: a name has only lowercase letters a to z, digits and hyphens, not ' '; choose another name"#
     );
     assert_eq!(problems, expected);
 }
@@ -276,7 +276,7 @@ fn all_problems_are_reported_at_once() {
     let problems = saga.build().expect_err("nearly everything is wrong");
     assert_eq!(problems.definition, "Place Order");
     let expected = r#"the definition "Place Order" has 6 problems:
-  - the definition name "Place Order" cannot be used: a name has lowercase letters, digits and hyphens only, not 'P'; choose another name
+  - the definition name "Place Order" cannot be used: a name has only lowercase letters a to z, digits and hyphens, not 'P'; choose another name
   - the version is 0; versions start at 1
   - step "capture-payment" is there 2 times; give each step a name of its own
   - step "capture-payment" is a second pivot beside "capture-payment"; a saga has one point of no return: make one of them compensatable or retriable

@@ -10,7 +10,8 @@ use rdkafka::producer::{FutureProducer, FutureRecord, Producer as _};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use sagas::wire::{ReplyMessage, topics};
 
-use crate::world::World;
+use crate::wait::until;
+use crate::world::{SOON, World};
 
 /// How long the broker may take to answer.
 const WITHIN: Duration = Duration::from_secs(30);
@@ -88,7 +89,7 @@ impl Broker {
     }
 
     /// A reader of every partition of `topic` from its first record on.
-    pub(crate) fn reader(&self, topic: &str) -> BaseConsumer {
+    fn reader(&self, topic: &str) -> BaseConsumer {
         let mut config = self.client.clone();
         let reader: BaseConsumer = config.set("group.id", "nobody").create().unwrap();
         let mut list = TopicPartitionList::new();
@@ -100,13 +101,18 @@ impl Broker {
         reader
     }
 
-    pub(crate) fn partitions(&self, topic: &str) -> Vec<i32> {
+    fn partitions(&self, topic: &str) -> Vec<i32> {
         let client = self.producer.client();
         let metadata = client.fetch_metadata(Some(topic), WITHIN).unwrap();
         let partitions = metadata.topics()[0].partitions().iter();
         partitions
             .map(rdkafka::metadata::MetadataPartition::id)
             .collect()
+    }
+
+    /// A reader of a participant's commands.
+    pub(crate) fn commands(&self, participant: &str) -> BaseConsumer {
+        tokio::task::block_in_place(|| self.reader(&topics::commands(&self.prefix, participant)))
     }
 
     /// The partitions of the reply topic.
@@ -170,8 +176,24 @@ impl Broker {
         })
     }
 
+    /// Waits until the orchestrator would not read these records, offsets by partition, again after
+    /// a restart: it is done with them.
+    pub(crate) async fn finished(&self, last: &BTreeMap<i32, i64>) {
+        for (partition, offset) in last {
+            until("the offset is stored", SOON, async || {
+                match self.stored_offset(*partition) {
+                    Some(stored) if stored > *offset => Ok(()),
+                    stored => Err(format!(
+                        "partition {partition}: {stored:?}, not over {offset}"
+                    )),
+                }
+            })
+            .await;
+        }
+    }
+
     /// Where the orchestrator would go on after a restart.
-    pub(crate) fn stored_offset(&self, partition: i32) -> Option<i64> {
+    fn stored_offset(&self, partition: i32) -> Option<i64> {
         tokio::task::block_in_place(|| {
             let group = format!("{}.orchestrator", self.prefix);
             let mut config = self.client.clone();

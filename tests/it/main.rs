@@ -2,9 +2,16 @@
 //!
 //! One binary: the servers start once, when the first test needs them.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on panics, and says where"
+)]
+
 mod broker;
 mod events;
+mod foreign;
 mod order;
+mod participants;
 mod process;
 mod replies;
 mod rest;

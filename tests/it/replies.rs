@@ -11,8 +11,7 @@ use shop::workload::Workload;
 use uuid::Uuid;
 
 use crate::broker::{Broker, Record};
-use crate::wait::until;
-use crate::world::{SOON, World};
+use crate::world::{SOON, World, told_by_replies};
 
 /// A reply that is right in form.
 fn reply(
@@ -146,28 +145,6 @@ async fn dead_letters(world: &World) -> BTreeMap<(i64, i64), Value> {
     }
 }
 
-/// The history without its wakes: on a slow machine, silence may be acted upon meanwhile.
-fn told_by_replies(saga: &Value) -> Vec<Value> {
-    let history = saga["history"].as_array().unwrap().iter();
-    let told = history.filter(|line| line["event"] != "wake");
-    told.map(|line| line["text"].clone()).collect()
-}
-
-/// Waits until the orchestrator would not read these records again after a restart.
-async fn finished(broker: &Broker, last: &BTreeMap<i32, i64>) {
-    for (partition, offset) in last {
-        until("the offset is stored", SOON, async || {
-            match broker.stored_offset(*partition) {
-                Some(stored) if stored > *offset => Ok(()),
-                stored => Err(format!(
-                    "partition {partition}: {stored:?}, not over {offset}"
-                )),
-            }
-        })
-        .await;
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn what_nobody_can_use_becomes_a_dead_letter_and_its_partition_goes_on() {
     let mut world = World::without(ServiceName::Shipping).await;
@@ -189,7 +166,7 @@ async fn what_nobody_can_use_becomes_a_dead_letter_and_its_partition_goes_on() {
             last.insert(partition, offset);
         }
     }
-    finished(&broker, &last).await;
+    broker.finished(&last).await;
     let letters = dead_letters(&world).await;
     let places = |found: &mut dyn Iterator<Item = (i64, i64)>| found.collect::<Vec<_>>();
     assert_eq!(
@@ -268,7 +245,7 @@ async fn replies_that_come_again_or_too_late_change_nothing() {
             last.insert(partition, broker.write_reply(&record).await);
         }
     }
-    finished(&broker, &last).await;
+    broker.finished(&last).await;
     let after = world.saga(saga).await;
     assert_eq!(told_by_replies(&after), told_by_replies(&before));
     assert_eq!(after["reason"], Value::Null);

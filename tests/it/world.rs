@@ -4,6 +4,7 @@
 //! side by side on shared servers do not meet.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use shop::place_order::PlaceOrder;
 use shop::services::ServiceName;
 use uuid::Uuid;
 
-use crate::process::{Program, binary};
+use crate::process::{Program, binary, tail};
 use crate::servers::Servers;
 use crate::wait::until;
 
@@ -102,11 +103,8 @@ impl World {
         command.args(["--listen", &format!("127.0.0.1:{port}")]);
         command.env("SAGA_DATABASE_URL", &self.urls.orchestrator);
         command.env("SAGA_LOG_LEVEL", "info,orchestrator=debug");
+        let log = self.log(&format!("orchestrator-{number}"));
         adjust(&mut command);
-        let log = self
-            .folder
-            .path()
-            .join(format!("orchestrator-{number}.log"));
         let program = Program::start(command, log);
         let url = format!("http://127.0.0.1:{port}");
         self.orchestrators.push((program, url));
@@ -133,9 +131,14 @@ impl World {
         command.args(["--brokers", &self.servers.brokers()]);
         command.args(["--topic-prefix", self.servers.prefix()]);
         command.env("SHOP_DATABASE_URL", self.database_of(name));
-        let log = self.folder.path().join(format!("{}.log", name.as_str()));
+        let log = self.log(name.as_str());
         self.services
             .insert(name.as_str(), Program::start(command, log));
+    }
+
+    /// A file for the output of a program that a test starts itself.
+    pub(crate) fn log(&self, name: &str) -> PathBuf {
+        self.folder.path().join(format!("{name}.log"))
     }
 
     pub(crate) fn database_of(&self, name: ServiceName) -> &str {
@@ -243,6 +246,27 @@ impl World {
         )
         .await
     }
+}
+
+/// A test that fails shows what its programs said last.
+impl Drop for World {
+    #[expect(clippy::print_stderr, reason = "a test's output, shown when it fails")]
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        let files = std::fs::read_dir(self.folder.path()).into_iter().flatten();
+        for path in files.flatten().map(|file| file.path()) {
+            eprintln!("{}:\n{}\n", path.display(), tail(&path, 15));
+        }
+    }
+}
+
+/// The history without its wakes: on a slow machine, silence may be acted upon meanwhile.
+pub(crate) fn told_by_replies(saga: &Value) -> Vec<Value> {
+    let history = saga["history"].as_array().unwrap().iter();
+    let told = history.filter(|line| line["event"] != "wake");
+    told.map(|line| line["text"].clone()).collect()
 }
 
 fn id_in(text: &str) -> Uuid {

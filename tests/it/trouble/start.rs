@@ -75,7 +75,8 @@ fn a_malformed_configuration_ends_with_two_and_names_the_option() {
     let file = folder.path().join("saga.toml");
     std::fs::write(&file, "shrads = 64\n").unwrap();
     let file = file.to_str().unwrap();
-    let cases: [(&[&str], &[(&str, &str)], &str); 7] = [
+    type Case<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], &'a str);
+    let cases: [Case<'_>; 7] = [
         (&["--lanes", "0"], &[], "--lanes"),
         (&["--listen", "here"], &[], "--listen"),
         (&["--topic-prefix", "a b"], &[], "--topic-prefix"),
