@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn an_account_is_read_from_its_line() {
-        let accounts = "root:x:0:0::/root:/bin/sh\nbroken\npostgres:x:101:104:,,,:/var:/bin/sh\n";
+        let accounts = "root:x:0:0::/:/bin/sh\nbroken\npostgres:x:101:104:,,,:/var:/bin/sh\n";
         assert_eq!(find(accounts, "postgres"), Some(postgres()));
         assert_eq!(find(accounts, "nobody"), None);
     }

@@ -1,71 +1,136 @@
-//! Kafka.
-#![allow(
-    missing_docs,
-    clippy::todo,
-    clippy::unused_async,
-    unused,
-    reason = "temporary"
-)]
-use sagas::{Json, SagaId};
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+//! Kafka: topics, a producer, and the consumer of replies.
+//!
+//! ```text
+//!   topics          made and checked once, before anything else
+//!   Producer        batches of records ──► broker ──► `done`, once per batch
+//!   ReplyConsumer   reply partitions that it is told to read ──► `sink`, on a thread of its own
+//! ```
+//!
+//! Invariant: nothing is given up silently. Every batch ends in one call of `done`, and a reply's
+//! offset is stored only when the caller says so. What is published may be published twice, and what
+//! is read may be read twice; others make that harmless.
+//!
+//! It knows no saga and no database, and decides nothing about a message.
+
+use std::collections::BTreeMap;
 use std::time::Duration;
-#[derive(Debug, Clone)]
+
+use rdkafka::ClientConfig;
+use rdkafka::error::KafkaError;
+
+mod consumer;
+mod context;
+mod producer;
+pub mod topics;
+mod watch;
+
+pub use consumer::{ReplyConsumer, ReplyRecord};
+pub use producer::{OutgoingRecord, Producer};
+
+/// Records up to this size are sent, and accepted by topics that are made here. A command may carry
+/// a whole REST body (1 MiB by default) and replies beside it.
+const RECORD_BYTES_MAX: u32 = 8 << 20;
+
+/// How to reach the broker, and what its topics are like.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
+    /// `host:port`, several separated by commas.
     pub brokers: String,
+    /// The first part of all topic names.
     pub prefix: String,
+    /// Partitions of the reply topic: the most replicas that can share the work.
     pub reply_partitions: i32,
+    /// Partitions of each command topic: the most instances of a participant that can share it.
+    pub command_partitions: i32,
+    /// Partitions of the topic of lifecycle events.
+    pub event_partitions: i32,
+    /// Copies of each partition of a new topic; -1 leaves it to the broker.
+    pub replication: i32,
+    /// How long replies are kept.
+    pub reply_retention: Duration,
+    /// How long commands are kept; inboxes must be kept longer.
+    pub command_retention: Duration,
+    /// How long lifecycle events are kept.
+    pub event_retention: Duration,
+    /// Further properties of librdkafka, which win over ours: TLS and passwords, for example.
+    pub extra: BTreeMap<String, String>,
 }
+
+/// A broker on this machine, a prefix `saga`, a week of everything.
+impl Default for Settings {
+    fn default() -> Self {
+        const WEEK: Duration = Duration::from_secs(7 * 24 * 3_600);
+        Self {
+            brokers: "127.0.0.1:9092".to_owned(),
+            prefix: "saga".to_owned(),
+            reply_partitions: 16,
+            command_partitions: 12,
+            event_partitions: 12,
+            replication: -1,
+            reply_retention: WEEK,
+            command_retention: WEEK,
+            event_retention: WEEK,
+            extra: BTreeMap::new(),
+        }
+    }
+}
+
+impl Settings {
+    /// What all clients have in common.
+    fn client(&self, ours: &[(&str, &str)]) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", &self.brokers)
+            .set("client.id", "saga-orchestrator")
+            // The defaults let a broker that is back wait for 10 s, and a dead one for a minute.
+            .set("reconnect.backoff.max.ms", "1000")
+            .set("socket.timeout.ms", "10000")
+            .set("socket.keepalive.enable", "true");
+        for (name, value) in ours {
+            config.set(*name, *value);
+        }
+        for (name, value) in &self.extra {
+            config.set(name, value);
+        }
+        config
+    }
+}
+
+/// What can go wrong between the service and the broker.
 #[derive(Debug, thiserror::Error)]
-#[error("bus")]
-pub struct Error;
-#[derive(Debug)]
-pub struct OutgoingRecord {
-    pub topic: Arc<str>,
-    pub key: SagaId,
-    pub headers: Vec<(&'static str, String)>,
-    pub payload: Json,
-}
-#[derive(Debug)]
-pub struct ReplyRecord {
-    pub cluster: String,
-    pub topic: String,
-    pub partition: i32,
-    pub offset: i64,
-    pub key: Option<Vec<u8>>,
-    pub headers: Vec<(String, Vec<u8>)>,
-    pub payload: Option<Vec<u8>>,
-}
-#[derive(Debug, Clone)]
-pub struct Producer;
-impl Producer {
-    pub fn new(_: &Settings) -> Result<Self, Error> {
-        todo!()
-    }
-    pub fn publish(
-        &self,
-        _: Vec<OutgoingRecord>,
-        _: impl FnOnce(Result<(), Error>) + Send + 'static,
-    ) {
-        todo!()
-    }
-    pub fn health(&self) -> Result<(), String> {
-        todo!()
-    }
-    pub async fn flush(&self, _: Duration) {
-        todo!()
-    }
-}
-#[derive(Debug)]
-pub struct ReplyConsumer;
-impl ReplyConsumer {
-    pub fn start(
-        _: &Settings,
-        _: impl Fn(ReplyRecord) -> bool + Send + 'static,
-    ) -> Result<Self, Error> {
-        todo!()
-    }
-    pub fn assign(&self, _: &BTreeSet<i32>) {}
-    pub fn commit(&self, _: &[(i32, i64)]) {}
-    pub async fn stop(&self) {}
+pub enum Error {
+    /// librdkafka refuses a setting.
+    #[error("the settings of the Kafka client are refused")]
+    Settings(#[source] KafkaError),
+    /// The broker does not answer.
+    #[error("the Kafka broker at {brokers} does not answer")]
+    Unreachable {
+        /// Where it was looked for.
+        brokers: String,
+        /// Why.
+        source: KafkaError,
+    },
+    /// The broker does not create a topic.
+    #[error("the topic {topic} does not exist and cannot be created: {reason}")]
+    CannotCreate {
+        /// Its name.
+        topic: String,
+        /// What the broker says.
+        reason: String,
+    },
+    /// The broker refuses a record for good, or lost its place among the others.
+    #[error("a record was not accepted")]
+    NotAccepted(#[source] KafkaError),
+    /// Too much waits for the broker already; the caller has to try again later.
+    #[error("{bytes} bytes wait for the broker already")]
+    Overloaded {
+        /// How much.
+        bytes: usize,
+    },
+    /// The producer was dropped before the broker had the record.
+    #[error("the producer has stopped")]
+    Stopped,
+    /// The operating system gives no thread.
+    #[error("cannot start a thread")]
+    Thread(#[source] std::io::Error),
 }

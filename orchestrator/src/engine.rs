@@ -11,8 +11,9 @@
 
 mod incoming;
 pub mod lane;
+mod meter;
 mod outgoing;
-mod rendezvous;
+pub(crate) mod rendezvous;
 mod replicas;
 mod rounds;
 mod scan;
@@ -33,6 +34,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
+pub use meter::CommitFigures;
 pub use submission::Submission;
 
 use crate::bus::{self, Producer, ReplyConsumer};
@@ -180,6 +182,7 @@ impl Engine {
             clock,
             topics: Arc::new(Topics::new(&settings.bus.prefix, &registry.participants())),
             waiters: Arc::default(),
+            meter: Arc::default(),
         };
         let shells = inboxes.into_iter().map(|inbox| {
             let bounds = settings.bounds();
@@ -257,6 +260,12 @@ impl Engine {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.shared.parts.clock.now()
+    }
+
+    /// What the last commits of this replica were like.
+    #[must_use]
+    pub fn commit_figures(&self) -> CommitFigures {
+        self.shared.parts.meter.figures()
     }
 
     /// How Postgres and Kafka are, as far as this replica can tell.

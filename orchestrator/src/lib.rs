@@ -1,9 +1,15 @@
 //! The saga orchestrator: stores sagas in Postgres, drives participants through Kafka, answers REST.
 
+pub mod api;
 pub mod bus;
+pub mod cli;
 pub mod clock;
+pub mod config;
+mod dev;
 pub mod engine;
+pub mod logging;
 pub mod registry;
 pub mod store;
 
+pub use cli::main;
 pub use registry::Registry;

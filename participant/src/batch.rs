@@ -1,7 +1,13 @@
 //! One batch of commands in one transaction: barrier, handlers, stored answers, COMMIT.
 //!
-//! A handler that errs must take back only its own effects. The batch is first run without
-//! savepoints; where a handler errs it is rolled back and run again with one per handler.
+//! A handler that errs takes back only its own effects: each runs behind a savepoint, one round
+//! trip more. The alternative, no savepoints and a second run of the batch with them where a handler
+//! errs, was measured: with one-statement handlers and 500 commands in a batch it does 9 800
+//! commands/s instead of 7 500 where nothing is refused, but 5 000 instead of 6 200 where one in a
+//! hundred is, and 3 800 instead of 6 300 where one in ten is (100 in a batch: 6 100 for 5 000,
+//! 3 600 for 4 600, 2 600 for 3 800; Postgres 15, fsync on, 2 shared cores, unoptimized build). And
+//! it runs good handlers twice. A batch handler has one savepoint for all its commands: that is the
+//! way to volume.
 //!
 //! Invariant: answers leave this module only after their transaction is committed, and the rows'
 //! UPDATE is its last statement, so a transaction that a handler left aborted ends in an error
@@ -40,15 +46,6 @@ impl Job {
     }
 }
 
-/// How handlers of one transaction are kept apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mode {
-    /// Not at all; the first error ends the attempt.
-    Together,
-    /// By a savepoint each.
-    Apart,
-}
-
 /// Why an attempt came to nothing. It left no trace.
 #[derive(Debug)]
 pub(crate) enum GaveUp {
@@ -58,8 +55,6 @@ pub(crate) enum GaveUp {
     Fault(sqlx::Error),
     /// As before, but worth trying again as it is when alone.
     Conflict(sqlx::Error),
-    /// A handler erred beside others: run it again, apart.
-    Neighbour,
     /// A purge came in between: begin again.
     Purged,
 }
@@ -79,6 +74,10 @@ pub(crate) trait Handlers: Send + Sync {
     fn of(&self, message: &CommandMessage<'_>) -> Option<&dyn Erased>;
 }
 
+/// Whatever the default isolation is: the inbox relies on a new snapshot per statement. The savepoint
+/// spares the first handler a round trip.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SAVEPOINT handler";
+const BACK_TO_SAVEPOINT: &str = "ROLLBACK TO SAVEPOINT handler";
 /// Both in one round trip. The first fails where a handler swallowed an error and left the
 /// transaction aborted.
 const NEXT_SAVEPOINT: &str = "RELEASE SAVEPOINT handler; SAVEPOINT handler";
@@ -91,14 +90,12 @@ pub(crate) async fn attempt(
     database: &PgPool,
     handlers: &dyn Handlers,
     jobs: &[&Job],
-    mode: Mode,
     now: Timestamp,
 ) -> Result<Vec<Answer>, GaveUp> {
-    let mut tx = database.begin().await?;
+    let mut tx = database.begin_with(BEGIN).await?;
     let attempt = Attempt {
         handlers,
         jobs,
-        mode,
         now,
     };
     match attempt.settle(&mut tx).await {
@@ -118,7 +115,6 @@ pub(crate) async fn attempt(
 struct Attempt<'a> {
     handlers: &'a dyn Handlers,
     jobs: &'a [&'a Job],
-    mode: Mode,
     now: Timestamp,
 }
 
@@ -143,13 +139,8 @@ impl Attempt<'_> {
                 }
             });
         }
-        if self.mode == Mode::Apart && !to_run.is_empty() {
-            sqlx::raw_sql("SAVEPOINT handler")
-                .execute(&mut **tx)
-                .await?;
-        }
         for run in self.runs(&to_run) {
-            let results = self.run(tx, &run).await?;
+            let results = self.run_all(tx, &run).await?;
             for (place, result) in run.into_iter().zip(results) {
                 let row = taken.rows[place].clone();
                 settled[place] = Some(stored(&self.jobs[place].message, row, result));
@@ -180,12 +171,10 @@ impl Attempt<'_> {
     fn runs(&self, to_run: &[usize]) -> Vec<Vec<usize>> {
         let mut runs: Vec<Vec<usize>> = Vec::new();
         for &place in to_run {
-            let together = self.mode == Mode::Together && self.handler(place).takes_many();
+            let takes_many = self.handler(place).takes_many();
             let command = &self.jobs[place].message.command;
-            let joins = runs
-                .iter_mut()
-                .find(|run| together && self.jobs[run[0]].message.command == *command);
-            match joins {
+            let same = |run: &&mut Vec<usize>| self.jobs[run[0]].message.command == *command;
+            match runs.iter_mut().find(same).filter(|_| takes_many) {
                 Some(run) => run.push(place),
                 None => runs.push(vec![place]),
             }
@@ -193,47 +182,82 @@ impl Attempt<'_> {
         runs
     }
 
-    /// Runs one handler. Per command: the reply, or why not.
-    async fn run(
+    /// Runs one handler; one by one where it erred on many. Per command: the reply, or why not.
+    async fn run_all(
         &self,
         tx: &mut Tx,
         run: &[usize],
     ) -> Result<Vec<Result<String, NotDone>>, GaveUp> {
-        if self.mode == Mode::Apart {
-            sqlx::raw_sql(NEXT_SAVEPOINT).execute(&mut **tx).await?;
+        let error = match self.run(tx, run).await? {
+            Ok(results) => return Ok(results),
+            Err(error) => error,
+        };
+        if run.len() == 1 {
+            return Ok(vec![Err(self.not_done(error, run[0]))]);
         }
-        let messages: Vec<_> = run.iter().map(|place| &self.jobs[*place].message).collect();
-        let called = call(self.handler(run[0]), tx, &messages).await;
-        let error = match called {
-            Ok(Ok(results)) => {
-                let refused = |fault: Fault| NotDone::Refused(fault);
-                return Ok(results
-                    .into_iter()
-                    .map(|result| result.map_err(refused))
-                    .collect());
+        let mut results = Vec::with_capacity(run.len());
+        for place in run {
+            match self.run(tx, &[*place]).await? {
+                Ok(one) => results.extend(one),
+                Err(error) => results.push(Err(self.not_done(error, *place))),
             }
-            Ok(Err(HandlerError::Database(error))) => match Trouble::of(&error) {
-                Trouble::Away => return Err(GaveUp::Away(error)),
-                Trouble::Conflict => return Err(GaveUp::Conflict(error)),
-                Trouble::Fault => NotDone::Failed(database_fault(&error, messages[0])),
-            },
-            Ok(Err(HandlerError::Rejected { code, message })) => {
+        }
+        Ok(results)
+    }
+
+    /// Runs one handler behind a savepoint of its own. After an error it has left no trace.
+    async fn run(
+        &self,
+        tx: &mut Tx,
+        run: &[usize],
+    ) -> Result<Result<Vec<Result<String, NotDone>>, Erred>, GaveUp> {
+        sqlx::raw_sql(NEXT_SAVEPOINT).execute(&mut **tx).await?;
+        let messages: Vec<_> = run.iter().map(|place| &self.jobs[*place].message).collect();
+        let error = match call(self.handler(run[0]), tx, &messages).await {
+            Ok(results) => {
+                let refused = |result: Result<_, _>| result.map_err(NotDone::Refused);
+                return Ok(Ok(results.into_iter().map(refused).collect()));
+            }
+            Err(error) => error,
+        };
+        let error = match error {
+            Erred::Error(HandlerError::Database(cause))
+                if Trouble::of(&cause) != Trouble::Fault =>
+            {
+                return Err(cause.into());
+            }
+            error => error,
+        };
+        let back = sqlx::raw_sql(BACK_TO_SAVEPOINT).execute(&mut **tx).await;
+        match (back, &error) {
+            (Ok(_), _) => {}
+            // A panic may leave the connection unusable: that is not the database being away.
+            (Err(cause), Erred::Panicked) => return Err(GaveUp::Fault(cause)),
+            (Err(cause), Erred::Error(_)) => return Err(cause.into()),
+        }
+        Ok(Err(error))
+    }
+
+    fn not_done(&self, error: Erred, place: usize) -> NotDone {
+        match error {
+            Erred::Error(HandlerError::Rejected { code, message }) => {
                 NotDone::Refused(Fault::new(code, message))
             }
-            Ok(Err(HandlerError::Failed { code, message })) => {
+            Erred::Error(HandlerError::Failed { code, message }) => {
                 NotDone::Failed(Fault::new(code, message))
             }
-            Err(Panicked) => {
+            Erred::Error(HandlerError::Database(error)) => {
+                NotDone::Failed(database_fault(&error, &self.jobs[place].message))
+            }
+            Erred::Panicked => {
+                let message = &self.jobs[place].message;
+                tracing::error!(
+                    saga = %message.saga, step = %message.step, command = %message.command,
+                    "the handler panicked; the command is answered failed"
+                );
                 NotDone::Failed(Fault::new("handler-panicked", "the handler panicked"))
             }
-        };
-        if self.mode == Mode::Together {
-            return Err(GaveUp::Neighbour);
         }
-        sqlx::raw_sql("ROLLBACK TO SAVEPOINT handler")
-            .execute(&mut **tx)
-            .await?;
-        Ok(vec![Err(error)])
     }
 
     async fn write(
@@ -301,14 +325,18 @@ pub(crate) fn database_fault(error: &sqlx::Error, message: &CommandMessage<'_>) 
     )
 }
 
-struct Panicked;
+/// A handler did not come to results.
+enum Erred {
+    Error(HandlerError),
+    Panicked,
+}
 
 /// Calls a handler and catches its panic, with the saga on every line that it logs.
 async fn call(
     handler: &dyn Erased,
     tx: &mut Tx,
     messages: &[&CommandMessage<'static>],
-) -> Result<crate::handler::Results, Panicked> {
+) -> Result<Vec<Result<String, Fault>>, Erred> {
     let first = messages[0];
     let span = tracing::info_span!(
         "command", saga = %first.saga, step = %first.step, command = %first.command,
@@ -318,9 +346,8 @@ async fn call(
     std::future::poll_fn(|context| {
         let polled = std::panic::catch_unwind(AssertUnwindSafe(|| running.as_mut().poll(context)));
         match polled {
-            Ok(Poll::Ready(results)) => Poll::Ready(Ok(results)),
-            Ok(Poll::Pending) => Poll::Pending,
-            Err(_) => Poll::Ready(Err(Panicked)),
+            Ok(polled) => polled.map_err(Erred::Error),
+            Err(_) => Poll::Ready(Err(Erred::Panicked)),
         }
     })
     .await

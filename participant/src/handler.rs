@@ -1,7 +1,8 @@
 //! What a service writes: handlers, what they receive and what they may answer.
 //!
 //! A handler runs inside the transaction that also stores its answer. It may run again for the same
-//! command, after its transaction was rolled back; only the last run's effects are committed.
+//! command, after its transaction was rolled back; only the last run's effects are committed. It must
+//! not end the transaction by a statement of its own (`COMMIT`, `ROLLBACK`); savepoints are fine.
 
 use sagas::wire::Fault;
 use sagas::{Command, CommandId, Direction, SagaId, Timestamp};
@@ -9,7 +10,7 @@ use sqlx::{Postgres, Transaction};
 
 mod erased;
 
-pub(crate) use erased::{All, Each, Erased, Results, Tx, With};
+pub(crate) use erased::{All, Each, Erased, Tx, With};
 
 /// A command, as its handler receives it.
 #[derive(Debug, Clone)]

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::backoff::Backoff;
-use crate::batch::{self, GaveUp, Handlers, Job, Mode};
+use crate::batch::{self, GaveUp, Handlers, Job};
 use crate::clock;
 use crate::kafka::{Offsets, Outstanding, Record, Replies};
 
@@ -101,21 +101,16 @@ impl Processor {
 
     /// Attempts a round until it is committed, or until some statement will not do.
     async fn attempt(&self, jobs: &[&Job]) -> Result<Result<Vec<Answer>, sqlx::Error>, Stopping> {
-        let mut mode = Mode::Together;
         let mut backoff = Backoff::new();
         let mut away = false;
         loop {
             let now = clock::now();
-            match batch::attempt(&self.database, &*self.handlers, jobs, mode, now).await {
+            match batch::attempt(&self.database, &*self.handlers, jobs, now).await {
                 Ok(answers) => {
                     if away {
                         tracing::info!("the database is back");
                     }
                     return Ok(Ok(answers));
-                }
-                Err(GaveUp::Neighbour) => {
-                    mode = Mode::Apart;
-                    continue;
                 }
                 Err(GaveUp::Fault(error)) => return Ok(Err(error)),
                 Err(GaveUp::Conflict(error)) if jobs.len() > 1 => return Ok(Err(error)),
@@ -176,5 +171,61 @@ pub(crate) async fn release_offsets(
             offsets.done(*partition, *offset);
         }
         waiting.fetch_sub(batch.records.len(), Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sagas::wire::{CommandMessage, ReplyTo};
+    use sagas::{CommandId, Direction, SagaId, Timestamp};
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn job(saga: u128, attempt: u32) -> Job {
+        let (saga, now) = (SagaId(Uuid::from_u128(saga)), Timestamp::from_micros(0));
+        Job::new(CommandMessage {
+            id: CommandId::of(saga, "step", Direction::Forward, 1),
+            participant: "p".into(),
+            command: "c".into(),
+            definition: "d".into(),
+            saga,
+            step: "step".into(),
+            direction: Direction::Forward,
+            fences_compensation: false,
+            generation: 1,
+            attempt,
+            started_at: now,
+            revision: 1,
+            deadline: None,
+            reply_to: ReplyTo {
+                topic: "t".into(),
+                partition: 0,
+            },
+            time: now,
+            traceparent: None,
+            payload: b"null".as_slice().into(),
+        })
+    }
+
+    #[test]
+    fn no_round_has_a_row_twice_and_no_command_overtakes_another_of_its_row() {
+        let jobs = [(1, 1), (2, 1), (1, 2), (3, 1), (1, 3), (2, 2)];
+        let rounds = rounds(jobs.into_iter().map(|(saga, attempt)| job(saga, attempt)));
+        let numbers: Vec<Vec<_>> = rounds
+            .iter()
+            .map(|round| {
+                let number = |job: &Job| (job.message.saga.0.as_u128(), job.message.attempt);
+                round.iter().map(number).collect()
+            })
+            .collect();
+        assert_eq!(
+            numbers,
+            [
+                vec![(1, 1), (2, 1), (3, 1)],
+                vec![(1, 2), (2, 2)],
+                vec![(1, 3)]
+            ]
+        );
     }
 }

@@ -1,5 +1,6 @@
 //! What a service has to know of its surroundings.
 
+use std::fmt;
 use std::time::Duration;
 
 use sqlx::PgPool;
@@ -9,7 +10,7 @@ use crate::Error;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Where Kafka and the database are, and the bounds. [`Settings::new`] has the defaults.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Settings {
     /// `bootstrap.servers`.
     pub brokers: String,
@@ -33,6 +34,25 @@ pub struct Settings {
     pub stop_within: Duration,
     /// Further settings of librdkafka, for TLS and SASL. They win over the SDK's own.
     pub kafka: Vec<(String, String)>,
+}
+
+/// Values of [`Settings::kafka`] may be passwords and are not shown.
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kafka: Vec<&str> = self.kafka.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("Settings")
+            .field("brokers", &self.brokers)
+            .field("prefix", &self.prefix)
+            .field("partitions", &self.partitions)
+            .field("replication", &self.replication)
+            .field("command_retention", &self.command_retention)
+            .field("saga_age_max", &self.saga_age_max)
+            .field("inbox_retention", &self.inbox_retention)
+            .field("batch_max", &self.batch_max)
+            .field("stop_within", &self.stop_within)
+            .field("kafka", &kafka)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Settings {

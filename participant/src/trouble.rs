@@ -21,7 +21,6 @@ impl Trouble {
                 .map_or(Self::Fault, |code| Self::of_sqlstate(&code)),
             sqlx::Error::Io(_)
             | sqlx::Error::Tls(_)
-            | sqlx::Error::Protocol(_)
             | sqlx::Error::PoolTimedOut
             | sqlx::Error::PoolClosed
             | sqlx::Error::WorkerCrashed
@@ -33,9 +32,13 @@ impl Trouble {
     /// Classes of PostgreSQL's appendix A.
     fn of_sqlstate(code: &str) -> Self {
         match code {
-            // Shut down, crashed, starting up; a standby; connection and resource trouble.
-            "57P01" | "57P02" | "57P03" | "57P05" | "25006" | "25P03" => Self::Away,
-            _ if code.starts_with("08") || code.starts_with("53") => Self::Away,
+            // What one statement can bring about again and again is not among these: it would hold
+            // up all others. Shut down, crashed, starting up; a standby; disk full, no connection.
+            "57P01" | "57P02" | "57P03" | "57P05" | "25006" | "25P03" | "53100" | "53300" => {
+                Self::Away
+            }
+            "08P01" => Self::Fault,
+            _ if code.starts_with("08") => Self::Away,
             "40001" | "40P01" => Self::Conflict,
             _ => Self::Fault,
         }
@@ -51,6 +54,8 @@ mod tests {
         for (code, trouble) in [
             ("08006", Trouble::Away),
             ("53300", Trouble::Away),
+            ("53400", Trouble::Fault),
+            ("08P01", Trouble::Fault),
             ("57P01", Trouble::Away),
             ("25006", Trouble::Away),
             ("40001", Trouble::Conflict),

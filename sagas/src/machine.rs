@@ -19,6 +19,55 @@
 //!
 //!   Stuck: any step is parked and waits for a person; what does not depend on it goes on.
 //! ```
+//!
+//! A saga that starts, is answered and ends:
+//!
+//! ```
+//! # use schemars::JsonSchema;
+//! # use serde::{Deserialize, Serialize};
+//! # #[derive(Serialize, Deserialize, JsonSchema)]
+//! # struct BookRoom { guest: u32 }
+//! # impl sagas::Command for BookRoom {
+//! #     const PARTICIPANT: &'static str = "rooms";
+//! #     const NAME: &'static str = "book-room";
+//! #     const REFUSABLE: bool = true;
+//! #     type Reply = u32;
+//! # }
+//! use sagas::machine::{Event, Reply};
+//! use sagas::{Definition, Direction, Json, Outcome, Refusal, Saga, SagaId, Status, Timestamp};
+//! use sagas::transition;
+//!
+//! let mut definition = Definition::of::<u32>("book-room");
+//! let room = definition.step("book-room").send(|guest, ()| BookRoom { guest: *guest }).pivot();
+//! definition.output(room, |_, room| room);
+//! let definition = definition.build()?;
+//!
+//! let now = Timestamp::parse("2026-11-23T13:10:36Z").expect("this is RFC 3339");
+//! let id = SagaId::from_key(sagas::id::TENANT_DEFAULT, "booking-7");
+//! let saga = Saga::new(&definition, id, Json::of(&7)?, now);
+//!
+//! // Store `next` and `entry` in one transaction; publish `sends` after its commit.
+//! let started = transition(&definition, &saga, Event::Start, now)?;
+//! assert_eq!(started.next.revision, 1);
+//! assert_eq!(started.sends[0].payload.text(), r#"{"guest":7}"#);
+//!
+//! let reply = Event::Reply(Reply {
+//!     step: "book-room".to_owned(),
+//!     direction: Direction::Forward,
+//!     generation: 1,
+//!     attempt: 1,
+//!     outcome: Outcome::Succeeded,
+//!     payload: Json::of(&12)?,
+//! });
+//! let ended = transition(&definition, &started.next, reply.clone(), now)?;
+//! assert_eq!(ended.next.status(), Status::Completed);
+//! assert_eq!(ended.next.output, Some(Json::of(&12)?));
+//!
+//! // The same reply again, as Kafka may deliver it: nothing changes.
+//! let again = transition(&definition, &ended.next, reply, now);
+//! assert_eq!(again, Err(Refusal::Ended(Status::Completed)));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod entry;
 mod event;
@@ -75,7 +124,8 @@ pub struct Send {
 /// A lifecycle event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Announcement {
-    /// The saga was accepted and its first commands are in flight.
+    /// The saga was accepted. [`Entry::status`] says where it stands: `Stuck` when the command of
+    /// one of its first steps could not be built, which is then not announced a second time.
     Started,
     /// It entered this status, from another one.
     Entered(Status),
@@ -93,9 +143,13 @@ impl Announcement {
 }
 
 /// Why an event changes nothing.
+///
+/// Nothing is written for a refusal, so no revision check guards it: one that was decided on a
+/// cached state is final only after it was decided once more on the stored one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// The saga has another definition than the one given.
+    /// The saga has another definition than the one given. Nothing is wrong with the event: it is
+    /// for a binary that has the saga's definition.
     #[error("the saga's definition has the fingerprint {stored}, this one has {given}")]
     OtherDefinition {
         /// What the saga pins.
@@ -103,7 +157,7 @@ pub enum Refusal {
         /// What was given.
         given: uuid::Uuid,
     },
-    /// Nothing can happen to a saga before its start.
+    /// The saga has revision 0: it was made, and [`Event::Start`] has not come yet.
     #[error("the saga has not started")]
     NotStarted,
     /// It starts once.
@@ -133,28 +187,37 @@ pub enum Refusal {
         /// What it says.
         outcome: Outcome,
     },
-    /// The wake came early; look again at this instant.
+    /// The wake came early. Not a failure: the caller moves the saga's wake to this instant.
     #[error("nothing is due")]
     NothingDue {
         /// When something will be; `None` when the saga waits for nothing.
         wake_at: Option<Timestamp>,
     },
-    /// The order was applied before; this came of it.
+    /// The order was applied before; this came of it. The caller answers with it, as if the order
+    /// had been applied now.
     #[error("the order was applied before")]
     OrderAppliedBefore(OrderResult),
-    /// The order makes no sense here.
+    /// The order makes no sense here. It leaves no trace: given again under the same id, it is
+    /// judged anew.
     #[error("{0}")]
     OrderMakesNoSense(&'static str),
 }
 
 /// What `event` makes of `saga`.
 ///
-/// Pure: the same arguments give the same result. `now` never goes back by more than clocks may
-/// differ; an earlier `now` delays, and breaks nothing.
+/// Pure: the same arguments give the same result, and a panic in a definition's closure becomes a
+/// parked step. `now` never goes back by more than clocks may differ; an earlier `now` delays, and
+/// breaks nothing.
+///
+/// What the caller owes: `next` and `entry` are stored together, against the revision of `saga`;
+/// `sends` go out only after that commit, in any order, and may be lost, because a later
+/// [`Event::Wake`] sends them again; an event whose commit lost a race is applied once more to the
+/// state that won.
 ///
 /// # Errors
 ///
-/// When the event changes nothing; the refusal says why.
+/// When the event changes nothing: a duplicate, a reply that comes too late, a wake that comes too
+/// early, an order that makes no sense. The refusal says which; none of them is a fault of the saga.
 pub fn transition(
     definition: &Definition,
     saga: &Saga,

@@ -28,6 +28,18 @@ cargo xtask: build, try, test and measure; checks for its tools and sets up what
 
 Exit codes: 0 all is well, 1 something failed, 2 wrong usage or a missing tool.";
 
+/// Something was asked that does not exist; the text says what does.
+#[derive(Debug)]
+pub(crate) struct Usage(pub(crate) String);
+
+impl std::fmt::Display for Usage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
+
 /// One invocation.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Invocation {

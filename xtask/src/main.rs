@@ -14,6 +14,7 @@ mod steps;
 mod test;
 mod tools;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use cli::Command;
@@ -32,8 +33,9 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
-            // 2: the machine is not ready; 1: something was tried and failed.
-            ExitCode::from(if error.is::<tools::NotReady>() { 2 } else { 1 })
+            // 2: nothing was tried; 1: something was tried and failed.
+            let refused = error.is::<tools::NotReady>() || error.is::<cli::Usage>();
+            ExitCode::from(if refused { 2 } else { 1 })
         }
     }
 }
@@ -41,7 +43,8 @@ fn main() -> ExitCode {
 fn perform(command: &Command, may_install: bool) -> anyhow::Result<()> {
     match command {
         Command::Help => {
-            println!("{}", cli::HELP);
+            // Not `println!`, which panics when the reader, such as `head`, has seen enough.
+            let _ = writeln!(std::io::stdout(), "{}", cli::HELP);
             Ok(())
         }
         Command::Tools => tools::report(),

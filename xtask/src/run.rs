@@ -1,6 +1,6 @@
 //! Running other programs: visibly, from the root of the workspace, with their output as it comes.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -21,11 +21,7 @@ pub(crate) fn target() -> PathBuf {
 
 /// Runs a program in a folder and says so; an end other than 0 is an error.
 pub(crate) fn program(command: &mut Command) -> anyhow::Result<()> {
-    let words: Vec<_> = std::iter::once(command.get_program())
-        .chain(command.get_args())
-        .map(|word| word.to_string_lossy().into_owned())
-        .collect();
-    let line = words.join(" ");
+    let line = line(command);
     println!("$ {line}");
     let status = command
         .stdin(Stdio::null())
@@ -37,6 +33,21 @@ pub(crate) fn program(command: &mut Command) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The command as a person types it: cargo without the path of its toolchain.
+fn line(command: &Command) -> String {
+    let program = command.get_program();
+    let program = if program == cargo_program() {
+        OsStr::new("cargo")
+    } else {
+        program
+    };
+    let words = std::iter::once(program).chain(command.get_args());
+    words
+        .map(|word| word.to_string_lossy())
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
 /// Runs cargo, the one that runs us.
 pub(crate) fn cargo(arguments: &[&str]) -> anyhow::Result<()> {
     program(cargo_command().args(arguments))
@@ -44,9 +55,13 @@ pub(crate) fn cargo(arguments: &[&str]) -> anyhow::Result<()> {
 
 /// Cargo in the root of the workspace, for callers that set more.
 pub(crate) fn cargo_command() -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut command = Command::new(cargo_program());
     command.current_dir(root());
     command
+}
+
+fn cargo_program() -> OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
 
 /// Replaces this process by a program of the release build; returns only if that fails.

@@ -5,8 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::bail;
-
+use crate::cli::Usage;
 use crate::tools::{self, Purpose};
 use crate::{run, steps};
 
@@ -135,10 +134,11 @@ fn select(filter: &[String]) -> anyhow::Result<Vec<&'static Stage>> {
         .find(|name| STAGES.iter().all(|s| s.name != *name))
     {
         let names: Vec<&str> = STAGES.iter().map(|stage| stage.name).collect();
-        bail!(
+        let text = format!(
             "there is no stage {unknown}; there are: {}",
             names.join(" ")
         );
+        return Err(Usage(text).into());
     }
     let is_wanted = |stage: &Stage| {
         filter.is_empty()

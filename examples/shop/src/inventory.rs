@@ -8,11 +8,12 @@
 
 use std::collections::HashMap;
 
+use participant::{Received, Rejection};
 use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
 use crate::commands::{ReleaseStock, ReserveStock, StockReserved, pieces_by_sku};
-use crate::rejection::Rejection;
+use crate::services::{Answers, commands};
 
 /// Takes each order's lines out of stock, all or none of them.
 ///
@@ -21,9 +22,10 @@ use crate::rejection::Rejection;
 /// When the database fails; a refusal is a value in the answer.
 pub async fn reserve_stock(
     tx: &mut Transaction<'_, Postgres>,
-    commands: &[ReserveStock],
-) -> Result<Vec<Result<StockReserved, Rejection>>, sqlx::Error> {
-    let mut left = lock_stock(tx, commands).await?;
+    batch: Vec<Received<ReserveStock>>,
+) -> Answers<StockReserved> {
+    let commands = commands(batch);
+    let mut left = lock_stock(tx, &commands).await?;
     let mut taken = Taken::default();
     let answers = commands
         .iter()
@@ -57,8 +59,9 @@ pub async fn reserve_stock(
 /// When the database fails.
 pub async fn release_stock(
     tx: &mut Transaction<'_, Postgres>,
-    commands: &[ReleaseStock],
-) -> Result<(), sqlx::Error> {
+    batch: Vec<Received<ReleaseStock>>,
+) -> Answers<()> {
+    let commands = commands(batch);
     let orders: Vec<Uuid> = commands.iter().map(|command| command.order).collect();
     sqlx::query(
         "WITH released AS (
@@ -76,7 +79,7 @@ pub async fn release_stock(
     .bind(orders)
     .execute(&mut **tx)
     .await?;
-    Ok(())
+    Ok(vec![Ok(()); commands.len()])
 }
 
 /// The rows that the batch takes from, as columns.

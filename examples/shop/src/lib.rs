@@ -11,13 +11,19 @@
 //! service, for example [`inventory`]. [`audit`] says whether the books of all of them agree.
 
 pub mod audit;
+pub mod cli;
+pub mod client;
 pub mod commands;
+pub mod demo;
 pub mod inventory;
 pub mod orders;
 pub mod payments;
 pub mod place_order;
-pub mod rejection;
+mod registry;
 pub mod seed;
 pub mod services;
 pub mod shipping;
+pub mod stage;
 pub mod workload;
+
+pub use registry::registry;

@@ -5,11 +5,12 @@
 use std::collections::{HashMap, HashSet};
 
 use chrono::NaiveDate;
+use participant::{HandlerError, Received, Rejection};
 use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
 use crate::commands::{CancelOrder, ConfirmOrder, CreateOrder, OrderCreated, pieces_by_sku};
-use crate::rejection::Rejection;
+use crate::services::{Answers, commands};
 
 /// Writes down each order that is new and whose total is what its lines cost.
 ///
@@ -18,9 +19,10 @@ use crate::rejection::Rejection;
 /// When the database fails; a refusal is a value in the answer.
 pub async fn create_order(
     tx: &mut Transaction<'_, Postgres>,
-    commands: &[CreateOrder],
-) -> Result<Vec<Result<OrderCreated, Rejection>>, sqlx::Error> {
-    let prices = prices(tx, commands).await?;
+    batch: Vec<Received<CreateOrder>>,
+) -> Answers<OrderCreated> {
+    let commands = commands(batch);
+    let prices = prices(tx, &commands).await?;
     let mut seen = HashSet::new();
     let checked: Vec<Result<(), Rejection>> = commands
         .iter()
@@ -49,25 +51,27 @@ pub async fn create_order(
 /// When the database fails.
 pub async fn cancel_order(
     tx: &mut Transaction<'_, Postgres>,
-    commands: &[CancelOrder],
-) -> Result<(), sqlx::Error> {
+    batch: Vec<Received<CancelOrder>>,
+) -> Answers<()> {
+    let commands = commands(batch);
     let orders: Vec<Uuid> = commands.iter().map(|command| command.order).collect();
     sqlx::query("UPDATE orders SET state = 'cancelled' WHERE id = ANY($1) AND state = 'pending'")
         .bind(orders)
         .execute(&mut **tx)
         .await?;
-    Ok(())
+    Ok(vec![Ok(()); commands.len()])
 }
 
-/// Confirms these orders; the answer is how many of them were pending.
+/// Confirms these orders, which are pending.
 ///
 /// # Errors
 ///
 /// When the database fails.
 pub async fn confirm_order(
     tx: &mut Transaction<'_, Postgres>,
-    commands: &[ConfirmOrder],
-) -> Result<u64, sqlx::Error> {
+    batch: Vec<Received<ConfirmOrder>>,
+) -> Answers<()> {
+    let commands = commands(batch);
     let orders: Vec<Uuid> = commands.iter().map(|command| command.order).collect();
     let days: Vec<NaiveDate> = commands.iter().map(|command| command.ships_on).collect();
     let confirmed = sqlx::query(
@@ -79,7 +83,16 @@ pub async fn confirm_order(
     .bind(days)
     .execute(&mut **tx)
     .await?;
-    Ok(confirmed.rows_affected())
+    let count = commands.len();
+    if confirmed.rows_affected() != count as u64 {
+        // A batch that fails is handed in again one by one, so that only the odd order is left.
+        let message = format!(
+            "of {count} orders, {} were pending",
+            confirmed.rows_affected()
+        );
+        return Err(HandlerError::failed("order-not-pending", message));
+    }
+    Ok(vec![Ok(()); count])
 }
 
 async fn prices(

@@ -5,11 +5,12 @@
 
 use std::collections::{HashMap, HashSet};
 
+use participant::{Received, Rejection};
 use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
 use crate::commands::{AuthorizePayment, CapturePayment, VoidPayment};
-use crate::rejection::Rejection;
+use crate::services::{Answers, commands};
 
 /// Sets money aside for each order whose customer has that much credit left.
 ///
@@ -18,9 +19,10 @@ use crate::rejection::Rejection;
 /// When the database fails; a refusal is a value in the answer.
 pub async fn authorize_payment(
     tx: &mut Transaction<'_, Postgres>,
-    commands: &[AuthorizePayment],
-) -> Result<Vec<Result<(), Rejection>>, sqlx::Error> {
-    let mut credit = lock_credit(tx, commands).await?;
+    batch: Vec<Received<AuthorizePayment>>,
+) -> Answers<()> {
+    let commands = commands(batch);
+    let mut credit = lock_credit(tx, &commands).await?;
     let answers: Vec<_> = commands
         .iter()
         .map(|command| use_credit(&mut credit, command))
@@ -61,8 +63,9 @@ pub async fn authorize_payment(
 /// When the database fails.
 pub async fn void_payment(
     tx: &mut Transaction<'_, Postgres>,
-    commands: &[VoidPayment],
-) -> Result<(), sqlx::Error> {
+    batch: Vec<Received<VoidPayment>>,
+) -> Answers<()> {
+    let commands = commands(batch);
     let orders: Vec<Uuid> = commands.iter().map(|command| command.order).collect();
     sqlx::query(
         "WITH voided AS (
@@ -81,7 +84,7 @@ pub async fn void_payment(
     .bind(orders)
     .execute(&mut **tx)
     .await?;
-    Ok(())
+    Ok(vec![Ok(()); commands.len()])
 }
 
 /// Takes the money that is set aside for each order, if the customer's bank settles that much.
@@ -93,8 +96,9 @@ pub async fn void_payment(
 /// When the database fails; a refusal is a value in the answer.
 pub async fn capture_payment(
     tx: &mut Transaction<'_, Postgres>,
-    commands: &[CapturePayment],
-) -> Result<Vec<Result<(), Rejection>>, sqlx::Error> {
+    batch: Vec<Received<CapturePayment>>,
+) -> Answers<()> {
+    let commands = commands(batch);
     let orders: Vec<Uuid> = commands.iter().map(|command| command.order).collect();
     let captured: Vec<Uuid> = sqlx::query_scalar(
         "UPDATE payment SET state = 'captured'

@@ -1,14 +1,23 @@
 //! The four services: their names, their schemas and their seeds.
 
+use participant::{HandlerError, Received, Rejection, Service, Settings};
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{PgConnection, PgPool};
 
-use crate::seed;
+use crate::{inventory, orders, payments, seed, shipping};
 
 static ORDERS: Migrator = sqlx::migrate!("migrations/orders");
 static INVENTORY: Migrator = sqlx::migrate!("migrations/inventory");
 static PAYMENTS: Migrator = sqlx::migrate!("migrations/payments");
 static SHIPPING: Migrator = sqlx::migrate!("migrations/shipping");
+
+/// What a handler answers: a reply or a refusal for each command of the batch, in its order.
+pub type Answers<R> = Result<Vec<Result<R, Rejection>>, HandlerError>;
+
+/// What a batch asks for; who asks does not matter in this business.
+pub(crate) fn commands<C>(batch: Vec<Received<C>>) -> Vec<C> {
+    batch.into_iter().map(|received| received.command).collect()
+}
 
 /// One of the four services.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -40,6 +49,27 @@ impl ServiceName {
             Self::Inventory => "inventory",
             Self::Payments => "payments",
             Self::Shipping => "shipping",
+        }
+    }
+
+    /// The service with its handlers.
+    pub fn service(self, settings: Settings) -> Service {
+        let service = Service::new(self.as_str(), settings);
+        match self {
+            Self::Orders => service
+                .handle_batch(orders::create_order)
+                .handle_batch(orders::cancel_order)
+                .handle_batch(orders::confirm_order),
+            Self::Inventory => service
+                .handle_batch(inventory::reserve_stock)
+                .handle_batch(inventory::release_stock),
+            Self::Payments => service
+                .handle_batch(payments::authorize_payment)
+                .handle_batch(payments::void_payment)
+                .handle_batch(payments::capture_payment),
+            Self::Shipping => service
+                .handle_batch(shipping::create_shipment)
+                .handle_batch(shipping::cancel_shipment),
         }
     }
 

@@ -4,11 +4,15 @@
 //! are always locked in order.
 
 use chrono::NaiveDate;
+use participant::{Received, Rejection};
 use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
 use crate::commands::{CancelShipment, CreateShipment, ShipmentCreated};
-use crate::rejection::Rejection;
+use crate::services::{Answers, commands};
+
+/// How many days with room are looked at; each of them is locked by each batch.
+const DAYS_AHEAD: i64 = 7;
 
 /// Plans each shipment for the first day, from today, with room for all its pieces.
 ///
@@ -17,13 +21,15 @@ use crate::rejection::Rejection;
 /// When the database fails; a refusal is a value in the answer.
 pub async fn create_shipment(
     tx: &mut Transaction<'_, Postgres>,
-    commands: &[CreateShipment],
-) -> Result<Vec<Result<ShipmentCreated, Rejection>>, sqlx::Error> {
+    batch: Vec<Received<CreateShipment>>,
+) -> Answers<ShipmentCreated> {
+    let commands = commands(batch);
     let mut days: Vec<(NaiveDate, i64)> = sqlx::query_as(
         "SELECT day, capacity - booked FROM shipping_day
          WHERE day >= current_date AND booked < capacity
-         ORDER BY day FOR NO KEY UPDATE",
+         ORDER BY day LIMIT $1 FOR NO KEY UPDATE",
     )
+    .bind(DAYS_AHEAD)
     .fetch_all(&mut **tx)
     .await?;
     let answers: Vec<_> = commands
@@ -66,8 +72,9 @@ pub async fn create_shipment(
 /// When the database fails.
 pub async fn cancel_shipment(
     tx: &mut Transaction<'_, Postgres>,
-    commands: &[CancelShipment],
-) -> Result<(), sqlx::Error> {
+    batch: Vec<Received<CancelShipment>>,
+) -> Answers<()> {
+    let commands = commands(batch);
     let orders: Vec<Uuid> = commands.iter().map(|command| command.order).collect();
     sqlx::query(
         "WITH cancelled AS (
@@ -86,7 +93,7 @@ pub async fn cancel_shipment(
     .bind(orders)
     .execute(&mut **tx)
     .await?;
-    Ok(())
+    Ok(vec![Ok(()); commands.len()])
 }
 
 fn first_fit(

@@ -1,1 +1,12 @@
-fn main() {}
+//! The program without definitions of its own: it migrates, shows, and serves what needs none.
+//!
+//! A business links the library into its own binary, whose `main` is the same line with its
+//! definitions.
+
+use std::process::ExitCode;
+
+use orchestrator::Registry;
+
+fn main() -> ExitCode {
+    orchestrator::main(Registry::new())
+}

@@ -49,7 +49,7 @@ fn parse(record: &ReplyRecord) -> Result<(sagas::SagaId, u64, Reply), String> {
         str::from_utf8(payload).map_err(|error| format!("the value is not UTF-8: {error}"))?;
     let payload =
         Json::parse(text.to_owned()).map_err(|error| format!("the value is not JSON: {error}"))?;
-    if payload.text().contains(r"\u0000") {
+    if has_nul(payload.text()) {
         return Err("the value has the character U+0000".to_owned());
     }
     let reply = Reply {
@@ -61,4 +61,33 @@ fn parse(record: &ReplyRecord) -> Result<(sagas::SagaId, u64, Reply), String> {
         payload,
     };
     Ok((message.saga, message.revision, reply))
+}
+
+/// Whether a text in this JSON has the character U+0000, which Postgres does not keep.
+///
+/// JSON has it as an escape only; a backslash that is escaped itself begins none.
+fn has_nul(json: &str) -> bool {
+    let mut rest = json;
+    while let Some((_, escape)) = rest.split_once('\\') {
+        if escape.starts_with("u0000") {
+            return true;
+        }
+        rest = escape.get(1..).unwrap_or_default();
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nul_is_found_where_it_is_escaped_and_nowhere_else() {
+        for json in [r#""\u0000""#, r#"{"a":"b\\\u0000"}"#, r#"["\n\u0000"]"#] {
+            assert!(has_nul(json), "{json}");
+        }
+        for json in [r#""\\u0000""#, r#"{"u0000":"\u0001"}"#, r#""\\""#, "null"] {
+            assert!(!has_nul(json), "{json}");
+        }
+    }
 }

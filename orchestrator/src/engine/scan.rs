@@ -67,7 +67,7 @@ pub(super) async fn outbox(parts: Parts, duty: watch::Receiver<Duty>, mut rounds
 
 fn publish_again(parts: &Parts, row: OutboxId, events: &[OutgoingEvent]) {
     let records = events
-        .into_iter()
+        .iter()
         .map(|event| parts.topics.event(event))
         .collect();
     let store = parts.store.clone();

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
 use super::lane::{Answer, Bounds, Input, Lane, Output, Ticket};
+use super::meter::Meter;
 use super::outgoing::Topics;
 use super::submission::Submission;
 use super::waiters::Waiters;
@@ -48,6 +49,7 @@ pub(super) struct Parts {
     pub(super) clock: Arc<Clock>,
     pub(super) topics: Arc<Topics>,
     pub(super) waiters: Arc<Waiters>,
+    pub(super) meter: Arc<Meter>,
 }
 
 pub(super) struct Shell {
@@ -230,16 +232,12 @@ impl Shell {
 
     fn commit(&self, batch: Batch) {
         let (store, report) = (self.parts.store.clone(), self.report.clone());
-        let clock = self.parts.clock.clone();
+        let (clock, meter) = (self.parts.clock.clone(), self.parts.meter.clone());
         tokio::spawn(async move {
             let sent = Instant::now();
             let result = store.commit(&batch).await;
             if let Ok(committed) = &result {
-                tracing::trace!(
-                    rows = batch.starts.len() + batch.updates.len(),
-                    micros = sent.elapsed().as_micros(),
-                    "committed"
-                );
+                meter.committed(batch.starts.len() + batch.updates.len(), sent.elapsed());
                 clock.observe(committed.database_time, sent);
             }
             let _ = report.send(Input::Committed(result));

@@ -25,8 +25,11 @@ use crate::{Error, Settings};
 
 /// How long one poll waits where nothing comes; a stop is noticed after it.
 const POLL: Duration = Duration::from_millis(50);
-/// The same while the partitions are paused and room may appear at any time.
-const POLL_PAUSED: Duration = Duration::from_millis(2);
+/// The same while the buffer is full and room may appear at any time.
+const POLL_FULL: Duration = Duration::from_millis(2);
+/// How long the buffer may be full before the partitions are paused: short beside the time that a
+/// rebalance may take, long beside a batch.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// How much may come again after a crash; it is answered from the inbox.
 const COMMIT_EVERY: Duration = Duration::from_millis(200);
 
@@ -95,6 +98,7 @@ pub(crate) struct Poller {
     /// Nobody will call [`Offsets::done`] any more.
     pub(crate) finished: Arc<AtomicBool>,
     waiting_max: usize,
+    full_since: Option<Instant>,
     paused: bool,
     committed_at: Instant,
 }
@@ -144,6 +148,7 @@ impl Poller {
             stopping,
             finished: Arc::default(),
             waiting_max: settings.batch_max * 8,
+            full_since: None,
             paused: false,
             committed_at: Instant::now(),
         };
@@ -154,8 +159,12 @@ impl Poller {
     pub(crate) fn run(mut self) -> Result<(), Error> {
         let mut last_error = None;
         while !self.finished.load(Ordering::Acquire) {
-            self.pause_or_resume();
-            let wait = if self.paused { POLL_PAUSED } else { POLL };
+            self.commit_if_due();
+            if self.is_full_for_the_moment() {
+                std::thread::sleep(POLL_FULL);
+                continue;
+            }
+            let wait = if self.paused { POLL_FULL } else { POLL };
             // The borrow of the message ends before the state changes.
             let polled = self
                 .consumer
@@ -176,24 +185,33 @@ impl Poller {
                     last_error = Some(error);
                 }
             }
-            self.commit_if_due();
         }
         commit(&self.consumer, CommitMode::Sync);
         Ok(())
     }
 
-    fn pause_or_resume(&mut self) {
+    /// Whether the buffer is full only for the moment: room is waited for without polling, because
+    /// pausing throws away what librdkafka has fetched. After a second the partitions are paused
+    /// and polling goes on.
+    fn is_full_for_the_moment(&mut self) -> bool {
         let waiting = self.waiting.load(Ordering::Acquire);
-        let full = waiting >= self.waiting_max || self.stopping.is_cancelled();
-        let room = waiting < self.waiting_max / 2 && !self.stopping.is_cancelled();
-        if full {
-            // Again each time: a rebalance brings partitions that are not paused.
+        let stopping = self.stopping.is_cancelled();
+        let full = stopping || waiting >= self.waiting_max;
+        if !full {
+            self.full_since = None;
+        }
+        if full && !self.paused {
+            let since = *self.full_since.get_or_insert_with(Instant::now);
+            if since.elapsed() < PATIENCE && !stopping {
+                return true;
+            }
             self.with_assignment("pause", |assigned| self.consumer.pause(assigned));
             self.paused = true;
-        } else if self.paused && room {
+        } else if self.paused && !stopping && waiting < self.waiting_max / 2 {
             self.with_assignment("resume", |assigned| self.consumer.resume(assigned));
             self.paused = false;
         }
+        false
     }
 
     fn with_assignment(
@@ -225,6 +243,10 @@ impl Poller {
             }
         };
         self.waiting.fetch_add(1, Ordering::AcqRel);
+        if self.paused {
+            // A rebalance brought partitions that are not paused yet.
+            self.with_assignment("pause", |assigned| self.consumer.pause(assigned));
+        }
         // Nobody listens only at the end; then the record comes again.
         let _ = self.records.send(Record {
             partition,

@@ -151,3 +151,33 @@ impl Replies {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use super::*;
+
+    #[test]
+    fn a_batch_is_acknowledged_by_its_last_reply_and_not_before_all_are_handed_over() {
+        let batch = Outstanding::new();
+        let mut acknowledged = pin!(batch.acknowledged());
+        let mut context = Context::from_waker(Waker::noop());
+        let mut is_ready = || acknowledged.as_mut().poll(&mut context) == Poll::Ready(());
+        batch.one_more();
+        batch.one_less();
+        assert!(!is_ready(), "more may be handed over");
+        batch.one_more();
+        batch.one_less();
+        batch.one_more();
+        batch.one_less();
+        assert!(!is_ready());
+        batch.one_more();
+        // All are handed over; one is on its way.
+        batch.one_less();
+        assert!(!is_ready());
+        batch.one_less();
+        assert!(is_ready());
+    }
+}

@@ -7,14 +7,16 @@ use crate::json::Json;
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// The saga was accepted.
+    /// The saga was accepted. The first event of every saga, and only the first.
     Start,
-    /// A participant answered.
+    /// A participant answered. Repeated or late, it is refused and changes nothing.
     Reply(Reply),
     /// Something may be due.
     Wake {
         /// Whether the broker is known to have acknowledged everything that the saga has in
-        /// flight. `false` where nobody knows: then what was sent a while ago is sent again.
+        /// flight. `false` where nobody knows, as after a restart: then what was sent longer ago
+        /// than [`super::CONFIRM_WITHIN`] is sent again, as the same attempt. `true` never
+        /// cancels the next attempt, because the participant may have lost what the broker had.
         published: bool,
     },
     /// An operator gave an order.
@@ -30,10 +32,12 @@ pub struct Reply {
     pub direction: Direction,
     /// Generation of the command that it answers.
     pub generation: u32,
-    /// Attempt that it answers.
+    /// Attempt that it answers. Counts for `failed` alone: the other outcomes are final for every
+    /// attempt.
     pub attempt: u32,
     /// What came of it.
     pub outcome: Outcome,
-    /// The command's reply, a [`super::Fault`], or `null`; by outcome.
+    /// With `succeeded` the command's reply, `null` for a compensation; with `rejected` and `failed`
+    /// a [`super::Fault`]; else `null`.
     pub payload: Json,
 }

@@ -29,7 +29,9 @@ pub struct Order {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OrderKind {
-    /// Turn the saga back, if it has not passed the point of no return.
+    /// Turn the saga back, if it has not passed the point of no return: the pivot, or without one
+    /// the first retriable step. With the pivot in flight, its participant decides which came first,
+    /// the pivot's command or the cancel ([`OrderResult::Fencing`]).
     Cancel,
 }
 

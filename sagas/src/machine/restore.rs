@@ -47,11 +47,16 @@ pub enum Unrestorable {
 }
 
 impl Saga {
-    /// Puts a saga together from its row and its history, oldest entry first.
+    /// Puts a saga together from its row and its whole history, oldest entry first.
+    ///
+    /// What comes out equals the saga that was stored, byte for byte in its commands, so that it
+    /// goes on as if its process had never died. The caller has compared the stored fingerprint
+    /// with the definition's: a row does not carry it.
     ///
     /// # Errors
     ///
-    /// When rows contradict each other or the definition; nothing is guessed.
+    /// When rows contradict each other or the definition; nothing is guessed. An entry that is
+    /// missing is noticed where a command in flight depends on it.
     pub fn restore(
         definition: &Definition,
         row: Row,

@@ -307,6 +307,9 @@ impl Saga {
     }
 
     /// Where the saga stands as a whole.
+    ///
+    /// A parked step makes it `Stuck` whatever else goes on, so a saga may be `Stuck` and turn back
+    /// at once ([`Saga::is_unwinding`]). A new saga is `Running` before its start.
     #[must_use]
     pub fn status(&self) -> Status {
         let steps = &self.moving.steps;

@@ -24,6 +24,14 @@ pub const CONFIRM_WITHIN: Duration = Duration::from_secs(2);
 /// Does what is due.
 pub(super) fn apply(mut turn: Turn<'_>, published: bool) -> Result<Transition, Refusal> {
     let mut moved = false;
+    // Giving up comes first: in a saga that turns back, no other step gets a new attempt.
+    for step in 0..turn.definition.steps().len() {
+        let exhausted = exhausted(&turn, step).cloned();
+        if let Some(flight) = exhausted {
+            give_up(&mut turn, step, &flight);
+            moved = true;
+        }
+    }
     for step in 0..turn.definition.steps().len() {
         let Some(flight) = turn.progress(step).flight().cloned() else {
             continue;
@@ -55,17 +63,23 @@ fn is_unconfirmed(flight: &Flight) -> bool {
     flight.waits == Waits::Reply
 }
 
+/// The flight of a step whose last attempt before giving up is over. A saga that turns back has
+/// nothing left to give up.
+fn exhausted<'a>(turn: &'a Turn<'_>, step: usize) -> Option<&'a Flight> {
+    let Progress::Forward(flight) = turn.progress(step) else {
+        return None;
+    };
+    let may_give_up = turn.definition.steps()[step].kind == StepKind::Compensatable
+        && turn.definition.retry().is_last(flight.attempt)
+        && !turn.before.is_unwinding();
+    (may_give_up && flight.due_at <= turn.now).then_some(flight)
+}
+
 /// The participant stayed silent, or the delay after a failure is over.
 fn overdue(turn: &mut Turn<'_>, step: usize, flight: &Flight) {
     let is_forward = matches!(turn.progress(step), Progress::Forward(_));
-    let kind = turn.definition.steps()[step].kind;
     if is_forward && turn.next.is_unwinding() {
         turn.set(step, Progress::Unknown);
-    } else if is_forward
-        && kind == StepKind::Compensatable
-        && turn.definition.retry().is_last(flight.attempt)
-    {
-        give_up(turn, step, flight);
     } else {
         turn.relaunch(step, flight.attempt + 1);
     }

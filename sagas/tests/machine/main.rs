@@ -1,14 +1,18 @@
 //! The state machine of one saga, tested through its public surface alone.
 //!
 //! Script tests say what a reader should expect (one file per question), the matrix says what
-//! becomes of every event in every situation.
+//! becomes of every event in every situation, the property tests run random definitions under
+//! random schedules against participants that follow the barrier table, and the exhaustive search
+//! sees every interleaving of small sagas. Seeded bugs show that the last two can fail.
 
 mod cancel;
 mod definitions;
-mod duplicates;
+mod exhaustive;
 mod forward;
 mod invariants;
 mod matrix;
+mod properties;
+mod repeats;
 mod retries;
 mod script;
 mod siblings;
@@ -16,3 +20,4 @@ mod stored;
 mod trouble;
 mod unwind;
 mod wakes;
+mod world;

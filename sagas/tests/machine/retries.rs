@@ -145,3 +145,25 @@ fn retriable_steps_without_a_pivot_are_tried_again_without_end() {
         ",
     );
 }
+
+#[test]
+fn a_step_that_is_given_up_keeps_an_overdue_sibling_from_a_new_attempt() {
+    check(
+        &without_a_pivot(),
+        "start; authorize-payment failed; wake +1s; authorize-payment failed; wake +9s; \
+         reserve-stock failed; wake +10s; authorize-payment ok; reserve-stock ok",
+        "
+          start => reserve-stock forward#1, authorize-payment forward#1 | running, announces started, wake 2s
+          authorize-payment failed => nothing | running, wake 0.877s
+          wake +1s => authorize-payment forward#2 | running, wake 2s
+          authorize-payment failed => nothing | running, wake 2s
+          wake +9s => reserve-stock forward#2, authorize-payment forward#3 | running, wake 12s
+          reserve-stock failed => nothing | running, wake 11.754s
+          wake +10s => authorize-payment compensate#1, reserve-stock compensate#1 | compensating, announces compensating, wake 22s
+          authorize-payment ok => nothing | compensating, wake 22s
+          reserve-stock ok => nothing | compensated, announces compensated
+          steps: reserve-stock undone, authorize-payment undone, confirm-order idle, send-receipt idle
+          reason: authorize-payment: attempts-exhausted: no success in 3 attempts; the last failure was some-code: says the participant
+        ",
+    );
+}

@@ -15,10 +15,9 @@
 use std::time::Duration;
 
 use sagas::machine::{
-    Announcement, Entry, Event, Fault, Order, OrderKind, Progress, Refusal, Reply, Saga, Send,
-    transition,
+    Announcement, Entry, Event, Order, OrderKind, Progress, Refusal, Reply, Saga, Send, transition,
 };
-use sagas::{Definition, Direction, Json, OrderId, Outcome, SagaId, Timestamp};
+use sagas::{Definition, Direction, Fault, Json, OrderId, Outcome, SagaId, Timestamp};
 use uuid::Uuid;
 
 use crate::invariants;

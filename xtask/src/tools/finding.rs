@@ -44,7 +44,7 @@ pub(super) const TOOLS: &[Tool] = &[
     },
     Tool {
         name: "Postgres server",
-        why: "the managed database (initdb, postgres, createdb, pg_isready, psql)",
+        why: "run the managed database (initdb, postgres, createdb, pg_isready, psql)",
         purpose: Purpose::Postgres,
         packages: &["postgresql"],
         check: || match local::postgres::Binaries::find() {

@@ -229,3 +229,40 @@ fn sums(books: &Books) -> Sums {
     sums.days_booked = books.days.iter().map(|row| row.booked).sum();
     sums
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::books::Goods;
+
+    /// An order that came after the sagas were read, and whose saga ended before the services were.
+    #[test]
+    fn an_order_that_came_while_the_books_were_read_is_not_judged() {
+        let order = Uuid::from_u128(1);
+        let ordered = Goods {
+            text: "1 sku-001".to_owned(),
+            pieces: 1,
+        };
+        let row = OrderRow {
+            id: order,
+            state: "confirmed".to_owned(),
+            customer: 1,
+            cents: 150,
+            ordered,
+        };
+        let saga = SagaRow {
+            id: Uuid::from_u128(2),
+            state: "completed".to_owned(),
+            order: Some(order),
+            has_no_order: false,
+        };
+        let mut books = Books::default();
+        books.orders.insert(order, row);
+        books.newcomers.push(saga);
+        assert_eq!(check(&books).wrong, []);
+
+        // The same books, had the saga been there from the start: now the order is judged.
+        books.sagas.append(&mut books.newcomers);
+        assert_eq!(check(&books).wrong.len(), 3);
+    }
+}

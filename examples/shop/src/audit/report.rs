@@ -57,7 +57,7 @@ fn more(f: &mut fmt::Formatter<'_>, count: usize) -> fmt::Result {
 
 fn table(f: &mut fmt::Formatter<'_>, sums: &Sums) -> fmt::Result {
     let saga = |state: &str| sums.sagas.get(state).copied().unwrap_or(0).to_string();
-    let ended = ["running", "compensating", "stuck"];
+    let open = ["running", "compensating", "stuck"];
     head(f, ["", "count", "pieces", "cents"])?;
     row(f, "sagas completed", [saga("completed"), dash(), dash()])?;
     goods(f, "orders confirmed", sums.confirmed)?;
@@ -73,7 +73,7 @@ fn table(f: &mut fmt::Formatter<'_>, sums: &Sums) -> fmt::Result {
     goods(f, "orders cancelled", sums.cancelled)?;
     row(f, "payments authorized", count_cents(sums.authorized))?;
     goods(f, "orders pending", sums.pending)?;
-    for state in ended {
+    for state in open {
         let name = format!("sagas {state}");
         row(f, &name, [saga(state), dash(), dash()])?;
     }

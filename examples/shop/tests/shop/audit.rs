@@ -27,7 +27,7 @@ fn order(id: &str, customer: u32) -> PlaceOrder {
 }
 
 /// One order that is confirmed, and one that is cancelled after all of its steps but the last.
-async fn two_orders(shop: &Shop) {
+pub(crate) async fn two_orders(shop: &Shop) {
     let play = Play::new(shop);
     let confirmed = play.order(&order(CONFIRMED, 1)).await;
     assert_eq!(ending(&confirmed), (Status::Completed, None));
@@ -36,6 +36,12 @@ async fn two_orders(shop: &Shop) {
         .await;
     let expected = (Status::Compensated, Some("capture-payment"));
     assert_eq!(ending(&cancelled), expected);
+}
+
+/// One order whose saga waits for its third reply.
+pub(crate) async fn one_running(shop: &Shop) {
+    let running = Uuid::from_u128(1).to_string();
+    Play::new(shop).steps(&order(&running, 1), 2).await;
 }
 
 fn findings(audit: &Audit) -> Vec<String> {
@@ -53,7 +59,10 @@ async fn every_fate_leaves_books_that_agree() {
         let (status, refused_at) = ending(&saga);
         let places = planned.fate.refused_at();
         assert_eq!(refused_at.is_some(), !places.is_empty(), "{planned:?}");
-        assert!(refused_at.is_none_or(|step| places.contains(&step)), "{planned:?}");
+        assert!(
+            refused_at.is_none_or(|step| places.contains(&step)),
+            "{planned:?}"
+        );
         let is_confirmed = planned.fate == Fate::Confirmed;
         assert_eq!(status == Status::Completed, is_confirmed, "{planned:?}");
         confirmed += u64::from(is_confirmed);
@@ -61,7 +70,12 @@ async fn every_fate_leaves_books_that_agree() {
     let audit = shop.audit().await;
     assert_eq!((findings(&audit), audit.exit_code()), (vec![], 0));
     let sums = &audit.sums;
-    let counts = [sums.confirmed.count, sums.reserved.count, sums.captured.count, sums.shipped.count];
+    let counts = [
+        sums.confirmed.count,
+        sums.reserved.count,
+        sums.captured.count,
+        sums.shipped.count,
+    ];
     assert_eq!(counts, [confirmed; 4]);
     assert_eq!(sums.captured.cents, sums.confirmed.cents);
     assert_eq!(sums.shipped.pieces, sums.confirmed.pieces);
@@ -99,20 +113,28 @@ async fn sagas_that_run_are_listed_and_their_orders_are_not_judged() {
 async fn a_saga_that_waits_for_a_person_is_listed() {
     let shop = Shop::open().await;
     two_orders(&shop).await;
-    shop.tamper(ORCHESTRATOR, "UPDATE saga SET status = 'stuck' WHERE status = 'completed'")
-        .await;
+    shop.tamper(
+        ORCHESTRATOR,
+        "UPDATE saga SET status = 'stuck' WHERE status = 'completed'",
+    )
+    .await;
     let audit = shop.audit().await;
-    assert_eq!((audit.exit_code(), audit.open[0].state.as_str()), (2, "stuck"));
+    assert_eq!(
+        (audit.exit_code(), audit.open[0].state.as_str()),
+        (2, "stuck")
+    );
 }
 
 #[tokio::test]
 async fn an_error_outweighs_a_saga_that_runs() {
     let shop = Shop::open().await;
     two_orders(&shop).await;
-    let running = Uuid::from_u128(1).to_string();
-    Play::new(&shop).steps(&order(&running, 1), 2).await;
-    shop.tamper("payments", "UPDATE payment SET cents = 1 WHERE state = 'captured'")
-        .await;
+    one_running(&shop).await;
+    shop.tamper(
+        "payments",
+        "UPDATE payment SET cents = 1 WHERE state = 'captured'",
+    )
+    .await;
     assert_eq!(shop.audit().await.exit_code(), 1);
 }
 
@@ -162,7 +184,10 @@ async fn finds(database: &str, statements: &str, expected: &[&str]) {
     assert_eq!(findings(&audit), expected, "after {statements}");
     assert_eq!(audit.exit_code(), 1);
     let report = Report(&audit).to_string();
-    assert!(report.contains(&format!("WRONG  {}", expected[0])), "{report}");
+    assert!(
+        report.contains(&format!("WRONG  {}", expected[0])),
+        "{report}"
+    );
 }
 
 /// One test per case: a name, the database, what is done to it, and what must be found.

@@ -4,16 +4,18 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use local::{Postgres, PostgresOptions};
+use local::{Postgres as Server, PostgresOptions};
 use orchestrator::store::{self, Store};
+use participant::{BatchHandler, Received, Rejection};
+use sagas::{Command, CommandId, Direction, SagaId, Timestamp};
 use shop::audit::{self, Audit, Urls};
 use shop::services::ServiceName;
-use sqlx::{Connection as _, PgConnection, PgPool};
+use sqlx::{Connection as _, PgConnection, PgPool, Postgres, Transaction};
 use tokio::sync::OnceCell;
 
 pub(crate) const ORCHESTRATOR: &str = "orchestrator";
 
-static SERVER: OnceCell<Postgres> = OnceCell::const_new();
+static SERVER: OnceCell<Server> = OnceCell::const_new();
 static SHOPS: AtomicU32 = AtomicU32::new(0);
 
 /// Five databases.
@@ -26,15 +28,34 @@ pub(crate) struct Shop {
 }
 
 /// Runs a handler over commands in a transaction of its own, and commits.
-macro_rules! ask {
-    ($pool:expr, $handler:path, $($command:expr),+) => {{
-        let mut tx = $pool.begin().await.unwrap();
-        let answers = $handler(&mut tx, &[$($command),+]).await.unwrap();
-        tx.commit().await.unwrap();
-        answers
-    }};
+pub(crate) async fn ask<C, F>(pool: &PgPool, handler: F, commands: Vec<C>) -> Vec<Answer<C>>
+where
+    C: Command,
+    F: for<'t, 'c> BatchHandler<&'t mut Transaction<'c, Postgres>, C>,
+{
+    let mut tx = pool.begin().await.unwrap();
+    let batch = commands.into_iter().map(received).collect();
+    let answers = handler.call(&mut tx, batch).await.unwrap();
+    tx.commit().await.unwrap();
+    answers
 }
-pub(crate) use ask;
+
+type Answer<C> = Result<<C as Command>::Reply, Rejection>;
+
+pub(crate) fn received<C: Command>(command: C) -> Received<C> {
+    let saga = SagaId(uuid::Uuid::now_v7());
+    Received {
+        saga,
+        step: "step".to_owned(),
+        direction: Direction::Forward,
+        generation: 1,
+        attempt: 1,
+        command,
+        id: CommandId::of(saga, "step", Direction::Forward, 1),
+        started_at: Timestamp::default(),
+        deadline: None,
+    }
+}
 
 impl Shop {
     pub(crate) async fn open() -> Self {
@@ -118,9 +139,9 @@ fn store(url: &str) -> Store {
 }
 
 /// The server lives as long as the process: its guard ends it.
-async fn server() -> Postgres {
+async fn server() -> Server {
     let start = || {
-        Postgres::start(PostgresOptions {
+        Server::start(PostgresOptions {
             fsync: false,
             ..PostgresOptions::default()
         })

@@ -5,11 +5,11 @@ use std::collections::VecDeque;
 
 use orchestrator::store::Store;
 use orchestrator::store::batch::{Batch, Start, State};
+use participant::Rejection;
 use sagas::machine::{Reply, Send};
 use sagas::{Definition, Direction, Event, Json, Outcome, Saga, SagaId, Status, Timestamp};
 use serde_json::json;
 use shop::place_order::{PlaceOrder, place_order};
-use shop::rejection::Rejection;
 use shop::{inventory, orders, payments, shipping};
 
 use crate::fixture::{Shop, ask};
@@ -109,7 +109,8 @@ impl<'a> Play<'a> {
         /// Asks one command, and turns its reply into JSON.
         macro_rules! call {
             ($pool:expr, $handler:path) => {{
-                let answer = ask!($pool, $handler, payload.read().unwrap()).remove(0);
+                let commands = vec![payload.read().unwrap()];
+                let answer = ask(&$pool, $handler, commands).await.remove(0);
                 answer.map(|reply| json!(reply))
             }};
         }

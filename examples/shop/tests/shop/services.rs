@@ -10,7 +10,7 @@ use shop::workload::{
 use shop::{inventory, orders, payments, shipping};
 use uuid::Uuid;
 
-use crate::fixture::{Shop, ask};
+use crate::fixture::{Shop, ask, received};
 
 fn line(sku: &str, quantity: u32) -> Line {
     Line {
@@ -57,7 +57,7 @@ fn ship(order: u128, pieces: i64) -> CreateShipment {
 }
 
 /// The code and the message of a refusal, or `ok`.
-fn verdict<R>(answer: &Result<R, shop::rejection::Rejection>) -> String {
+fn verdict<R>(answer: &Result<R, participant::Rejection>) -> String {
     match answer {
         Ok(_) => "ok".to_owned(),
         Err(refusal) => format!("{}: {}", refusal.code, refusal.message),
@@ -74,16 +74,19 @@ async fn one_batch_of_orders_is_judged_order_by_order() {
     let (one, two) = (sku(1), sku(2));
     let right = price_cents(1) * 2 + price_cents(2);
     let lines = [line(&one, 1), line(&two, 1), line(&one, 1)];
-    let answers = ask!(
-        shop.orders,
+    let answers = ask(
+        &shop.orders,
         orders::create_order,
-        create(1, &lines, right),
-        create(2, &lines, right + 1),
-        create(1, &lines, right),
-        create(3, &[line("sku-none", 1)], 1),
-        create(4, &[], 0),
-        create(5, &lines, right)
-    );
+        vec![
+            create(1, &lines, right),
+            create(2, &lines, right + 1),
+            create(1, &lines, right),
+            create(3, &[line("sku-none", 1)], 1),
+            create(4, &[], 0),
+            create(5, &lines, right),
+        ],
+    )
+    .await;
     let verdicts: Vec<_> = answers.iter().map(verdict).collect();
     let told = right + 1;
     let expected = [
@@ -98,7 +101,12 @@ async fn one_batch_of_orders_is_judged_order_by_order() {
         "ok".to_owned(),
     ];
     assert_eq!(verdicts, expected);
-    let again = ask!(shop.orders, orders::create_order, create(5, &lines, right));
+    let again = ask(
+        &shop.orders,
+        orders::create_order,
+        vec![create(5, &lines, right)],
+    )
+    .await;
     assert_eq!(again[0].as_ref().unwrap_err().code, "order-exists");
     let lines = number(&shop.orders, "SELECT sum(quantity)::bigint FROM order_line").await;
     assert_eq!(lines, 6);
@@ -109,22 +117,32 @@ async fn an_order_is_confirmed_or_cancelled_once() {
     let shop = Shop::open().await;
     let (first, second) = (Uuid::from_u128(1), Uuid::from_u128(2));
     let lines = [line(&sku(1), 1)];
-    ask!(
-        shop.orders,
+    ask(
+        &shop.orders,
         orders::create_order,
-        create(1, &lines, price_cents(1)),
-        create(2, &lines, price_cents(1))
-    );
+        vec![
+            create(1, &lines, price_cents(1)),
+            create(2, &lines, price_cents(1)),
+        ],
+    )
+    .await;
     let ships_on = chrono::NaiveDate::from_ymd_opt(2026, 11, 24).unwrap();
     let confirm = |order| ConfirmOrder { order, ships_on };
-    assert_eq!(ask!(shop.orders, orders::confirm_order, confirm(first)), 1);
-    ask!(
-        shop.orders,
+    ask(&shop.orders, orders::confirm_order, vec![confirm(first)]).await;
+    ask(
+        &shop.orders,
         orders::cancel_order,
-        CancelOrder { order: first },
-        CancelOrder { order: second }
+        vec![CancelOrder { order: first }, CancelOrder { order: second }],
+    )
+    .await;
+    let mut tx = shop.orders.begin().await.unwrap();
+    let again = vec![received(confirm(second))];
+    let error = orders::confirm_order(&mut tx, again).await.unwrap_err();
+    assert!(
+        error.to_string().starts_with("failed: order-not-pending"),
+        "{error}"
     );
-    assert_eq!(ask!(shop.orders, orders::confirm_order, confirm(second)), 0);
+    tx.rollback().await.unwrap();
     let query = "SELECT count(*) FROM orders WHERE state = CASE id
         WHEN '00000000-0000-0000-0000-000000000001' THEN 'confirmed' ELSE 'cancelled' END";
     assert_eq!(number(&shop.orders, query).await, 2);
@@ -139,15 +157,18 @@ async fn stock_is_taken_for_all_lines_or_none_and_never_below_zero() {
     )
     .await;
     let (one, two) = (sku(1), sku(2));
-    let answers = ask!(
-        shop.inventory,
+    let answers = ask(
+        &shop.inventory,
         inventory::reserve_stock,
-        reserve(1, &[line(&one, 2), line(&two, 1), line(&one, 1)]),
-        reserve(2, &[line(&two, 1), line(&one, 3)]),
-        reserve(3, &[line(&one, 2)]),
-        reserve(4, &[line(SKU_GONE, 1)]),
-        reserve(5, &[line("sku-none", 1)])
-    );
+        vec![
+            reserve(1, &[line(&one, 2), line(&two, 1), line(&one, 1)]),
+            reserve(2, &[line(&two, 1), line(&one, 3)]),
+            reserve(3, &[line(&one, 2)]),
+            reserve(4, &[line(SKU_GONE, 1)]),
+            reserve(5, &[line("sku-none", 1)]),
+        ],
+    )
+    .await;
     assert_eq!(answers[0].as_ref().unwrap().pieces, 4);
     let verdicts: Vec<_> = answers.iter().map(verdict).collect();
     let expected = [
@@ -164,14 +185,13 @@ async fn stock_is_taken_for_all_lines_or_none_and_never_below_zero() {
     let release = |order| ReleaseStock {
         order: Uuid::from_u128(order),
     };
-    ask!(
-        shop.inventory,
+    ask(
+        &shop.inventory,
         inventory::release_stock,
-        release(1),
-        release(3),
-        release(9)
-    );
-    ask!(shop.inventory, inventory::release_stock, release(1));
+        vec![release(1), release(3), release(9)],
+    )
+    .await;
+    ask(&shop.inventory, inventory::release_stock, vec![release(1)]).await;
     assert_eq!(number(&shop.inventory, on_hand).await, 5);
     let held = "SELECT count(*) FROM reservation WHERE state = 'held'";
     assert_eq!(number(&shop.inventory, held).await, 0);
@@ -185,15 +205,18 @@ async fn payments_never_exceed_the_credit_and_voids_give_it_back() {
         "UPDATE customer SET credit_cents = 1000 WHERE id = 7",
     )
     .await;
-    let answers = ask!(
-        shop.payments,
+    let answers = ask(
+        &shop.payments,
         payments::authorize_payment,
-        authorize(1, 7, 600),
-        authorize(2, 7, 500),
-        authorize(3, 7, 400),
-        authorize(4, CUSTOMER_POOR, 150),
-        authorize(5, 999_999, 1)
-    );
+        vec![
+            authorize(1, 7, 600),
+            authorize(2, 7, 500),
+            authorize(3, 7, 400),
+            authorize(4, CUSTOMER_POOR, 150),
+            authorize(5, 999_999, 1),
+        ],
+    )
+    .await;
     let verdicts: Vec<_> = answers.iter().map(verdict).collect();
     let expected = [
         "ok",
@@ -203,20 +226,19 @@ async fn payments_never_exceed_the_credit_and_voids_give_it_back() {
         "card-declined: customer 999999 has no card",
     ];
     assert_eq!(verdicts, expected);
-    let captured = ask!(shop.payments, payments::capture_payment, capture(1));
+    let captured = ask(&shop.payments, payments::capture_payment, vec![capture(1)]).await;
     assert_eq!(verdict(&captured[0]), "ok");
 
     let void = |order| VoidPayment {
         order: Uuid::from_u128(order),
     };
-    ask!(
-        shop.payments,
+    ask(
+        &shop.payments,
         payments::void_payment,
-        void(1),
-        void(2),
-        void(3)
-    );
-    ask!(shop.payments, payments::void_payment, void(3));
+        vec![void(1), void(2), void(3)],
+    )
+    .await;
+    ask(&shop.payments, payments::void_payment, vec![void(3)]).await;
     let used = "SELECT used_cents FROM customer WHERE id = 7";
     assert_eq!(number(&shop.payments, used).await, 600);
 }
@@ -224,19 +246,18 @@ async fn payments_never_exceed_the_credit_and_voids_give_it_back() {
 #[tokio::test]
 async fn a_capture_is_declined_by_the_bank_alone() {
     let shop = Shop::open().await;
-    ask!(
-        shop.payments,
+    ask(
+        &shop.payments,
         payments::authorize_payment,
-        authorize(1, 1, 600),
-        authorize(2, CUSTOMER_BLOCKED, 500)
-    );
-    let answers = ask!(
-        shop.payments,
+        vec![authorize(1, 1, 600), authorize(2, CUSTOMER_BLOCKED, 500)],
+    )
+    .await;
+    let answers = ask(
+        &shop.payments,
         payments::capture_payment,
-        capture(2),
-        capture(1),
-        capture(3)
-    );
+        vec![capture(2), capture(1), capture(3)],
+    )
+    .await;
     let verdicts: Vec<_> = answers.iter().map(verdict).collect();
     let expected = [
         "capture-declined: the bank settles 100 cents at once, the payment is over 500 cents",
@@ -255,15 +276,18 @@ async fn shipments_fill_the_first_day_with_room() {
          UPDATE shipping_day SET capacity = 10",
     )
     .await;
-    let answers = ask!(
-        shop.shipping,
+    let answers = ask(
+        &shop.shipping,
         shipping::create_shipment,
-        ship(1, 8),
-        ship(2, 4),
-        ship(3, 2),
-        ship(4, i64::from(BULK_PIECES)),
-        ship(5, 7)
-    );
+        vec![
+            ship(1, 8),
+            ship(2, 4),
+            ship(3, 2),
+            ship(4, i64::from(BULK_PIECES)),
+            ship(5, 7),
+        ],
+    )
+    .await;
     let verdicts: Vec<_> = answers.iter().map(verdict).collect();
     let expected = [
         "ok",
@@ -280,13 +304,13 @@ async fn shipments_fill_the_first_day_with_room() {
     let cancel = |order| CancelShipment {
         order: Uuid::from_u128(order),
     };
-    ask!(
-        shop.shipping,
+    ask(
+        &shop.shipping,
         shipping::cancel_shipment,
-        cancel(1),
-        cancel(2)
-    );
-    ask!(shop.shipping, shipping::cancel_shipment, cancel(1));
+        vec![cancel(1), cancel(2)],
+    )
+    .await;
+    ask(&shop.shipping, shipping::cancel_shipment, vec![cancel(1)]).await;
     let booked = "SELECT sum(booked)::bigint FROM shipping_day";
     assert_eq!(number(&shop.shipping, booked).await, 2);
 }
@@ -308,10 +332,20 @@ async fn reservations_and_releases_of_the_same_products_never_deadlock() {
         tasks.spawn(async move {
             for round in 0..25 {
                 let order = lane * 100 + round;
-                let reserved = ask!(pool, inventory::reserve_stock, reserve(order, &lines));
+                let reserved = ask(
+                    &pool,
+                    inventory::reserve_stock,
+                    vec![reserve(order, &lines)],
+                )
+                .await;
                 assert_eq!(verdict(&reserved[0]), "ok");
                 let order = Uuid::from_u128(order);
-                ask!(pool, inventory::release_stock, ReleaseStock { order });
+                ask(
+                    &pool,
+                    inventory::release_stock,
+                    vec![ReleaseStock { order }],
+                )
+                .await;
             }
         });
     }
@@ -327,12 +361,18 @@ async fn reservations_and_releases_of_the_same_products_never_deadlock() {
 #[tokio::test]
 async fn a_mass_order_fits_in_stock_and_on_no_day() {
     let shop = Shop::open().await;
-    let reserved = ask!(
-        shop.inventory,
+    let reserved = ask(
+        &shop.inventory,
         inventory::reserve_stock,
-        reserve(1, &[line(SKU_BULK, BULK_PIECES)])
-    );
+        vec![reserve(1, &[line(SKU_BULK, BULK_PIECES)])],
+    )
+    .await;
     let pieces = reserved[0].as_ref().unwrap().pieces;
-    let shipped = ask!(shop.shipping, shipping::create_shipment, ship(1, pieces));
+    let shipped = ask(
+        &shop.shipping,
+        shipping::create_shipment,
+        vec![ship(1, pieces)],
+    )
+    .await;
     assert_eq!(shipped[0].as_ref().unwrap_err().code, "no-capacity");
 }

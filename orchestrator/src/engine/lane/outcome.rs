@@ -67,11 +67,15 @@ impl Lane {
         };
         match Saga::restore(&definition, row, &loaded.history) {
             Ok(saga) => {
+                // What this lane has published for the state that it had, it has for the same one.
+                let before = self.cache.get(id);
+                let before = before.filter(|cached| cached.saga.revision == saga.revision);
+                let publication = before.and_then(|cached| cached.publication);
                 self.cache.put(Cached {
                     saga,
                     definition,
                     is_fresh: true,
-                    publication: None,
+                    publication,
                 });
             }
             Err(error) => {

@@ -626,6 +626,29 @@ fn a_wake_sends_again_only_what_the_broker_has_not_acknowledged() {
 }
 
 #[test]
+fn a_duplicate_reply_makes_no_wake_send_again_what_the_broker_has() {
+    let mut bench = Bench::new();
+    let (id, mut state) = bench.started("a");
+    bench.reply(id, "first", Outcome::Succeeded, "7");
+    let moved = bench.commit().updates.remove(0).state;
+    let publication = bench.publication();
+    bench.take(Input::Published {
+        publication,
+        is_acknowledged: true,
+    });
+    bench.outputs.clear();
+    bench.reply(id, "first", Outcome::Succeeded, "7");
+    state.entries.extend(moved.entries.clone());
+    let entries = state.entries;
+    bench.load(id, State { entries, ..moved });
+    bench.now = bench.now + Duration::from_secs(3);
+    bench.take(Input::Due(id));
+    let batch = bench.commit();
+    assert!(batch.updates.is_empty(), "{batch:?}");
+    assert!(bench.published().is_empty());
+}
+
+#[test]
 fn a_broker_that_acknowledges_nothing_stops_new_commits() {
     let mut bench = Bench::new();
     for key in ["a", "b", "c", "d"] {

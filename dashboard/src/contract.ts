@@ -1,0 +1,149 @@
+/**
+ * The REST contract (v1) as types: what the server answers, field by field.
+ *
+ * Names are the wire's (snake_case), so that a type here can be held against an answer. Instants are
+ * RFC 3339 in UTC. Nothing here computes; the page reads and never writes.
+ */
+
+export const SAGA_STATES = ["running", "compensating", "completed", "compensated", "stuck"] as const;
+export type SagaState = (typeof SAGA_STATES)[number];
+
+export const STEP_STATES = [
+  "idle", "in_flight", "retrying", "fencing", "done", "refused", "unknown", "undoing", "undone", "parked",
+] as const;
+export type StepState = (typeof STEP_STATES)[number];
+
+export type StepKind = "compensatable" | "pivot" | "retriable";
+export type Instant = string;
+/** A payload, reply, input or output: any JSON value, shown and never interpreted. */
+export type Json = unknown;
+
+export interface Reason {
+  kind: "refused" | "cancelled" | "exhausted";
+  step: string | null;
+  code: string;
+  message: string;
+  actor?: string;
+}
+
+export interface Attention {
+  since: Instant;
+  text: string;
+}
+
+export interface SagaSummary {
+  id: string;
+  saga: string;
+  version: number;
+  state: SagaState;
+  revision: number;
+  started_at: Instant;
+  updated_at: Instant;
+  finished_at: Instant | null;
+  reason: Reason | null;
+  attention: Attention | null;
+}
+
+export interface Step {
+  name: string;
+  kind: StepKind;
+  participant: string;
+  command: string;
+  compensation: string | null;
+  needs: string[];
+  state: StepState;
+  attempt: number;
+  generation: number;
+  sent_at: Instant | null;
+  ended_at: Instant | null;
+  next_at: Instant | null;
+  payload: Json;
+  reply: Json;
+  refusal: { code: string; message: string } | null;
+  compensation_payload: Json;
+  compensation_reply: Json;
+  /** Why a person must look at this step. */
+  trouble: string | null;
+  /** What it waits for, which attempt, when the next try is. */
+  waits: string | null;
+}
+
+export interface HistoryEntry {
+  revision: number;
+  at: Instant;
+  event: "started" | "reply" | "wake" | "order";
+  step: string | null;
+  direction: "forward" | "compensate" | "fence" | null;
+  outcome: "succeeded" | "rejected" | "failed" | "already-compensated" | "fenced" | "expired" | null;
+  attempt: number | null;
+  text: string;
+  sent: string[];
+  state: SagaState;
+}
+
+export interface Saga extends SagaSummary {
+  input: Json;
+  output: Json;
+  steps: Step[];
+  history: HistoryEntry[];
+}
+
+export interface SagaPage {
+  sagas: SagaSummary[];
+  next: string | null;
+}
+
+export interface Replica {
+  id: string;
+  name: string;
+  started_at: Instant;
+  heartbeat_at: Instant;
+  partitions: number;
+}
+
+export interface Summary {
+  states: Record<SagaState, number>;
+  attention: number;
+  dead_letters: number;
+  definitions: string[];
+  replicas: Replica[];
+  now: Instant;
+}
+
+export interface DeadLetter {
+  at: Instant;
+  topic: string;
+  partition: number;
+  offset: number;
+  reason: string;
+  key: string | null;
+  value: string;
+}
+
+export interface DeadLetterPage {
+  dead_letters: DeadLetter[];
+  next: string | null;
+}
+
+export interface Definition {
+  name: string;
+  version: number;
+  fingerprint: string;
+  input_schema: Json;
+  output_schema: Json;
+  steps: Pick<Step, "name" | "kind" | "participant" | "command" | "compensation" | "needs">[];
+}
+
+/** RFC 9457 body of every error answer. */
+export interface Problem {
+  type: string;
+  title: string;
+  status: number;
+  detail?: string;
+  errors?: { path: string; message: string }[];
+}
+
+/** A saga in one of these states never changes again. */
+export function hasEnded(state: SagaState): boolean {
+  return state === "completed" || state === "compensated";
+}

@@ -1,0 +1,103 @@
+//! `shop service` and `shop seed`.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use participant::Settings;
+use sqlx::PgPool;
+use sqlx::postgres::PgPoolOptions;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::arguments::{SeedArguments, ServiceArguments};
+
+pub(super) async fn run(arguments: ServiceArguments) -> anyhow::Result<ExitCode> {
+    let stop = stop_signal().context("listen for SIGTERM")?;
+    let name = arguments.own.service;
+    let pool = prepare(&arguments.own, arguments.database_connections_max).await?;
+    if arguments.seed {
+        name.seed(&mut *pool.acquire().await?)
+            .await
+            .context("seed")?;
+    }
+    let mut settings = Settings::new(&arguments.brokers, pool);
+    settings.prefix = arguments.topic_prefix;
+    settings.partitions = arguments.command_partitions;
+    settings.kafka = options(&arguments.kafka_options)?;
+    let service = name.service(settings);
+    service.migrate().await?;
+    tracing::info!(
+        service = name.as_str(),
+        brokers = arguments.brokers,
+        "starts"
+    );
+    service.run_until(stop).await?;
+    tracing::info!(service = name.as_str(), "has stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) async fn seed(arguments: &SeedArguments) -> anyhow::Result<ExitCode> {
+    let pool = prepare(arguments, 1).await?;
+    let name = arguments.service;
+    name.seed(&mut *pool.acquire().await?)
+        .await
+        .context("seed")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// How long a transaction waits for a connection. sqlx's own 30 s would keep it from saying that the
+/// database is away, and from noticing for 6 s that it is back.
+const CONNECTION_WITHIN: Duration = Duration::from_secs(3);
+
+/// A pool on a database whose tables are up to date.
+async fn prepare(arguments: &SeedArguments, connections_max: u32) -> anyhow::Result<PgPool> {
+    let pool = PgPoolOptions::new()
+        .max_connections(connections_max)
+        .acquire_timeout(CONNECTION_WITHIN)
+        .connect(&arguments.database_url)
+        .await
+        .context("connect to the service's database")?;
+    let migrated = arguments.service.migrate(&pool).await;
+    migrated.context("bring the service's tables up to date")?;
+    Ok(pool)
+}
+
+/// `name=value;name=value`.
+fn options(text: &str) -> anyhow::Result<Vec<(String, String)>> {
+    let parts = text.split(';').map(str::trim);
+    parts
+        .filter(|part| !part.is_empty())
+        .map(|part| {
+            // Not the text itself: it may hold a password.
+            let (name, value) = part
+                .split_once('=')
+                .context("--kafka-options: no name=value")?;
+            Ok((name.trim().to_owned(), value.trim().to_owned()))
+        })
+        .collect()
+}
+
+/// Ready at SIGTERM or Ctrl-C. The handlers are there when this returns.
+fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_are_pairs() {
+        let pairs = options("a.b=1; c=d=e;").unwrap();
+        let expected = [("a.b", "1"), ("c", "d=e")].map(|(n, v)| (n.to_owned(), v.to_owned()));
+        assert_eq!(pairs, expected);
+        assert!(options("hunter2").is_err_and(|error| !error.to_string().contains("hunter2")));
+    }
+}

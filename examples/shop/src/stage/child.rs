@@ -1,0 +1,94 @@
+//! A child process with a log of its own.
+//!
+//! Invariant: it is asked to end when it is dropped, and killed when it does not.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use local::process::{Process, Signal};
+
+use super::folder::Folder;
+
+/// How long a child may take to end when asked to. The orchestrator's own bound is longer; a demo
+/// has nothing to lose.
+const STOP_LIMIT: Duration = Duration::from_secs(10);
+
+/// How many lines of a log are shown when a child has ended.
+const TAIL_LINES: usize = 15;
+
+#[derive(Debug)]
+pub(super) struct Child {
+    name: &'static str,
+    process: Process,
+    log: PathBuf,
+}
+
+impl Child {
+    pub(super) fn start(
+        name: &'static str,
+        folder: &Folder,
+        mut command: Command,
+    ) -> anyhow::Result<Self> {
+        let log = folder.logs().join(format!("{name}.log"));
+        let out = File::options().create(true).append(true).open(&log);
+        let out = out.with_context(|| format!("write {}", log.display()))?;
+        command.stdout(out.try_clone()?).stderr(out);
+        let process = Process::spawn(&mut command)?;
+        Ok(Self { name, process, log })
+    }
+
+    /// An error if it has ended, with the last lines of its log.
+    pub(super) fn check(&mut self) -> anyhow::Result<()> {
+        let Some(status) = self.process.exited()? else {
+            return Ok(());
+        };
+        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<_> = text.lines().collect();
+        let tail = lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n");
+        bail!(
+            "{} ended by itself with {status}; its log ends with:\n{tail}",
+            self.name
+        )
+    }
+
+    /// Its name and process id.
+    pub(super) fn id(&self) -> (&'static str, u32) {
+        (self.name, self.process.pid())
+    }
+
+    pub(super) fn ask_to_end(&mut self) {
+        // It fails when it has ended, and then there is nothing to ask.
+        let _ = self.process.signal(Signal::Terminate);
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        // If this fails, dropping the process kills it.
+        let _ = self.process.stop(Signal::Terminate, STOP_LIMIT);
+    }
+}
+
+/// A program that was built together with this one.
+pub(super) fn program(name: &str) -> anyhow::Result<Command> {
+    let own = std::env::current_exe().context("find this program")?;
+    let path = own.with_file_name(name);
+    if !path.exists() {
+        bail!(
+            "{} is missing; build it with `cargo build -p shop --bins`",
+            path.display()
+        );
+    }
+    let mut command = Command::new(path);
+    // Settings of the surroundings are for other installations.
+    for (variable, _) in std::env::vars_os() {
+        let variable = variable.to_string_lossy().into_owned();
+        if variable.starts_with("SAGA_") || variable.starts_with("SHOP_") {
+            command.env_remove(variable);
+        }
+    }
+    Ok(command)
+}

@@ -1,0 +1,69 @@
+//! REST (`/v1`), health, and the dashboard's files.
+//!
+//! ```text
+//!   request ─► guard (bounds, one task per request) ─► handler ─► engine (changes)
+//!                                                          └────► store  (reads)
+//! ```
+//!
+//! Invariants: a handler is never dropped half-way, because it runs in a task of its own; what is
+//! shown of a saga was read from the primary within the request; only `problem` knows status codes
+//! of failures, and no database text leaves the process. Nothing here decides about a saga.
+
+mod backend;
+mod body;
+mod cancel;
+mod counts;
+mod cursor;
+mod dead_letters;
+mod definitions;
+mod depth;
+mod detail;
+mod guard;
+mod health;
+mod inputs;
+mod key;
+mod list;
+mod page;
+mod prefer;
+mod problem;
+mod query;
+mod read;
+#[cfg(test)]
+pub(crate) mod sample;
+mod submit;
+mod summary;
+#[cfg(test)]
+mod tests;
+
+use axum::Router;
+use axum::routing::{get, post};
+
+pub use backend::{Backend, Limits, Startup};
+pub use inputs::SchemaError;
+pub use problem::Problem;
+
+/// Every route of the service.
+pub fn router(backend: Backend) -> Router {
+    let methods = Router::new()
+        .route("/v1/sagas", post(submit::submit).get(list::list))
+        .route("/v1/sagas/{id}", get(read::one))
+        .route("/v1/sagas/{id}/cancel", post(cancel::cancel))
+        .route("/v1/definitions", get(definitions::list))
+        .route("/v1/definitions/{name}", get(definitions::one))
+        .route("/v1/summary", get(counts::summary))
+        .route("/v1/dead-letters", get(dead_letters::list))
+        .route("/readyz", get(health::readyz))
+        .route("/", get(page::index))
+        .route("/assets/{*path}", get(page::asset))
+        .fallback(problem::no_such_path)
+        .method_not_allowed_fallback(problem::no_such_method)
+        .layer(axum::middleware::from_fn_with_state(
+            backend.clone(),
+            guard::guard,
+        ));
+    // Outside the guard: a process that is busy is alive.
+    methods
+        .route("/healthz", get(health::healthz))
+        .layer(axum::middleware::map_response(page::secure))
+        .with_state(backend)
+}

@@ -1,0 +1,98 @@
+//! Reads a JSON request body strictly.
+
+use axum::http::{HeaderMap, header};
+use serde::Deserialize;
+
+use super::depth::depth;
+use super::problem::{Kind, Problem};
+
+/// Reads `body` as a `T`; the value borrows from it, so that raw JSON stays as it came.
+pub(super) fn read<'b, T: Deserialize<'b>>(
+    headers: &HeaderMap,
+    body: &'b [u8],
+    depth_max: u8,
+) -> Result<T, Problem> {
+    check_type(headers)?;
+    // A byte order mark is no JSON; say so, because nobody sees it.
+    if body.starts_with(b"\xef\xbb\xbf") {
+        let detail = "the body starts with a byte order mark; JSON has none";
+        return Err(Problem::new(Kind::Malformed, detail));
+    }
+    let text = std::str::from_utf8(body).map_err(|error| {
+        let at = error.valid_up_to();
+        let detail = format!("the body is not UTF-8 from byte {at} on");
+        Problem::new(Kind::Malformed, detail)
+    })?;
+    let found = depth(body);
+    if found > usize::from(depth_max) {
+        let detail = format!(
+            "arrays and objects are nested {found} deep; at most {depth_max} are read \
+             (--json-depth-max)"
+        );
+        return Err(Problem::new(Kind::TooDeep, detail));
+    }
+    serde_json::from_str(text)
+        .map_err(|error| Problem::new(Kind::Malformed, format!("the body: {error}")))
+}
+
+fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
+    let declared = headers.get(header::CONTENT_TYPE);
+    let declared = declared.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    let essence = declared.as_deref().unwrap_or("").split(';').next();
+    let essence = essence.unwrap_or("").trim().to_ascii_lowercase();
+    let is_json = essence == "application/json"
+        || (essence.starts_with("application/") && essence.ends_with("+json"));
+    if is_json {
+        return Ok(());
+    }
+    let found = declared.map_or_else(|| "none".to_owned(), |value| format!("{value:?}"));
+    let detail = format!("the Content-Type is {found}; send application/json");
+    Err(Problem::new(Kind::NotJson, detail))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    fn kind_of(content_type: Option<&'static str>, body: &[u8]) -> Result<Vec<u8>, Kind> {
+        let mut headers = HeaderMap::new();
+        if let Some(value) = content_type {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(value));
+        }
+        read(&headers, body, 4).map_err(|problem| problem.kind())
+    }
+
+    #[test]
+    fn json_is_read_whatever_its_parameters() {
+        for value in [
+            "application/json",
+            "Application/JSON; charset=utf-8",
+            "application/x+json",
+        ] {
+            assert_eq!(kind_of(Some(value), b"[1]"), Ok(vec![1]), "{value}");
+        }
+    }
+
+    #[test]
+    fn another_or_no_content_type_is_refused() {
+        for value in [
+            None,
+            Some("text/plain"),
+            Some("application/jsonp"),
+            Some(""),
+        ] {
+            assert_eq!(kind_of(value, b"[1]"), Err(Kind::NotJson), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_broken_is_malformed_and_what_is_deep_is_too_deep() {
+        let json = Some("application/json");
+        for body in [&b"[1"[..], b"", b"[1] 2", b"\xff", b"\xef\xbb\xbf[1]"] {
+            assert_eq!(kind_of(json, body), Err(Kind::Malformed), "{body:?}");
+        }
+        assert_eq!(kind_of(json, b"[[[[[]]]]]"), Err(Kind::TooDeep));
+    }
+}

@@ -1,0 +1,118 @@
+//! `GET /v1/dead-letters`: records that nobody could use, newest first.
+
+use axum::Json as Answer;
+use axum::extract::{Query, State};
+use sagas::SagaId;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::backend::Backend;
+use super::cursor;
+use super::problem::Problem;
+use super::query::Parameters;
+use super::summary::Instant;
+use crate::store::dead_letter::DeadLetterRow;
+
+/// Bytes of a value that are shown: enough to recognize what it is.
+const VALUE_MAX: usize = 2048;
+
+#[derive(Serialize)]
+struct Shown<'a> {
+    at: Instant,
+    topic: &'a str,
+    partition: i32,
+    offset: i64,
+    reason: &'a str,
+    key: Option<String>,
+    value: String,
+}
+
+pub(super) async fn list(
+    State(backend): State<Backend>,
+    Query(pairs): Query<Vec<(String, String)>>,
+) -> Result<Answer<Value>, Problem> {
+    let parameters = Parameters::check(pairs, &["limit", "cursor"])?;
+    let limit = parameters.limit()?;
+    let before = parameters.get("cursor").map(cursor::read).transpose()?;
+    let before = before.map(|(at, id)| (at, id.0));
+    // One more than the page tells whether there is a next one.
+    let rows = backend.store().dead_letters(before, limit + 1).await?;
+    Ok(Answer(page(&rows, limit)))
+}
+
+fn page(rows: &[DeadLetterRow], limit: u32) -> Value {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let shown = &rows[..rows.len().min(limit)];
+    let last = shown.last().filter(|_| rows.len() > limit);
+    let letters: Vec<_> = shown.iter().map(one).collect();
+    let next = last.map(|row| cursor::write(row.received_at, SagaId(row.id)));
+    json!({ "dead_letters": letters, "next": next })
+}
+
+fn one(row: &DeadLetterRow) -> Shown<'_> {
+    let letter = &row.letter;
+    Shown {
+        at: Instant(row.received_at),
+        topic: &letter.topic,
+        partition: letter.partition,
+        offset: letter.offset,
+        reason: &letter.reason,
+        key: letter.key.as_deref().map(text),
+        value: letter.value.as_deref().map(text).unwrap_or_default(),
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(VALUE_MAX)]);
+    if bytes.len() > VALUE_MAX {
+        format!("{shown}… ({} bytes)", bytes.len())
+    } else {
+        shown.into_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sagas::Timestamp;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::store::batch::DeadLetter;
+
+    fn row(value: &[u8]) -> DeadLetterRow {
+        DeadLetterRow {
+            id: Uuid::from_u128(9),
+            received_at: Timestamp::from_micros(5_000),
+            letter: DeadLetter {
+                cluster: "c".to_owned(),
+                topic: "saga.replies".to_owned(),
+                partition: 3,
+                offset: 7,
+                reason: "it is no JSON".to_owned(),
+                key: None,
+                headers: Vec::new(),
+                value: Some(value.to_vec()),
+            },
+        }
+    }
+
+    #[test]
+    fn bytes_are_shown_as_text_and_cut() {
+        let shown = page(&[row(b"\xff{")], 1);
+        let letter = &shown["dead_letters"][0];
+        assert_eq!(letter["value"], "\u{fffd}{");
+        assert_eq!(letter["key"], Value::Null);
+        assert_eq!(letter["at"], "1970-01-01T00:00:00.005Z");
+        assert_eq!(shown["next"], Value::Null);
+        let long = page(&[row(&[b'x'; 3000])], 1);
+        let value = long["dead_letters"][0]["value"].as_str().unwrap();
+        assert!(value.ends_with("x… (3000 bytes)") && value.len() < 2100);
+    }
+
+    #[test]
+    fn the_cursor_names_the_last_one_shown() {
+        let shown = page(&[row(b""), row(b"")], 1);
+        let (at, id) = cursor::read(shown["next"].as_str().unwrap()).unwrap();
+        assert_eq!((at.as_micros(), id.0), (5_000, Uuid::from_u128(9)));
+    }
+}

@@ -1,0 +1,132 @@
+//! History, told in sentences.
+
+use sagas::machine::{Entry, EntryKind, OrderKind, Sent, Status};
+use sagas::{Direction, Fault, Json, Outcome};
+
+/// What happened in this transition; `before` is the one before it.
+pub(super) fn tell(entry: &Entry, before: Option<&Entry>) -> String {
+    let mut text = match entry.event {
+        EntryKind::Started => "The saga was accepted.".to_owned(),
+        EntryKind::Reply => reply(entry),
+        EntryKind::Wake => "Time was up.".to_owned(),
+        EntryKind::Order => order(entry),
+    };
+    for clause in sent(&entry.sent) {
+        text.push(' ');
+        text.push_str(&clause);
+    }
+    let was = before.map(|before| before.status);
+    if was.is_some_and(|was| was != entry.status) || is_stuck_at_start(entry, before) {
+        text.push(' ');
+        text.push_str(change(entry.status));
+    }
+    if let Some(trouble) = &entry.trouble {
+        text.push_str(&format!(" But {trouble}."));
+    }
+    text
+}
+
+fn is_stuck_at_start(entry: &Entry, before: Option<&Entry>) -> bool {
+    before.is_none() && entry.status == Status::Stuck
+}
+
+fn reply(entry: &Entry) -> String {
+    let step = entry.step.as_deref().unwrap_or("a step");
+    let attempt = entry.attempt.unwrap_or(1);
+    let what = match entry.direction {
+        Some(Direction::Compensate) => format!("The compensation of {step}"),
+        Some(Direction::Fence) => format!("The question about {step}"),
+        Some(Direction::Forward) | None => step.to_owned(),
+    };
+    match (entry.direction, entry.outcome) {
+        (Some(Direction::Fence), Some(Outcome::Fenced)) => {
+            format!("{step} has not taken effect, and never will.")
+        }
+        (Some(Direction::Fence), Some(Outcome::Succeeded)) => {
+            format!("{step} had taken effect.")
+        }
+        (_, Some(Outcome::Succeeded)) => format!("{what} succeeded."),
+        (_, Some(Outcome::Rejected)) => {
+            format!("{what} was refused{}.", said(entry.payload.as_ref()))
+        }
+        (_, Some(Outcome::Failed)) => {
+            format!(
+                "{what} failed on attempt {attempt}{}.",
+                said(entry.payload.as_ref())
+            )
+        }
+        (_, Some(Outcome::AlreadyCompensated)) => format!("{what}: it was undone before."),
+        (_, Some(Outcome::Fenced)) => format!("{what}: it can never take effect any more."),
+        (_, Some(Outcome::Expired)) => {
+            format!("{what}: the participant no longer knows whether it took effect.")
+        }
+        (_, None) => format!("{what} was answered."),
+    }
+}
+
+/// `: code: message`, or nothing when the payload is not a fault.
+fn said(payload: Option<&Json>) -> String {
+    let fault = payload.and_then(|text| text.read::<Fault>().ok());
+    match fault {
+        Some(Fault { code, message }) if message.is_empty() => format!(": {code}"),
+        Some(Fault { code, message }) => format!(": {code}: {message}"),
+        None => String::new(),
+    }
+}
+
+fn order(entry: &Entry) -> String {
+    let Some(order) = &entry.order else {
+        return "An order was given.".to_owned();
+    };
+    let OrderKind::Cancel = order.kind;
+    format!("{} ordered to cancel: {}.", order.actor, order.reason)
+}
+
+fn sent(all: &[Sent]) -> Vec<String> {
+    let is_new = |sent: &&Sent| sent.payload.is_some();
+    let of = |direction: Direction| all.iter().filter(move |sent| sent.direction == direction);
+    let names = |sent: Vec<&Sent>| {
+        let names: Vec<_> = sent.iter().map(|sent| sent.step.as_str()).collect();
+        (!names.is_empty()).then(|| list(&names))
+    };
+    let mut clauses = Vec::new();
+    if let Some(names) = names(of(Direction::Forward).filter(is_new).collect()) {
+        clauses.push(format!("Sent {names}."));
+    }
+    if let Some(names) = names(of(Direction::Compensate).filter(is_new).collect()) {
+        clauses.push(format!("Sent the compensation of {names}."));
+    }
+    if let Some(names) = names(of(Direction::Fence).collect()) {
+        clauses.push(format!(
+            "Asked the participant of {names} to make it final."
+        ));
+    }
+    let again = all.iter().filter(|sent| !is_new(sent));
+    for sent in again.filter(|sent| sent.direction != Direction::Fence) {
+        let what = match sent.direction {
+            Direction::Compensate => "the compensation of ",
+            Direction::Forward | Direction::Fence => "",
+        };
+        let (step, attempt) = (&sent.step, sent.attempt);
+        clauses.push(format!("Sent {what}{step} again, attempt {attempt}."));
+    }
+    clauses
+}
+
+fn list(names: &[&str]) -> String {
+    match names {
+        [] => String::new(),
+        [one] => (*one).to_owned(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+fn change(status: Status) -> &'static str {
+    match status {
+        Status::Running => "The saga goes on.",
+        Status::Compensating => "The saga turns back.",
+        Status::Completed => "The saga is completed.",
+        Status::Compensated => "The saga is compensated.",
+        Status::Stuck => "A person must decide.",
+    }
+}

@@ -1,0 +1,116 @@
+//! One row per step: where it stands, what went out, what came back.
+
+use sagas::definition::StepDefinition;
+use sagas::machine::{Progress, Trouble};
+use sagas::{Definition, Fault, Json, StepKind};
+use serde::Serialize;
+
+use super::super::summary::Instant;
+use super::trace::Trace;
+use super::waits;
+use crate::store::loaded::Loaded;
+
+/// One step of a saga.
+#[derive(Debug, Serialize)]
+pub(super) struct Step<'a> {
+    name: &'a str,
+    kind: StepKind,
+    participant: &'a str,
+    command: &'a str,
+    compensation: Option<&'a str>,
+    needs: Vec<&'a str>,
+    state: &'static str,
+    /// Of the last command that went out; 0 when none did.
+    attempt: u32,
+    generation: u32,
+    sent_at: Option<Instant>,
+    ended_at: Option<Instant>,
+    next_at: Option<Instant>,
+    payload: Option<&'a Json>,
+    reply: Option<&'a Json>,
+    refusal: Option<&'a Fault>,
+    compensation_payload: Option<&'a Json>,
+    compensation_reply: Option<&'a Json>,
+    trouble: Option<String>,
+    waits: Option<String>,
+}
+
+/// The steps, in the definition's order.
+pub(super) fn of<'a>(loaded: &'a Loaded, definition: &'a Definition) -> Vec<Step<'a>> {
+    let steps = definition.steps().iter().enumerate();
+    steps
+        .zip(&loaded.row.moving.steps)
+        .map(|((index, step), progress)| {
+            let trace = Trace::of(&step.name, &loaded.history);
+            let waits = waits::tell(definition, index, &loaded.row.moving);
+            one(definition, step, progress, &trace, waits)
+        })
+        .collect()
+}
+
+fn one<'a>(
+    definition: &'a Definition,
+    step: &'a StepDefinition,
+    progress: &'a Progress,
+    trace: &Trace<'a>,
+    waits: Option<String>,
+) -> Step<'a> {
+    let flight = progress.flight();
+    let name = |need: usize| definition.steps()[need].name.as_str();
+    Step {
+        name: &step.name,
+        kind: step.kind,
+        participant: step.participant,
+        command: step.command,
+        compensation: step.compensation.as_ref().map(|undo| undo.command),
+        needs: step.needs.iter().map(name).collect(),
+        state: progress.as_str(),
+        attempt: trace.last.map_or(0, |sent| sent.attempt),
+        generation: trace.last.map_or(0, |sent| sent.generation),
+        sent_at: trace.sent_at.map(Instant),
+        ended_at: trace
+            .answered_at
+            .filter(|_| has_ended(progress))
+            .map(Instant),
+        next_at: flight.map(|flight| Instant(flight.due_at)),
+        payload: trace.payload,
+        reply: trace.reply,
+        refusal: refusal(progress),
+        compensation_payload: trace.compensation_payload,
+        compensation_reply: trace.compensation_reply,
+        trouble: trouble(progress),
+        waits,
+    }
+}
+
+fn has_ended(progress: &Progress) -> bool {
+    matches!(
+        progress,
+        Progress::Done | Progress::Refused(_) | Progress::Undone | Progress::Parked(_)
+    )
+}
+
+fn refusal(progress: &Progress) -> Option<&Fault> {
+    match progress {
+        Progress::Refused(fault) | Progress::Parked(Trouble::RefusedUnexpectedly { fault }) => {
+            Some(fault)
+        }
+        _ => None,
+    }
+}
+
+/// Why a person should look at the step.
+fn trouble(progress: &Progress) -> Option<String> {
+    if let Progress::Parked(trouble) = progress {
+        return Some(trouble.to_string());
+    }
+    let flight = progress.flight()?;
+    let since = flight.exhausted_since?;
+    let last = match &flight.failure {
+        Some(fault) => format!("the last failure was {}: {}", fault.code, fault.message),
+        None => "its participant stays silent".to_owned(),
+    };
+    Some(format!(
+        "its attempts are used up since {since}, and it cannot be given up: {last}"
+    ))
+}

@@ -1,0 +1,99 @@
+//! The bounds around every request: how many at once, how large, how slow.
+//!
+//! The server drops a handler when its client disconnects. A dropped database call poisons its
+//! connection, and a dropped submission would be half done; so every handler runs in a task of its
+//! own, which ends by itself, and only the answer is lost.
+
+use std::time::{Duration, Instant};
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use sagas::SagaId;
+use tracing::{Instrument as _, Span};
+
+use super::backend::{Backend, Limits};
+use super::prefer;
+use super::problem::{Kind, Problem};
+
+pub(super) async fn guard(
+    State(backend): State<Backend>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let started = Instant::now();
+    let span = span(&request);
+    let response = bounded(&backend, request, next)
+        .instrument(span.clone())
+        .await
+        .unwrap_or_else(IntoResponse::into_response);
+    let status = response.status().as_u16();
+    let millis = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    span.in_scope(|| tracing::debug!(status, millis, "answered"));
+    response
+}
+
+/// Every line that a request logs says which request, and which saga it is about.
+fn span(request: &Request) -> Span {
+    let (method, path) = (request.method(), request.uri().path());
+    let id = path
+        .strip_prefix("/v1/sagas/")
+        .map(|rest| rest.split('/').next());
+    let id = id.flatten().and_then(|id| id.parse::<SagaId>().ok());
+    tracing::info_span!("request", %method, path, saga = id.map(tracing::field::display))
+}
+
+async fn bounded(backend: &Backend, request: Request, next: Next) -> Result<Response, Problem> {
+    let Ok(permit) = backend.requests().clone().try_acquire_owned() else {
+        let detail = format!(
+            "{} requests are in progress, which is all that this replica takes on",
+            backend.limits().requests_max
+        );
+        return Err(Problem::new(Kind::Overloaded, detail));
+    };
+    let limits = backend.limits();
+    let (parts, body) = request.into_parts();
+    let body = read(body, limits).await?;
+    let wait = prefer::wait(&parts.headers, limits.wait_max).unwrap_or(Duration::ZERO);
+    let request = Request::from_parts(parts, Body::from(body));
+    let run = async move {
+        let _permit = permit;
+        next.run(request).await
+    };
+    let task = tokio::spawn(run.in_current_span());
+    match tokio::time::timeout(limits.request + wait, task).await {
+        Ok(Ok(response)) => Ok(response),
+        Ok(Err(ended)) => {
+            tracing::error!(error = %ended, "a handler panicked; answered 500");
+            let detail = "this is a defect; the service's log has the cause at this time of day";
+            Err(Problem::new(Kind::Internal, detail))
+        }
+        Err(_) => {
+            let limit = limits.request;
+            let detail = format!(
+                "no answer within {limit:?}; a submission may or may not be accepted: send it \
+                 again with the same Idempotency-Key"
+            );
+            Err(Problem::new(Kind::AnswerTooSlow, detail))
+        }
+    }
+}
+
+async fn read(body: Body, limits: &Limits) -> Result<Bytes, Problem> {
+    let max = limits.body_bytes_max;
+    let read = axum::body::to_bytes(body, max);
+    let Ok(read) = tokio::time::timeout(limits.request, read).await else {
+        let detail = format!("the body did not come within {:?}", limits.request);
+        return Err(Problem::new(Kind::RequestTooSlow, detail));
+    };
+    read.map_err(|error| {
+        let cause = std::error::Error::source(&error);
+        if cause.is_some_and(|cause| cause.is::<http_body_util::LengthLimitError>()) {
+            let detail = format!("a body has at most {max} bytes (--body-bytes-max)");
+            return Problem::new(Kind::TooLarge, detail);
+        }
+        Problem::new(Kind::Malformed, "the body broke off")
+    })
+}

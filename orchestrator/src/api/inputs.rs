@@ -1,0 +1,200 @@
+//! Whether an input fits its definition: by JSON Schema, which finds every fault with its path, and
+//! by decoding, which is what the saga will do with it.
+//!
+//! Schemas come from the Rust types and are compiled once. References are resolved within the
+//! schema alone; the validator is built without the parts that would follow them over a network.
+
+use std::collections::HashMap;
+
+use jsonschema::Validator;
+use sagas::{Definition, Json};
+use serde_json::Value;
+
+use super::problem::{Kind, PathError, Problem};
+use crate::Registry;
+
+/// Faults that one answer lists; a client that made more sees the rest after mending these.
+const ERRORS_MAX: usize = 100;
+
+/// Characters of a fault's text: it quotes the value, and the value may be large.
+const MESSAGE_MAX: usize = 300;
+
+/// The schema of a definition's input cannot be compiled.
+#[derive(Debug, thiserror::Error)]
+#[error("the input schema of the definition {definition:?} cannot be used: {problem}")]
+pub struct SchemaError {
+    definition: String,
+    problem: String,
+}
+
+/// The compiled schemas, by definition.
+pub(super) struct Inputs(HashMap<String, Validator>);
+
+impl Inputs {
+    /// Compiles the schema of each definition that new sagas can get.
+    pub(super) fn compile(registry: &Registry) -> Result<Self, SchemaError> {
+        let newest = registry.names().filter_map(|name| registry.newest(name));
+        let compiled = newest.map(|definition| {
+            let name = definition.name().to_owned();
+            let schema = definition.describe().input_schema.to_value();
+            // A format is a promise of the published schema; unless told so, nobody checks it.
+            let options = jsonschema::options().should_validate_formats(true);
+            match options.build(&schema) {
+                Ok(validator) => Ok((name, validator)),
+                Err(error) => Err(SchemaError {
+                    definition: name,
+                    problem: error.to_string(),
+                }),
+            }
+        });
+        compiled.collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Refuses an input that the definition could not work with, naming all faults.
+    pub(super) fn check(&self, definition: &Definition, input: &Json) -> Result<(), Problem> {
+        let value: Value = input
+            .read()
+            .map_err(|error| Problem::new(Kind::Malformed, format!("the input: {error}")))?;
+        let mut faults = Vec::new();
+        find_nul(&value, &mut String::new(), &mut faults);
+        if faults.is_empty()
+            && let Some(validator) = self.0.get(definition.name())
+        {
+            let errors = validator.iter_errors(&value).take(ERRORS_MAX);
+            faults.extend(errors.map(|error| PathError {
+                path: error.instance_path().as_str().to_owned(),
+                message: cut(&error.to_string()),
+            }));
+        }
+        // A schema takes `1.0` for an integer, and integers of any size; the type does not.
+        if faults.is_empty()
+            && let Err(message) = definition.check_input(input)
+        {
+            let (path, message) = (String::new(), cut(&message));
+            faults.push(PathError { path, message });
+        }
+        if faults.is_empty() {
+            return Ok(());
+        }
+        let (name, version) = (definition.name(), definition.version());
+        let detail = format!(
+            "the input does not fit {name} version {version}; GET /v1/definitions/{name} has its \
+             schema"
+        );
+        Err(Problem::invalid(detail, faults))
+    }
+}
+
+/// Postgres keeps no NUL in a text, so a value with one could be accepted and never be queried.
+fn find_nul(value: &Value, path: &mut String, faults: &mut Vec<PathError>) {
+    match value {
+        Value::String(text) if text.contains('\0') => nul(path, "the text", faults),
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                within(path, &index.to_string(), |path| {
+                    find_nul(item, path, faults)
+                });
+            }
+        }
+        Value::Object(members) => {
+            for (name, member) in members {
+                if name.contains('\0') {
+                    nul(path, "a name in it", faults);
+                    continue;
+                }
+                within(path, name, |path| find_nul(member, path, faults));
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+fn nul(path: &str, what: &str, faults: &mut Vec<PathError>) {
+    if faults.len() < ERRORS_MAX {
+        let message = format!("{what} contains \\u0000, which cannot be stored");
+        let path = path.to_owned();
+        faults.push(PathError { path, message });
+    }
+}
+
+fn within(path: &mut String, part: &str, look: impl FnOnce(&mut String)) {
+    let length = path.len();
+    path.push('/');
+    path.push_str(&part.replace('~', "~0").replace('/', "~1"));
+    look(path);
+    path.truncate(length);
+}
+
+fn cut(message: &str) -> String {
+    if message.chars().count() <= MESSAGE_MAX {
+        return message.to_owned();
+    }
+    let start: String = message.chars().take(MESSAGE_MAX).collect();
+    format!("{start}…")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample;
+    use super::*;
+
+    fn faults(input: &str) -> Vec<(String, String)> {
+        let registry = sample::registry();
+        let definition = registry.newest("book-trip").unwrap();
+        let inputs = Inputs::compile(&registry).unwrap();
+        let input = Json::parse(input.to_owned()).unwrap();
+        match inputs.check(definition, &input) {
+            Ok(()) => Vec::new(),
+            Err(problem) => {
+                let errors = problem.errors().iter();
+                errors
+                    .map(|e| (e.path.clone(), e.message.clone()))
+                    .collect()
+            }
+        }
+    }
+
+    #[test]
+    fn an_input_that_fits_is_taken() {
+        assert_eq!(faults(r#"{"guest":1,"legs":[{"to":"Oslo"}]}"#), []);
+    }
+
+    #[test]
+    fn every_fault_is_listed_with_its_path() {
+        let found = faults(r#"{"guest":"one","legs":[{"to":"Oslo"},{"to":3},{}]}"#);
+        let paths: Vec<_> = found.iter().map(|(path, _)| path.as_str()).collect();
+        assert_eq!(paths, ["/guest", "/legs/1/to", "/legs/2"]);
+        assert!(
+            found[2].1.contains("\"to\" is a required property"),
+            "{found:?}"
+        );
+    }
+
+    #[test]
+    fn what_the_schema_takes_and_the_type_does_not_is_refused() {
+        for input in [
+            r#"{"guest":1.0,"legs":[]}"#,
+            r#"{"guest":5000000000,"legs":[]}"#,
+        ] {
+            let found = faults(input);
+            assert_eq!(found.len(), 1, "{found:?}");
+        }
+    }
+
+    #[test]
+    fn a_nul_is_refused_where_it_stands() {
+        let found = faults(r#"{"guest":1,"legs":[{"to":"a"},{"to":"b\u0000"}],"a/b~":["\u0000"]}"#);
+        let paths: Vec<_> = found.iter().map(|(path, _)| path.as_str()).collect();
+        assert_eq!(paths, ["/a~1b~0/0", "/legs/1/to"]);
+        assert_eq!(faults(r#"{"guest":1,"legs":[],"x\u0000":1}"#)[0].0, "");
+        assert_eq!(faults(r#"{"guest":1,"legs":[{"to":"\\u0000"}]}"#), []);
+    }
+
+    #[test]
+    fn a_long_value_does_not_make_a_long_answer() {
+        let input = format!(r#"{{"guest":{:?},"legs":[]}}"#, "x".repeat(10_000));
+        let found = faults(&input);
+        assert_eq!(found[0].0, "/guest");
+        assert!(found[0].1.chars().count() <= MESSAGE_MAX + 1);
+    }
+}

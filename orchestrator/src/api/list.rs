@@ -1,0 +1,115 @@
+//! `GET /v1/sagas`: sagas, newest first, a page at a time.
+
+use axum::Json as Answer;
+use axum::extract::{Query, State};
+use axum::response::{IntoResponse, Response};
+use sagas::machine::Status;
+use serde::Serialize;
+
+use super::backend::Backend;
+use super::cursor;
+use super::problem::Problem;
+use super::query::Parameters;
+use super::summary::Summary;
+use crate::Registry;
+use crate::store::loaded::SagaRow;
+use crate::store::overview::ListFilter;
+
+const KNOWN: [&str; 4] = ["state", "definition", "limit", "cursor"];
+
+#[derive(Serialize)]
+struct Page<'a> {
+    sagas: Vec<Summary<'a>>,
+    /// Where the next page starts; `null` on the last one.
+    next: Option<String>,
+}
+
+pub(super) async fn list(
+    State(backend): State<Backend>,
+    Query(pairs): Query<Vec<(String, String)>>,
+) -> Result<Response, Problem> {
+    let parameters = Parameters::check(pairs, &KNOWN)?;
+    let limit = parameters.limit()?;
+    let filter = filter(&parameters, limit)?;
+    let rows = backend.store().list(&filter).await?;
+    Ok(Answer(page(&rows, limit, backend.registry())).into_response())
+}
+
+/// One row more than the page tells whether there is a next one.
+fn filter(parameters: &Parameters, limit: u32) -> Result<ListFilter, Problem> {
+    let states = parameters.get("state").unwrap_or("");
+    let states = states.split(',').filter(|word| !word.is_empty());
+    Ok(ListFilter {
+        states: states.map(state).collect::<Result<_, _>>()?,
+        definition: parameters.get("definition").map(str::to_owned),
+        before: parameters.get("cursor").map(cursor::read).transpose()?,
+        limit: limit + 1,
+    })
+}
+
+fn state(word: &str) -> Result<Status, Problem> {
+    let found = Status::ALL
+        .into_iter()
+        .find(|status| status.as_str() == word);
+    found.ok_or_else(|| {
+        let known = Status::ALL.map(Status::as_str).join(", ");
+        Problem::parameter(format!("no state {word:?}; there is: {known}"))
+    })
+}
+
+fn page<'a>(rows: &'a [SagaRow], limit: u32, registry: &Registry) -> Page<'a> {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let shown = &rows[..rows.len().min(limit)];
+    let last = shown.last().filter(|_| rows.len() > limit);
+    Page {
+        sagas: shown
+            .iter()
+            .map(|row| {
+                let definition = registry.pinned(&row.definition, row.version, row.fingerprint);
+                Summary::of(row, definition.map(AsRef::as_ref))
+            })
+            .collect(),
+        next: last.map(|row| cursor::write(row.started_at, row.id)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample;
+    use super::*;
+
+    fn filter_of(pairs: &[(&str, &str)]) -> Result<ListFilter, Problem> {
+        let pairs = pairs
+            .iter()
+            .map(|(a, b)| ((*a).to_owned(), (*b).to_owned()));
+        let parameters = Parameters::check(pairs.collect(), &KNOWN)?;
+        filter(&parameters, parameters.limit()?)
+    }
+
+    #[test]
+    fn states_are_read_and_unknown_ones_answered_with_those_that_exist() {
+        let filter = filter_of(&[("state", "running,stuck"), ("definition", "book-trip")]).unwrap();
+        assert_eq!(filter.states, [Status::Running, Status::Stuck]);
+        assert_eq!(filter.definition.as_deref(), Some("book-trip"));
+        assert_eq!(filter.limit, 51);
+        let refused = filter_of(&[("state", "running,done")]).unwrap_err();
+        assert!(
+            refused
+                .detail()
+                .contains("no state \"done\"; there is: running")
+        );
+        assert!(filter_of(&[("cursor", "x")]).is_err());
+    }
+
+    #[test]
+    fn a_full_page_names_the_next_and_the_last_page_does_not() {
+        let registry = sample::registry();
+        let rows = vec![sample::played("start").row; 3];
+        let first = page(&rows, 2, &registry);
+        assert_eq!(first.sagas.len(), 2);
+        let next = cursor::read(&first.next.unwrap()).unwrap();
+        assert_eq!(next, (rows[1].started_at, rows[1].id));
+        assert_eq!(page(&rows, 3, &registry).next, None);
+        assert_eq!(page(&[], 3, &registry).next, None);
+    }
+}

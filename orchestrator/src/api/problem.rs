@@ -1,0 +1,362 @@
+//! Failures as RFC 9457 problem details. The only file that knows their status codes.
+//!
+//! A kind's slug is stable and for programs, the detail is for people and says what to do. What
+//! Postgres or Kafka said goes to the log, never into an answer.
+
+use std::fmt::Display;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use crate::cli::chain;
+use crate::{engine, store};
+
+/// The same trouble is logged again after this time.
+const SAY_AGAIN: Duration = Duration::from_secs(1);
+
+/// What went wrong, for programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Malformed,
+    BadParameter,
+    BadIdempotencyKey,
+    TooDeep,
+    NotFound,
+    UnknownSaga,
+    NoSuchMethod,
+    RequestTooSlow,
+    KeyUsedOtherwise,
+    OrderRefused,
+    TooLarge,
+    NotJson,
+    InvalidInput,
+    Overloaded,
+    Internal,
+    Unavailable,
+    Stopping,
+    AnswerTooSlow,
+}
+
+impl Kind {
+    #[cfg(test)]
+    pub(super) const ALL: [Self; 18] = [
+        Self::Malformed,
+        Self::BadParameter,
+        Self::BadIdempotencyKey,
+        Self::TooDeep,
+        Self::NotFound,
+        Self::UnknownSaga,
+        Self::NoSuchMethod,
+        Self::RequestTooSlow,
+        Self::KeyUsedOtherwise,
+        Self::OrderRefused,
+        Self::TooLarge,
+        Self::NotJson,
+        Self::InvalidInput,
+        Self::Overloaded,
+        Self::Internal,
+        Self::Unavailable,
+        Self::Stopping,
+        Self::AnswerTooSlow,
+    ];
+
+    fn parts(self) -> (StatusCode, &'static str, &'static str) {
+        use StatusCode as S;
+        match self {
+            Self::Malformed => (S::BAD_REQUEST, "malformed", "The body cannot be read"),
+            Self::BadParameter => (S::BAD_REQUEST, "bad-parameter", "A parameter does not fit"),
+            Self::BadIdempotencyKey => (
+                S::BAD_REQUEST,
+                "bad-idempotency-key",
+                "The Idempotency-Key does not fit",
+            ),
+            Self::TooDeep => (S::BAD_REQUEST, "too-deep", "The body is nested too deep"),
+            Self::NotFound => (S::NOT_FOUND, "not-found", "There is nothing here"),
+            Self::UnknownSaga => (S::NOT_FOUND, "unknown-saga", "No such definition"),
+            Self::NoSuchMethod => (
+                S::METHOD_NOT_ALLOWED,
+                "no-such-method",
+                "The path does not take this method",
+            ),
+            Self::RequestTooSlow => (
+                S::REQUEST_TIMEOUT,
+                "request-too-slow",
+                "The request came too slowly",
+            ),
+            Self::KeyUsedOtherwise => (
+                S::CONFLICT,
+                "key-used-otherwise",
+                "The Idempotency-Key was used for another submission",
+            ),
+            Self::OrderRefused => (S::CONFLICT, "order-refused", "The order makes no sense now"),
+            Self::TooLarge => (S::PAYLOAD_TOO_LARGE, "too-large", "The body is too large"),
+            Self::NotJson => (
+                S::UNSUPPORTED_MEDIA_TYPE,
+                "not-json",
+                "The body is not declared as JSON",
+            ),
+            Self::InvalidInput => (
+                S::UNPROCESSABLE_ENTITY,
+                "invalid-input",
+                "The input does not fit the definition",
+            ),
+            Self::Overloaded => (S::TOO_MANY_REQUESTS, "overloaded", "Too much at once"),
+            Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal", "The service failed"),
+            Self::Unavailable => (
+                S::SERVICE_UNAVAILABLE,
+                "unavailable",
+                "The service cannot do this now",
+            ),
+            Self::Stopping => (
+                S::SERVICE_UNAVAILABLE,
+                "stopping",
+                "This replica is stopping",
+            ),
+            Self::AnswerTooSlow => (
+                S::SERVICE_UNAVAILABLE,
+                "answer-too-slow",
+                "The answer took too long",
+            ),
+        }
+    }
+
+    /// Seconds after which trying again makes sense.
+    fn retry_after(self) -> Option<&'static str> {
+        match self {
+            Self::Overloaded | Self::Stopping | Self::AnswerTooSlow => Some("1"),
+            Self::Unavailable => Some("2"),
+            _ => None,
+        }
+    }
+}
+
+/// One fault of a submitted value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct PathError {
+    /// JSON Pointer into the value; empty for the whole.
+    pub(super) path: String,
+    /// What is wrong there.
+    pub(super) message: String,
+}
+
+/// A failed request, as its answer.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    kind: Kind,
+    detail: String,
+    errors: Vec<PathError>,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    r#type: String,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [PathError],
+}
+
+impl Problem {
+    pub(super) fn new(kind: Kind, detail: impl Into<String>) -> Self {
+        let (detail, errors) = (detail.into(), Vec::new());
+        Self {
+            kind,
+            detail,
+            errors,
+        }
+    }
+
+    pub(super) fn invalid(detail: String, errors: Vec<PathError>) -> Self {
+        Self {
+            errors,
+            ..Self::new(Kind::InvalidInput, detail)
+        }
+    }
+
+    pub(super) fn parameter(detail: impl Into<String>) -> Self {
+        Self::new(Kind::BadParameter, detail)
+    }
+
+    pub(super) fn no_saga(id: &dyn Display) -> Self {
+        Self::new(
+            Kind::NotFound,
+            format!("no saga {id}; ids come from `POST /v1/sagas`"),
+        )
+    }
+
+    pub(super) fn stopping() -> Self {
+        let detail = "this replica is stopping and took nothing; send it again, to any replica";
+        Self::new(Kind::Stopping, detail)
+    }
+
+    /// What Postgres said is for the log; the client learns that it is away.
+    pub(super) fn unavailable(what: &str, cause: &dyn Display) -> Self {
+        if speaks(Instant::now()) {
+            tracing::warn!(%cause, "{what} is away; requests are answered 503");
+        }
+        let detail = format!(
+            "{what} is away; GET /readyz says more; send it again, with the same Idempotency-Key"
+        );
+        Self::new(Kind::Unavailable, detail)
+    }
+
+    #[cfg(test)]
+    pub(super) fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    #[cfg(test)]
+    pub(super) fn errors(&self) -> &[PathError] {
+        &self.errors
+    }
+
+    #[cfg(test)]
+    pub(super) fn detail(&self) -> &str {
+        &self.detail
+    }
+}
+
+/// Whether to log that something is away: at most once a second, however many requests suffer.
+fn speaks(now: Instant) -> bool {
+    static SAID: Mutex<Option<Instant>> = Mutex::new(None);
+    let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_due = said.is_none_or(|said| now.saturating_duration_since(said) >= SAY_AGAIN);
+    if is_due {
+        *said = Some(now);
+    }
+    is_due
+}
+
+impl From<store::Error> for Problem {
+    fn from(error: store::Error) -> Self {
+        match error {
+            store::Error::Unavailable(cause) => Self::unavailable("Postgres", &chain(&cause)),
+            error => {
+                tracing::error!(error = chain(&error), "the store failed; answered 500");
+                let detail = "the stored state cannot be read; the service's log has the reason";
+                Self::new(Kind::Internal, detail)
+            }
+        }
+    }
+}
+
+impl From<engine::Error> for Problem {
+    fn from(error: engine::Error) -> Self {
+        use engine::Error;
+        match error {
+            Error::KeyUsedOtherwise { id } => Self::new(
+                Kind::KeyUsedOtherwise,
+                format!(
+                    "the key belongs to saga {id}, which has another definition or input; a new \
+                     submission needs a new key"
+                ),
+            ),
+            Error::NotFound => Self::new(Kind::NotFound, "no saga with this id"),
+            Error::Refused(refusal) => Self::new(Kind::OrderRefused, refusal.to_string()),
+            Error::NotRunnable(why) => Self::new(Kind::Unavailable, why),
+            Error::Unavailable(cause) => Self::unavailable("Postgres or Kafka", &cause),
+            Error::Unstorable(cause) => {
+                tracing::warn!(cause, "the database refuses what was sent; answered 422");
+                let detail = "the database cannot store it; the service's log has the reason";
+                Self::new(Kind::InvalidInput, detail)
+            }
+            Error::Overloaded => {
+                let detail = "more work waits than this replica takes on; nothing was accepted";
+                Self::new(Kind::Overloaded, detail)
+            }
+            Error::Stopping => Self::stopping(),
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let (status, slug, title) = self.kind.parts();
+        let body = Body {
+            r#type: format!("/problems/{slug}"),
+            title,
+            status: status.as_u16(),
+            detail: &self.detail,
+            errors: &self.errors,
+        };
+        let text = serde_json::to_string(&body).expect("texts and numbers serialize");
+        let media = HeaderValue::from_static("application/problem+json");
+        let mut response = (status, [(header::CONTENT_TYPE, media)], text).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = self.kind.retry_after() {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static(seconds));
+        }
+        response
+    }
+}
+
+pub(super) async fn no_such_path(uri: Uri) -> Problem {
+    let path = uri.path();
+    Problem::new(Kind::NotFound, format!("no {path}; sagas are at /v1/sagas"))
+}
+
+pub(super) async fn no_such_method(method: Method, uri: Uri) -> Problem {
+    let path = uri.path();
+    Problem::new(Kind::NoSuchMethod, format!("{path} does not take {method}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sagas::SagaId;
+    use uuid::Uuid;
+
+    #[test]
+    fn slugs_are_unique_and_every_kind_is_a_failure() {
+        let mut slugs: Vec<_> = Kind::ALL.iter().map(|kind| kind.parts().1).collect();
+        slugs.sort_unstable();
+        slugs.dedup();
+        assert_eq!(slugs.len(), Kind::ALL.len());
+        for kind in Kind::ALL {
+            let (status, slug, _) = kind.parts();
+            assert!(
+                status.is_client_error() || status.is_server_error(),
+                "{slug}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_passes_by_itself_says_when_to_try_again() {
+        for kind in Kind::ALL {
+            let passes = matches!(kind.parts().0.as_u16(), 429 | 503);
+            let response = Problem::new(kind, "x").into_response();
+            assert_eq!(response.headers().contains_key(header::RETRY_AFTER), passes);
+        }
+    }
+
+    #[test]
+    fn the_database_does_not_speak_to_clients() {
+        let problem = Problem::unavailable("Postgres", &"password of user saga is wrong");
+        assert!(
+            !problem.detail().contains("password"),
+            "{}",
+            problem.detail()
+        );
+    }
+
+    #[test]
+    fn many_requests_that_suffer_make_one_line_a_second() {
+        let start = Instant::now() + Duration::from_secs(3_600);
+        let spoken = (0..100).filter(|n| speaks(start + Duration::from_millis(n * 20)));
+        assert_eq!(spoken.count(), 2);
+    }
+
+    #[test]
+    fn a_used_key_names_the_saga_that_it_belongs_to() {
+        let id = SagaId(Uuid::nil());
+        let problem = Problem::from(engine::Error::KeyUsedOtherwise { id });
+        assert_eq!(problem.kind(), Kind::KeyUsedOtherwise);
+        assert!(problem.detail().contains(&id.to_string()));
+    }
+}

@@ -1,0 +1,90 @@
+//! Query strings, read strictly: what nobody reads is an error, so that a typing mistake does not
+//! show everything.
+
+use super::problem::Problem;
+
+/// Rows of a page when nobody says.
+const LIMIT_DEFAULT: u32 = 50;
+
+/// Rows of the longest page.
+const LIMIT_MAX: u32 = 200;
+
+/// The parameters of one request.
+#[derive(Debug)]
+pub(super) struct Parameters(Vec<(String, String)>);
+
+impl Parameters {
+    /// Takes what the URL gave; every name must be one of `known`, and come once.
+    pub(super) fn check(pairs: Vec<(String, String)>, known: &[&str]) -> Result<Self, Problem> {
+        for (position, (name, _)) in pairs.iter().enumerate() {
+            if !known.contains(&name.as_str()) {
+                let known = known.join(", ");
+                let detail = format!("unknown parameter {name:?}; there is: {known}");
+                return Err(Problem::parameter(detail));
+            }
+            if pairs[..position].iter().any(|(before, _)| before == name) {
+                let detail = format!("the parameter {name:?} comes twice");
+                return Err(Problem::parameter(detail));
+            }
+        }
+        Ok(Self(pairs))
+    }
+
+    /// The parameter's text; an empty one counts as absent.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        let found = self.0.iter().find(|(given, _)| given == name);
+        found
+            .map(|(_, text)| text.as_str())
+            .filter(|text| !text.is_empty())
+    }
+
+    /// `limit`, 1 to 200; 50 when absent.
+    pub(super) fn limit(&self) -> Result<u32, Problem> {
+        let Some(text) = self.get("limit") else {
+            return Ok(LIMIT_DEFAULT);
+        };
+        let limit = text
+            .parse()
+            .ok()
+            .filter(|limit| (1..=LIMIT_MAX).contains(limit));
+        limit.ok_or_else(|| {
+            Problem::parameter(format!(
+                "the limit is a number from 1 to {LIMIT_MAX}, not {text:?}"
+            ))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn given(pairs: &[(&str, &str)]) -> Result<Parameters, Problem> {
+        let pairs = pairs
+            .iter()
+            .map(|(a, b)| ((*a).to_owned(), (*b).to_owned()));
+        Parameters::check(pairs.collect(), &["limit", "state"])
+    }
+
+    #[test]
+    fn limits_from_1_to_200_are_read() {
+        assert_eq!(given(&[]).unwrap().limit().unwrap(), 50);
+        assert_eq!(given(&[("limit", "200")]).unwrap().limit().unwrap(), 200);
+        for text in ["0", "201", "-1", "x", "1e2", "99999999999"] {
+            assert!(
+                given(&[("limit", text)]).unwrap().limit().is_err(),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn unknown_and_repeated_parameters_are_refused() {
+        let unknown = given(&[("stat", "stuck")]).unwrap_err();
+        assert_eq!(
+            unknown.detail(),
+            "unknown parameter \"stat\"; there is: limit, state"
+        );
+        assert!(given(&[("state", "a"), ("state", "b")]).is_err());
+    }
+}

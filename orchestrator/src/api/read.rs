@@ -1,0 +1,44 @@
+//! `GET /v1/sagas/{id}`: everything that is known of one saga.
+
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use sagas::SagaId;
+
+use super::backend::Backend;
+use super::detail::Detail;
+use super::problem::{Kind, Problem};
+
+pub(super) async fn one(
+    State(backend): State<Backend>,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let id = saga_id(&id)?;
+    let loaded = backend.store().load(&[id]).await?.into_iter().next();
+    let loaded = loaded.ok_or_else(|| Problem::no_saga(&id))?;
+    let row = &loaded.row;
+    let definition = backend
+        .registry()
+        .pinned(&row.definition, row.version, row.fingerprint);
+    let detail = Detail::of(&loaded, definition.map(AsRef::as_ref));
+    let text = serde_json::to_string(&detail).map_err(|error| {
+        tracing::error!(saga = %id, %error, "a saga cannot be shown");
+        Problem::new(Kind::Internal, "the saga cannot be shown; the log says why")
+    })?;
+    let json = HeaderValue::from_static("application/json");
+    let no_store = HeaderValue::from_static("no-store");
+    let headers = [
+        (header::CONTENT_TYPE, json),
+        (header::CACHE_CONTROL, no_store),
+    ];
+    Ok((headers, Body::from(text)).into_response())
+}
+
+/// Reads the id of a path.
+pub(super) fn saga_id(text: &str) -> Result<SagaId, Problem> {
+    text.parse().map_err(|_| {
+        let shown: String = text.chars().take(60).collect();
+        Problem::parameter(format!("{shown:?} is no saga id; an id is a UUID"))
+    })
+}

@@ -1,0 +1,154 @@
+//! `POST /v1/sagas`: takes a submission, and waits for its end where the client prefers that.
+
+use std::time::Duration;
+
+use axum::Json as Answer;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use sagas::machine::Status;
+use sagas::{Json, SagaId};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::backend::Backend;
+use super::problem::{Kind, Problem};
+use super::summary::Reason;
+use super::{body, key, prefer};
+use crate::engine::Submission;
+use crate::store::loaded::Loaded;
+
+/// The request's body. The input is taken byte for byte.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Body<'a> {
+    saga: String,
+    #[serde(borrow)]
+    input: &'a RawValue,
+}
+
+#[derive(Serialize)]
+struct Accepted<'a> {
+    id: SagaId,
+    saga: &'a str,
+    state: Status,
+    location: &'a str,
+}
+
+#[derive(Serialize)]
+struct Ended<'a> {
+    id: SagaId,
+    saga: &'a str,
+    state: Status,
+    output: Option<&'a Json>,
+    reason: Option<Reason<'a>>,
+    location: &'a str,
+}
+
+pub(super) async fn submit(
+    State(backend): State<Backend>,
+    headers: HeaderMap,
+    bytes: Bytes,
+) -> Result<Response, Problem> {
+    let key = key::read(&headers)?;
+    let limits = backend.limits();
+    let wait = prefer::wait(&headers, limits.wait_max);
+    let Body { saga, input } = body::read(&headers, &bytes, limits.json_depth_max)?;
+    let registry = backend.registry();
+    let definition = registry
+        .newest(&saga)
+        .ok_or_else(|| unknown(&backend, &saga))?;
+    let input = Json::parse(input.get().to_owned())
+        .map_err(|error| Problem::new(Kind::Malformed, format!("the input: {error}")))?;
+    backend.inputs().check(definition, &input)?;
+    let engine = backend.engine()?;
+    let definition = definition.clone();
+    let is_keyed = key.is_some();
+    let accepted = engine
+        .submit(Submission {
+            definition,
+            input,
+            key,
+        })
+        .await?;
+    let id = accepted.id;
+    tracing::debug!(saga = %id, definition = saga, is_new = accepted.is_new, is_keyed, "accepted");
+    // A repeated submission may name a saga that has moved, or ended, long ago.
+    let mut loaded = look(&backend, id, !accepted.is_new).await;
+    if let Some(wait) = wait
+        && !loaded
+            .as_ref()
+            .is_some_and(|loaded| loaded.row.status.is_terminal())
+    {
+        // A replica that stops answers at once; the client asks another one.
+        let has_ended = tokio::select! {
+            has_ended = engine.ended(id, wait) => has_ended,
+            () = backend.drained() => false,
+        };
+        loaded = look(&backend, id, has_ended).await.or(loaded);
+    }
+    Ok(answer(id, &saga, loaded.as_ref(), wait))
+}
+
+/// The saga as it is stored now; it is accepted, so a failed look is no failure of the submission.
+async fn look(backend: &Backend, id: SagaId, is_wanted: bool) -> Option<Loaded> {
+    if !is_wanted {
+        return None;
+    }
+    match backend.store().load(&[id]).await {
+        Ok(loaded) => loaded.into_iter().next(),
+        Err(error) => {
+            tracing::warn!(saga = %id, %error, "accepted, but its state cannot be read");
+            None
+        }
+    }
+}
+
+fn answer(id: SagaId, saga: &str, loaded: Option<&Loaded>, wait: Option<Duration>) -> Response {
+    let location = format!("/v1/sagas/{id}");
+    let location_header = HeaderValue::from_str(&location).expect("a UUID is visible ASCII");
+    let ended = loaded.filter(|loaded| wait.is_some() && loaded.row.status.is_terminal());
+    let mut response = match ended {
+        Some(Loaded { row, history }) => Answer(Ended {
+            id,
+            saga,
+            state: row.status,
+            output: history.iter().rev().find_map(|entry| entry.output.as_ref()),
+            reason: row.moving.reason.as_ref().map(Reason::of),
+            location: &location,
+        })
+        .into_response(),
+        None => {
+            let state = loaded.map_or(Status::Running, |loaded| loaded.row.status);
+            let location = &location;
+            let body = Answer(Accepted {
+                id,
+                saga,
+                state,
+                location,
+            });
+            (StatusCode::ACCEPTED, body).into_response()
+        }
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::LOCATION, location_header);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Some(wait) = wait {
+        let applied = HeaderValue::from_str(&format!("wait={}", wait.as_secs()));
+        let name = HeaderName::from_static("preference-applied");
+        headers.insert(name, applied.expect("digits are visible ASCII"));
+    }
+    response
+}
+
+fn unknown(backend: &Backend, saga: &str) -> Problem {
+    let known: Vec<_> = backend.registry().names().collect();
+    let known = if known.is_empty() {
+        "none".to_owned()
+    } else {
+        known.join(", ")
+    };
+    let detail = format!("no definition {saga:?} here; there is: {known}");
+    Problem::new(Kind::UnknownSaga, detail)
+}

@@ -1,0 +1,209 @@
+//! A saga's row as REST shows it.
+
+use sagas::machine::{Progress, Reason as Stored, Status};
+use sagas::{Definition, SagaId, Timestamp};
+use serde::{Serialize, Serializer};
+
+use crate::store::loaded::SagaRow;
+
+/// One line of the list, and the head of the detail.
+#[derive(Debug, Serialize)]
+pub(super) struct Summary<'a> {
+    id: SagaId,
+    saga: &'a str,
+    version: u32,
+    state: Status,
+    revision: u64,
+    started_at: Instant,
+    updated_at: Instant,
+    finished_at: Option<Instant>,
+    reason: Option<Reason<'a>>,
+    attention: Option<Attention>,
+}
+
+/// An instant as RFC 3339 with milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Instant(pub(super) Timestamp);
+
+impl Serialize for Instant {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+/// Why a saga turned back.
+#[derive(Debug, Serialize)]
+pub(super) struct Reason<'a> {
+    kind: &'static str,
+    step: Option<&'a str>,
+    code: &'a str,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    actor: Option<&'a str>,
+}
+
+impl<'a> Reason<'a> {
+    pub(super) fn of(reason: &'a Stored) -> Self {
+        let (kind, actor) = match reason {
+            Stored::Refused { .. } => ("refused", None),
+            Stored::Exhausted { .. } => ("exhausted", None),
+            Stored::UndoneElsewhere { .. } => ("undone_elsewhere", None),
+            Stored::Cancelled { actor, .. } => ("cancelled", Some(actor.as_str())),
+        };
+        let fault = reason.fault();
+        Self {
+            kind,
+            step: reason.step(),
+            code: &fault.code,
+            message: &fault.message,
+            actor,
+        }
+    }
+}
+
+/// That a person should look, and why.
+#[derive(Debug, Serialize)]
+pub(super) struct Attention {
+    pub(super) since: Instant,
+    pub(super) text: String,
+}
+
+impl<'a> Summary<'a> {
+    /// `definition` gives the steps their names; without it they are numbers.
+    pub(super) fn of(row: &'a SagaRow, definition: Option<&Definition>) -> Self {
+        Self {
+            id: row.id,
+            saga: &row.definition,
+            version: row.version,
+            state: row.status,
+            revision: row.revision,
+            started_at: Instant(row.started_at),
+            updated_at: Instant(row.updated_at),
+            finished_at: row.finished_at.map(Instant),
+            reason: row.moving.reason.as_ref().map(Reason::of),
+            attention: attention(row, definition),
+        }
+    }
+
+    /// Puts in what the history knows better than the row.
+    pub(super) fn with_attention_since(mut self, since: Option<Timestamp>) -> Self {
+        if let (Some(attention), Some(since)) = (&mut self.attention, since) {
+            attention.since = Instant(since);
+        }
+        self
+    }
+
+    /// Says that this binary cannot move the saga; no other one may be able to, either.
+    pub(super) fn with_definition_missing(mut self, row: &SagaRow) -> Self {
+        let (name, version) = (&row.definition, row.version);
+        let text = format!(
+            "this replica lacks the definition {name} version {version} as the saga pins it; only \
+             a binary that has it moves the saga"
+        );
+        self.attention.get_or_insert(Attention {
+            since: Instant(row.updated_at),
+            text,
+        });
+        self
+    }
+}
+
+/// A parked step, else the step that has been tried in vain for longest.
+fn attention(row: &SagaRow, definition: Option<&Definition>) -> Option<Attention> {
+    let name = |step: usize| match definition.and_then(|known| known.steps().get(step)) {
+        Some(known) => known.name.clone(),
+        None => format!("step {}", step + 1),
+    };
+    let steps = || row.moving.steps.iter().enumerate();
+    let parked = steps().find_map(|(step, progress)| match progress {
+        Progress::Parked(trouble) => Some((step, trouble)),
+        _ => None,
+    });
+    if let Some((step, trouble)) = parked {
+        // A saga that is parked moves on only beside the parked step, so this is not far off.
+        let since = Instant(row.updated_at);
+        let text = format!("{} waits for a person: {trouble}", name(step));
+        return Some(Attention { since, text });
+    }
+    let tried = steps().filter_map(|(step, progress)| {
+        let flight = progress.flight()?;
+        Some((flight.exhausted_since?, step, flight))
+    });
+    let (since, step, flight) = tried.min_by_key(|(since, step, _)| (*since, *step))?;
+    let last = match &flight.failure {
+        Some(fault) => format!("the last failure was {}: {}", fault.code, fault.message),
+        None => "its participant stays silent".to_owned(),
+    };
+    Some(Attention {
+        since: Instant(since),
+        text: format!("{} was tried {} times; {last}", name(step), flight.attempt),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::sample;
+    use super::*;
+
+    fn shown(script: &str) -> serde_json::Value {
+        let loaded = sample::played(script);
+        let registry = sample::registry();
+        let definition = registry.newest("book-trip").map(AsRef::as_ref);
+        json!(Summary::of(&loaded.row, definition))
+    }
+
+    #[test]
+    fn a_running_saga_has_every_field_and_nulls_for_what_is_not() {
+        let shown = shown("start");
+        assert_eq!(shown["saga"], "book-trip");
+        assert_eq!(shown["state"], "running");
+        assert_eq!(shown["started_at"], "2026-11-23T13:10:36.000Z");
+        for absent in ["finished_at", "reason", "attention"] {
+            assert!(
+                shown[absent].is_null() && shown.get(absent).is_some(),
+                "{absent}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_the_reason() {
+        let shown = shown("start; book-room ok; pay-room rejected");
+        let reason = json!({
+            "kind": "refused", "step": "pay-room", "code": "no-luck", "message": "try elsewhere",
+        });
+        assert_eq!(shown["reason"], reason);
+        assert_eq!(shown["state"], "compensating");
+    }
+
+    #[test]
+    fn a_cancel_names_who_gave_it() {
+        let shown = shown("start; cancel");
+        assert_eq!(shown["reason"]["actor"], "operator");
+        assert_eq!(shown["reason"]["step"], json!(null));
+    }
+
+    #[test]
+    fn a_parked_step_asks_for_a_person() {
+        let shown = shown("start; book-room ok; pay-room ok; send-ticket rejected");
+        assert_eq!(shown["state"], "stuck");
+        let text = shown["attention"]["text"].as_str().unwrap();
+        assert!(
+            text.starts_with("send-ticket waits for a person: it cannot be refused"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn attempts_without_end_ask_for_attention() {
+        let shown = shown("start; book-room ok; pay-room silent 12");
+        assert_eq!(shown["state"], "running");
+        let text = shown["attention"]["text"].as_str().unwrap();
+        assert_eq!(
+            text,
+            "pay-room was tried 13 times; its participant stays silent"
+        );
+    }
+}

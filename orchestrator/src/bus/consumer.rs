@@ -1,0 +1,341 @@
+//! The consumer of replies: reads the partitions that it is told to, on a thread of its own.
+//!
+//! Invariant: an offset is stored only by [`ReplyConsumer::commit`], so what a crash interrupts is
+//! read again. The group only keeps offsets: nobody joins it, so nothing is rebalanced, and who
+//! reads what is the caller's decision. A partition that is kept across [`ReplyConsumer::assign`]
+//! goes on where it is.
+//!
+//! The stored offsets are asked for here, and a new partition is begun at a number. librdkafka could
+//! do that by itself (`Offset::Stored`), but 2.12 asks once: an answer "not coordinator", which every
+//! broker gives for a while after a start, leaves the partition unread for ever.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use sagas::wire;
+use tokio::sync::watch;
+
+use super::context::Context;
+use super::{Error, Settings};
+
+/// How long the thread waits for a record before it looks whether it should stop.
+const POLL: Duration = Duration::from_millis(100);
+/// How long the broker may take to say where to begin; reading stops meanwhile.
+const OFFSETS_WITHIN: Duration = Duration::from_secs(1);
+/// How long to read on before it is asked again.
+const OFFSETS_RETRY: Duration = Duration::from_millis(300);
+/// How long a stop may take; a client whose broker is gone may hang for ever.
+const STOP_WITHIN: Duration = Duration::from_secs(5);
+/// How long the broker may take to say something about itself.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
+/// A record of the reply topic, as it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReplyRecord {
+    /// The id of the Kafka cluster; empty while it is unknown.
+    pub cluster: String,
+    /// Its topic.
+    pub topic: String,
+    /// Its partition.
+    pub partition: i32,
+    /// Its offset.
+    pub offset: i64,
+    /// Its key.
+    pub key: Option<Vec<u8>>,
+    /// Its headers, in order; a header without a value has an empty one.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// Its value.
+    pub payload: Option<Vec<u8>>,
+}
+
+/// Reads replies until it is stopped.
+pub struct ReplyConsumer {
+    brokers: String,
+    topic: String,
+    /// Gone once it is stopped.
+    client: Mutex<Option<Arc<BaseConsumer<Context>>>>,
+    orders: Arc<Orders>,
+    /// Whether the thread has ended.
+    ended: watch::Receiver<bool>,
+}
+
+/// What the thread is told, and what it has made of it.
+#[derive(Default)]
+struct Orders {
+    partitions: Mutex<BTreeSet<i32>>,
+    assigned: Mutex<BTreeSet<i32>>,
+    is_stopping: AtomicBool,
+}
+
+impl fmt::Debug for ReplyConsumer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReplyConsumer")
+            .field("topic", &self.topic)
+            .field("partitions", &*lock(&self.orders.partitions))
+            .finish_non_exhaustive()
+    }
+}
+
+impl ReplyConsumer {
+    /// Starts the thread, with no partition assigned. `sink` gets every record; while it blocks,
+    /// nothing more is read, and little more is fetched. When it says `false`, the thread ends.
+    ///
+    /// # Errors
+    ///
+    /// When librdkafka refuses a setting.
+    pub fn start(
+        settings: &Settings,
+        sink: impl Fn(ReplyRecord) -> bool + Send + 'static,
+    ) -> Result<Self, Error> {
+        let config = config(settings);
+        let client = config
+            .create_with_context(Context)
+            .map_err(Error::Settings)?;
+        let client: Arc<BaseConsumer<Context>> = Arc::new(client);
+        let orders = Arc::new(Orders::default());
+        let (end, ended) = watch::channel(false);
+        let topic = wire::topics::replies(&settings.prefix);
+        let reader = Reader {
+            client: Arc::clone(&client),
+            topic: topic.clone(),
+            orders: Arc::clone(&orders),
+            assigned: BTreeSet::new(),
+            retry_at: Instant::now(),
+        };
+        std::thread::Builder::new()
+            .name("kafka-replies".to_owned())
+            .spawn(move || {
+                // The reader may hold the last reference to the client; dropping that closes the
+                // connections, and may take its time.
+                reader.run(sink);
+                end.send_replace(true);
+            })
+            .map_err(Error::Thread)?;
+        Ok(Self {
+            brokers: settings.brokers.clone(),
+            topic,
+            client: Mutex::new(Some(client)),
+            orders,
+            ended,
+        })
+    }
+
+    /// Reads these partitions from now on, and no others. New ones start at the stored offset, or,
+    /// without one, at the oldest record.
+    ///
+    /// Does not block: the thread takes and gives back partitions within a moment, and tries again
+    /// until the broker says where to begin.
+    pub fn assign(&self, partitions: &BTreeSet<i32>) {
+        lock(&self.orders.partitions).clone_from(partitions);
+    }
+
+    /// The partitions that are read now; what [`Self::assign`] says becomes true within a moment.
+    #[must_use]
+    pub fn assigned(&self) -> BTreeSet<i32> {
+        lock(&self.orders.assigned).clone()
+    }
+
+    /// Stores, in the background, the offset that each partition continues at after a restart.
+    pub fn commit(&self, next_offsets: &[(i32, i64)]) {
+        let Some(client) = self.client() else { return };
+        let mut list = TopicPartitionList::new();
+        for (partition, offset) in next_offsets {
+            let offset = Offset::Offset(*offset);
+            if let Err(error) = list.add_partition_offset(&self.topic, *partition, offset) {
+                tracing::error!(%error, partition, "this is no offset");
+            }
+        }
+        if list.count() == 0 {
+            return;
+        }
+        if let Err(error) = client.commit(&list, CommitMode::Async) {
+            tracing::debug!(%error, "offsets were not stored");
+        }
+    }
+
+    /// How many partitions the reply topic has.
+    ///
+    /// # Errors
+    ///
+    /// When the broker does not answer.
+    pub async fn partitions(&self) -> Result<usize, Error> {
+        let unreachable = |source| Error::Unreachable {
+            brokers: self.brokers.clone(),
+            source,
+        };
+        let client = self.client().ok_or(Error::Stopped)?;
+        let topic = self.topic.clone();
+        let asked =
+            tokio::task::spawn_blocking(move || client.fetch_metadata(Some(&topic), ANSWER_WITHIN));
+        let metadata = asked
+            .await
+            .map_err(|_| Error::Stopped)?
+            .map_err(unreachable)?;
+        Ok(metadata
+            .topics()
+            .iter()
+            .map(|topic| topic.partitions().len())
+            .sum())
+    }
+
+    /// Ends the thread and the connections, after the offsets that are under way; within 5 s.
+    pub async fn stop(&self) {
+        self.orders.is_stopping.store(true, Ordering::Release);
+        // The thread drops the last reference, because only it may be left behind.
+        drop(lock(&self.client).take());
+        let mut ended = self.ended.clone();
+        let end = ended.wait_for(|ended| *ended);
+        if tokio::time::timeout(STOP_WITHIN, end).await.is_err() {
+            tracing::warn!("the consumer of replies does not end; it is left behind");
+        }
+    }
+
+    fn client(&self) -> Option<Arc<BaseConsumer<Context>>> {
+        lock(&self.client).clone()
+    }
+}
+
+impl Drop for ReplyConsumer {
+    fn drop(&mut self) {
+        self.orders.is_stopping.store(true, Ordering::Release);
+    }
+}
+
+fn config(settings: &Settings) -> rdkafka::ClientConfig {
+    let group = format!("{}.orchestrator", settings.prefix);
+    settings.client(&[
+        ("group.id", &group),
+        ("enable.auto.commit", "false"),
+        ("enable.auto.offset.store", "false"),
+        ("auto.offset.reset", "earliest"),
+        ("allow.auto.create.topics", "false"),
+        ("check.crcs", "true"),
+        // A full local queue is looked at again after this time; the default is a second.
+        ("fetch.queue.backoff.ms", "5"),
+        // What is read ahead while `sink` blocks; the default is 64 MiB.
+        ("queued.max.messages.kbytes", "16384"),
+        ("queued.min.messages", "20000"),
+    ])
+}
+
+/// What the thread owns.
+struct Reader {
+    client: Arc<BaseConsumer<Context>>,
+    topic: String,
+    orders: Arc<Orders>,
+    assigned: BTreeSet<i32>,
+    /// Not before then is the broker asked again where to begin.
+    retry_at: Instant,
+}
+
+impl Reader {
+    fn run(mut self, sink: impl Fn(ReplyRecord) -> bool) {
+        let mut cluster = String::new();
+        while !self.orders.is_stopping.load(Ordering::Acquire) {
+            self.follow_orders();
+            let record = match self.client.poll(POLL) {
+                None => continue,
+                Some(Ok(record)) => record,
+                Some(Err(error)) => {
+                    // The watch says when the broker is away, and librdkafka goes on by itself.
+                    tracing::debug!(%error, "reading replies");
+                    continue;
+                }
+            };
+            if cluster.is_empty() {
+                // Known to librdkafka since it connected.
+                let known = self.client.client().fetch_cluster_id(POLL);
+                cluster = known.unwrap_or_default();
+            }
+            if !sink(own(&record, &cluster)) {
+                break;
+            }
+        }
+    }
+
+    fn follow_orders(&mut self) {
+        let wanted = lock(&self.orders.partitions);
+        if *wanted == self.assigned {
+            return;
+        }
+        let gone: BTreeSet<i32> = self.assigned.difference(&wanted).copied().collect();
+        let new: BTreeSet<i32> = wanted.difference(&self.assigned).copied().collect();
+        drop(wanted);
+        if !gone.is_empty() {
+            match self.give_back(&gone) {
+                Ok(()) => self.assigned.retain(|partition| !gone.contains(partition)),
+                Err(error) => tracing::error!(%error, ?gone, "cannot give reply partitions back"),
+            }
+        }
+        if !new.is_empty() && self.retry_at <= Instant::now() {
+            match self.take(&new) {
+                Ok(()) => self.assigned.extend(new),
+                Err(error) => {
+                    tracing::warn!(%error, "the broker does not say where to go on reading replies");
+                    self.retry_at = Instant::now() + OFFSETS_RETRY;
+                }
+            }
+        }
+        lock(&self.orders.assigned).clone_from(&self.assigned);
+    }
+
+    fn give_back(&self, partitions: &BTreeSet<i32>) -> Result<(), KafkaError> {
+        let list = self.list(partitions)?;
+        self.client.incremental_unassign(&list)
+    }
+
+    fn take(&self, partitions: &BTreeSet<i32>) -> Result<(), KafkaError> {
+        let stored = self.list(partitions)?;
+        let stored = self.client.committed_offsets(stored, OFFSETS_WITHIN)?;
+        let mut list = TopicPartitionList::new();
+        for partition in stored.elements() {
+            partition.error()?;
+            let offset = match partition.offset() {
+                stored @ Offset::Offset(_) => stored,
+                _ => Offset::Beginning,
+            };
+            list.add_partition_offset(&self.topic, partition.partition(), offset)?;
+        }
+        self.client.incremental_assign(&list)
+    }
+
+    fn list(&self, partitions: &BTreeSet<i32>) -> Result<TopicPartitionList, KafkaError> {
+        let mut list = TopicPartitionList::new();
+        for partition in partitions {
+            list.add_partition_offset(&self.topic, *partition, Offset::Invalid)?;
+        }
+        Ok(list)
+    }
+}
+
+fn own(record: &BorrowedMessage<'_>, cluster: &str) -> ReplyRecord {
+    let headers = record.headers().map(|headers| {
+        let own = |header: rdkafka::message::Header<'_, &[u8]>| {
+            (
+                header.key.to_owned(),
+                header.value.unwrap_or_default().to_vec(),
+            )
+        };
+        headers.iter().map(own).collect()
+    });
+    ReplyRecord {
+        cluster: cluster.to_owned(),
+        topic: record.topic().to_owned(),
+        partition: record.partition(),
+        offset: record.offset(),
+        key: record.key().map(<[u8]>::to_vec),
+        headers: headers.unwrap_or_default(),
+        payload: record.payload().map(<[u8]>::to_vec),
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,321 @@
+//! The producer: batches of records, and one call back for each batch.
+//!
+//! ```text
+//!   publish ──► queue ──► pump (thread) ──► librdkafka ──► broker
+//!                                               │
+//!   done  ◄── Countdown, one per batch ◄── delivery reports (thread)
+//! ```
+//!
+//! Invariant: `done` is called exactly once for every batch, after the last of its records was
+//! acknowledged by all in-sync replicas or refused for good. Nothing expires: while the broker is
+//! away, records wait. `publish` never blocks; beyond a bound in bytes it says so at once.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{BaseRecord, Producer as _, ThreadedProducer};
+use sagas::{Json, SagaId};
+
+use super::context::Context;
+use super::watch::Watch;
+use super::{Error, RECORD_BYTES_MAX, Settings};
+
+/// What may wait before librdkafka's own queue, which holds as much again.
+const WAITING_BYTES_MAX: usize = 64 << 20;
+
+/// How long the pump waits while librdkafka's queue of 100 000 records is full. The broker takes
+/// longer than that to empty a full queue, so it never runs dry meanwhile.
+const FULL_WAIT: Duration = Duration::from_millis(5);
+
+/// A record to publish.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutgoingRecord {
+    /// Where to.
+    pub topic: Arc<str>,
+    /// The saga; its id as text is the key, so that a saga's records keep their order.
+    pub key: SagaId,
+    /// Names and values, in order.
+    pub headers: Vec<(&'static str, String)>,
+    /// The value.
+    pub payload: Json,
+}
+
+impl OutgoingRecord {
+    fn bytes(&self) -> usize {
+        let headers = self.headers.iter();
+        let headers: usize = headers.map(|(name, value)| name.len() + value.len()).sum();
+        headers + self.payload.text().len()
+    }
+}
+
+type Done = Box<dyn FnOnce(Result<(), Error>) + Send>;
+
+/// Counts the records of a batch that the broker has not answered for.
+pub(super) struct Countdown {
+    left: AtomicUsize,
+    failure: Mutex<Option<Error>>,
+    done: Mutex<Option<Done>>,
+}
+
+impl Countdown {
+    fn new(records: usize, done: Done) -> Arc<Self> {
+        Arc::new(Self {
+            left: AtomicUsize::new(records),
+            failure: Mutex::new(None),
+            done: Mutex::new(Some(done)),
+        })
+    }
+
+    /// One record has an answer.
+    pub(super) fn settle(&self, result: Result<(), Error>) {
+        if let Err(error) = result {
+            let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+            failure.get_or_insert(error);
+        }
+        if self.left.fetch_sub(1, Ordering::AcqRel) > 1 {
+            return;
+        }
+        let take_failure = || {
+            self.failure
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take()
+        };
+        let done = self
+            .done
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(done) = done {
+            done(take_failure().map_or(Ok(()), Err));
+        }
+    }
+}
+
+struct Batch {
+    records: Vec<OutgoingRecord>,
+    bytes: usize,
+    done: Done,
+}
+
+/// Publishes batches. Clones share one connection; it ends with the last of them.
+#[derive(Clone)]
+pub struct Producer {
+    shared: Arc<Shared>,
+}
+
+impl fmt::Debug for Producer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let waiting_bytes = self.shared.state.waiting_bytes.load(Ordering::Relaxed);
+        f.debug_struct("Producer")
+            .field("waiting_bytes", &waiting_bytes)
+            .finish_non_exhaustive()
+    }
+}
+
+struct Shared {
+    queue: Sender<Batch>,
+    state: Arc<State>,
+    watch: Watch,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.state.is_stopping.store(true, Ordering::Release);
+    }
+}
+
+/// What the pump and its clients share.
+struct State {
+    settings: Settings,
+    client: RwLock<ThreadedProducer<Context>>,
+    /// In the queue, not yet in librdkafka's.
+    waiting_bytes: AtomicUsize,
+    is_stopping: AtomicBool,
+}
+
+impl Producer {
+    /// A producer that connects in the background; a broker that is away shows in [`Self::health`].
+    ///
+    /// # Errors
+    ///
+    /// When librdkafka refuses a setting.
+    pub fn new(settings: &Settings) -> Result<Self, Error> {
+        let state = Arc::new(State {
+            settings: settings.clone(),
+            client: RwLock::new(connect(settings)?),
+            waiting_bytes: AtomicUsize::new(0),
+            is_stopping: AtomicBool::new(false),
+        });
+        let (queue, batches) = channel();
+        let pump = Arc::clone(&state);
+        std::thread::Builder::new()
+            .name("kafka-pump".to_owned())
+            .spawn(move || pump.run(&batches))
+            .map_err(Error::Thread)?;
+        let watch = Watch::start(settings)?;
+        let shared = Shared {
+            queue,
+            state,
+            watch,
+        };
+        Ok(Self {
+            shared: Arc::new(shared),
+        })
+    }
+
+    /// Publishes the records, in order, and calls `done` once: when the broker has all of them, or
+    /// when it has refused one for good. Never blocks.
+    ///
+    /// `done` runs on a thread of the producer and must not block. It gets [`Error::Overloaded`] at
+    /// once, and nothing is published, when too much waits for the broker already.
+    pub fn publish(
+        &self,
+        records: Vec<OutgoingRecord>,
+        done: impl FnOnce(Result<(), Error>) + Send + 'static,
+    ) {
+        if records.is_empty() {
+            return done(Ok(()));
+        }
+        let bytes = records.iter().map(OutgoingRecord::bytes).sum();
+        let waiting = &self.shared.state.waiting_bytes;
+        let before = waiting.fetch_add(bytes, Ordering::AcqRel);
+        // A batch that is larger than the bound still passes an empty queue.
+        if before > 0 && before + bytes > WAITING_BYTES_MAX {
+            waiting.fetch_sub(bytes, Ordering::AcqRel);
+            return done(Err(Error::Overloaded { bytes: before }));
+        }
+        let done = Box::new(done);
+        let batch = Batch {
+            records,
+            bytes,
+            done,
+        };
+        if let Err(unsent) = self.shared.queue.send(batch) {
+            (unsent.0.done)(Err(Error::Stopped));
+        }
+    }
+
+    /// Whether the broker answered when it was last asked, at most a few seconds ago.
+    ///
+    /// # Errors
+    ///
+    /// Says what is wrong, and since when.
+    pub fn health(&self) -> Result<(), String> {
+        let client = self.shared.state.client();
+        if let Some((_, reason)) = client.client().fatal_error() {
+            return Err(format!(
+                "the producer has failed and is made anew: {reason}"
+            ));
+        }
+        self.shared.watch.health()
+    }
+
+    /// Waits until the broker has everything that was published, or until time is up.
+    pub async fn flush(&self, within: Duration) {
+        let state = Arc::clone(&self.shared.state);
+        let flushed = tokio::task::spawn_blocking(move || {
+            let deadline = Instant::now() + within;
+            while state.waiting_bytes.load(Ordering::Acquire) > 0 && Instant::now() < deadline {
+                std::thread::sleep(FULL_WAIT);
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if let Err(error) = state.client().flush(left) {
+                tracing::warn!(%error, "not everything was published in time");
+            }
+        });
+        // It does not panic, and a runtime that ends has nobody who waits.
+        let _ = flushed.await;
+    }
+}
+
+impl State {
+    fn client(&self) -> ThreadedProducer<Context> {
+        self.client
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Hands batches over until the last producer is gone.
+    fn run(&self, batches: &Receiver<Batch>) {
+        while let Ok(batch) = batches.recv() {
+            self.renew_if_failed();
+            let client = self.client();
+            let countdown = Countdown::new(batch.records.len(), batch.done);
+            for record in &batch.records {
+                self.send(&client, record, &countdown);
+            }
+            self.waiting_bytes.fetch_sub(batch.bytes, Ordering::AcqRel);
+        }
+    }
+
+    fn send(
+        &self,
+        client: &ThreadedProducer<Context>,
+        record: &OutgoingRecord,
+        countdown: &Arc<Countdown>,
+    ) {
+        let key = record.key.to_string();
+        loop {
+            let mut headers = OwnedHeaders::new_with_capacity(record.headers.len());
+            for (key, value) in &record.headers {
+                let value = Some(value);
+                headers = headers.insert(Header { key, value });
+            }
+            let outgoing = BaseRecord::with_opaque_to(&record.topic, Arc::clone(countdown))
+                .key(&key)
+                .payload(record.payload.text())
+                .headers(headers);
+            let Err((error, _)) = client.send(outgoing) else {
+                return;
+            };
+            if error != KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull) {
+                return countdown.settle(Err(Error::NotAccepted(error)));
+            }
+            if self.is_stopping.load(Ordering::Acquire) {
+                return countdown.settle(Err(Error::Stopped));
+            }
+            std::thread::sleep(FULL_WAIT);
+        }
+    }
+
+    /// An idempotent producer that the broker has lost count of accepts nothing any more. What it
+    /// still holds ends with an error when it is dropped, and is published again by its owners.
+    fn renew_if_failed(&self) {
+        let Some((code, reason)) = self.client().client().fatal_error() else {
+            return;
+        };
+        tracing::error!(%code, reason, "the Kafka producer has failed; a new one takes over");
+        match connect(&self.settings) {
+            Ok(new) => {
+                let mut client = self.client.write().unwrap_or_else(PoisonError::into_inner);
+                let failed = std::mem::replace(&mut *client, new);
+                drop(client);
+                // Waits for its thread, which calls back.
+                drop(failed);
+            }
+            Err(error) => tracing::error!(%error, "there is no new Kafka producer"),
+        }
+    }
+}
+
+fn connect(settings: &Settings) -> Result<ThreadedProducer<Context>, Error> {
+    let config = settings.client(&[
+        // Implies acks=all and endless retries, and keeps the order.
+        ("enable.idempotence", "true"),
+        // A record that expired alone would leave a gap among its saga's records.
+        ("message.timeout.ms", "0"),
+        // Batches come as batches; waiting for more only adds to every step of every saga.
+        ("linger.ms", "0"),
+        ("queue.buffering.max.messages", "100000"),
+        ("queue.buffering.max.kbytes", "131072"),
+        ("message.max.bytes", &RECORD_BYTES_MAX.to_string()),
+    ]);
+    config.create_with_context(Context).map_err(Error::Settings)
+}

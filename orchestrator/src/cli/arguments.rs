@@ -1,0 +1,264 @@
+//! What the command line looks like.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::config::{Common, EngineSettings, Http, Kafka, Postgres};
+
+/// Runs sagas: business transactions over several services, kept consistent by compensations.
+#[derive(Debug, Parser)]
+#[command(version, about, max_term_width = 100)]
+#[command(after_help = "\
+Try it: `saga dev` needs nothing but Postgres' programs on this machine.
+Exit codes: 0 done; 1 it failed; 2 wrong arguments or settings; 3 Postgres or Kafka is out of reach;
+4 a check found something to mend.")]
+pub(super) struct Cli {
+    #[command(flatten)]
+    pub(super) common: Common,
+    #[command(subcommand)]
+    pub(super) verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// Runs the service: REST, dashboard and engine, until SIGTERM or Ctrl-C
+    Serve(Box<ServeArguments>),
+    /// Runs the service on this machine alone, with a Postgres and a Kafka broker of its own
+    Dev(Box<DevArguments>),
+    /// Brings the database's schema up to date, then exits
+    Migrate(MigrateArguments),
+    /// Creates, checks or lists the Kafka topics of the definitions
+    Topics(TopicsArguments),
+    /// Lists the definitions of this binary, or shows one
+    Definitions(DefinitionsArguments),
+}
+
+/// What only `serve` takes.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ServeOnly {
+    /// Leave the schema as it is; start only if it is up to date (see `saga migrate`)
+    #[arg(long, env = "SAGA_NO_MIGRATE", help_heading = "Postgres")]
+    #[arg(value_parser = clap::builder::BoolishValueParser::new())]
+    pub(crate) no_migrate: bool,
+}
+
+/// Everything that the service needs to know.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ServeArguments {
+    /// Postgres.
+    #[command(flatten)]
+    pub(crate) postgres: Postgres,
+    /// What only `serve` takes.
+    #[command(flatten)]
+    pub(crate) only: ServeOnly,
+    /// Kafka.
+    #[command(flatten)]
+    pub(crate) kafka: Kafka,
+    /// REST and dashboard.
+    #[command(flatten)]
+    pub(crate) http: Http,
+    /// Engine.
+    #[command(flatten)]
+    pub(crate) engine: EngineSettings,
+}
+
+/// What `dev` takes.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DevArguments {
+    /// Keep Postgres' data here; without it, everything is gone at the end
+    #[arg(long, env = "SAGA_DEV_DATA", value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Port of REST and the dashboard on 127.0.0.1
+    #[arg(
+        long,
+        env = "SAGA_DEV_PORT",
+        value_name = "PORT",
+        default_value_t = 8080
+    )]
+    pub(crate) port: u16,
+    /// Write the addresses of broker and database here, for the participants' processes
+    ///
+    /// Two lines that a shell can source: `SAGA_BROKERS=host:port` and `SAGA_DATABASE_URL=url`.
+    #[arg(long, env = "SAGA_DEV_ADDRESSES", value_name = "PATH")]
+    pub(crate) addresses: Option<PathBuf>,
+}
+
+/// What `migrate` takes.
+#[derive(Debug, Clone, Args)]
+pub(super) struct MigrateArguments {
+    #[command(flatten)]
+    pub(super) postgres: Postgres,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct TopicsArguments {
+    /// What to do with them
+    #[arg(value_enum)]
+    pub(super) verb: TopicsVerb,
+    /// How the topics are printed
+    #[arg(long, value_enum, default_value_t = Output::Table)]
+    pub(super) output: Output,
+    #[command(flatten)]
+    pub(super) kafka: Kafka,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum TopicsVerb {
+    /// Creates what is missing; leaves what exists, and says where it differs.
+    Create,
+    /// Exits with 4 when a topic is missing or differs from the settings.
+    Check,
+    /// Shows the topics, wanted and found.
+    List,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct DefinitionsArguments {
+    #[command(subcommand)]
+    pub(super) verb: Option<DefinitionsVerb>,
+    /// How they are printed
+    #[arg(long, value_enum, default_value_t = Output::Table, global = true)]
+    pub(super) output: Output,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(super) enum DefinitionsVerb {
+    /// Shows one definition: steps, what each needs, and the schema of its input
+    Show {
+        /// Its name
+        name: String,
+    },
+}
+
+/// How a command prints what it found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// Aligned columns for people.
+    Table,
+    /// One JSON value for programs.
+    Json,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+
+    use clap::{CommandFactory, FromArgMatches};
+
+    use super::*;
+    use crate::config::{Layers, variables};
+
+    fn serve(arguments: &[&str], file: Option<&str>) -> ServeArguments {
+        let folder = std::env::temp_dir();
+        let path = folder.join(format!("saga-{}.toml", uuid::Uuid::now_v7()));
+        let mut all = vec!["saga".to_owned(), "serve".to_owned()];
+        if let Some(text) = file {
+            std::fs::write(&path, text).unwrap();
+            all.push(format!("--config={}", path.display()));
+        }
+        all.extend(arguments.iter().map(|text| (*text).to_owned()));
+        let layers = Layers::parse(&Cli::command(), all.into_iter().map(OsString::from));
+        let _ = std::fs::remove_file(&path);
+        let layers = layers.unwrap();
+        let Verb::Serve(mut serve) = Cli::from_arg_matches(&layers.matches).unwrap().verb else {
+            panic!("not serve")
+        };
+        layers.resolve_postgres(&mut serve.postgres).unwrap();
+        *serve
+    }
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn defaults_fill_what_nobody_sets() {
+        let settings = serve(&[], None);
+        assert_eq!(settings.http.listen.to_string(), "127.0.0.1:8080");
+        assert_eq!((settings.postgres.shards, settings.engine.lanes), (64, 4));
+        assert_eq!(settings.kafka.reply_partitions, 16);
+        assert_eq!(settings.http.body_bytes_max, 1 << 20);
+        assert_eq!(settings.http.wait_max.to_string(), "30s");
+        assert_eq!(settings.engine.drain_limit.to_string(), "25s");
+    }
+
+    #[test]
+    fn flags_win_over_the_file_and_the_file_over_defaults() {
+        let file = "shards = 8\nlanes = 2\nno_migrate = true\nbody_bytes_max = 2048";
+        let settings = serve(&["--lanes", "3"], Some(file));
+        assert_eq!((settings.postgres.shards, settings.engine.lanes), (8, 3));
+        assert_eq!(settings.http.body_bytes_max, 2048);
+        assert!(settings.only.no_migrate);
+    }
+
+    #[test]
+    fn a_secret_comes_from_a_file_whose_flag_outranks_the_settings_file() {
+        let path = std::env::temp_dir().join(format!("saga-{}.secret", uuid::Uuid::now_v7()));
+        std::fs::write(&path, "postgres://saga:hunter2@db/saga\n").unwrap();
+        let flag = format!("--database-url-file={}", path.display());
+        let settings = serve(
+            &[&flag],
+            Some("database_url = \"postgres://elsewhere/saga\""),
+        );
+        std::fs::remove_file(&path).unwrap();
+        let url = &settings.postgres.database_url;
+        assert_eq!(url.expose(), "postgres://saga:hunter2@db/saga");
+        assert!(!format!("{settings:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn a_secret_given_twice_at_one_rank_is_refused() {
+        let all = [
+            "saga",
+            "migrate",
+            "--database-url=postgres://a/b",
+            "--database-url-file=/c",
+        ];
+        let layers = Layers::parse(&Cli::command(), all.map(OsString::from)).unwrap();
+        let Verb::Migrate(mut migrate) = Cli::from_arg_matches(&layers.matches).unwrap().verb
+        else {
+            panic!("not migrate")
+        };
+        let error = layers.resolve_postgres(&mut migrate.postgres).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("both --database-url and --database-url-file")
+        );
+    }
+
+    #[test]
+    fn topics_takes_its_flags_on_either_side_of_the_verb() {
+        for words in [["list", "--brokers=a:1"], ["--brokers=a:1", "list"]] {
+            let words = [&["saga", "topics"], &words[..]].concat();
+            let Verb::Topics(topics) = Cli::parse_from(words).verb else {
+                panic!("not topics")
+            };
+            assert_eq!(topics.verb, TopicsVerb::List);
+            assert_eq!(topics.kafka.brokers, "a:1");
+        }
+    }
+
+    #[test]
+    fn every_flag_of_serve_has_a_variable_and_a_help_text() {
+        let command = Cli::command();
+        let serve = command.find_subcommand("serve").unwrap();
+        for argument in serve.get_arguments().filter(|a| a.get_id() != "help") {
+            let name = argument.get_id();
+            let variable = argument
+                .get_env()
+                .map(|name| name.to_string_lossy().into_owned());
+            assert_eq!(
+                variable,
+                Some(format!("SAGA_{}", name.as_str().to_uppercase()))
+            );
+            assert!(argument.get_help().is_some(), "{name} has no help");
+            assert!(
+                variables().contains(&variable.unwrap()),
+                "{name} is no key of the file"
+            );
+        }
+    }
+}

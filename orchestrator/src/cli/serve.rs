@@ -1,0 +1,148 @@
+//! `serve`: the service from its first listening socket to its last answer.
+//!
+//! ```text
+//!   listen ─► wait for Postgres, Kafka ─► ready ─► signal ─► not ready: commit and publish,
+//!     └── /healthz from here on, /readyz false                leave, finish requests ─► exit
+//! ```
+
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+
+use super::arguments::ServeArguments;
+use super::http::Server;
+use super::startup::Plan;
+use super::{Failure, places, signals};
+use crate::api::{self, Backend, Limits};
+use crate::engine::{self, Engine};
+use crate::registry::Registry;
+use crate::store::Store;
+
+/// Events in one commit: beyond it, a commit takes longer without carrying much more per second.
+const BATCH_MAX: usize = 500;
+
+/// Events that wait in one lane: some commits' worth; beyond it, starts are answered 429.
+const INBOX_MAX: usize = 4_000;
+
+/// Sagas in memory. One of six steps takes about 10 kB, and memory stays below 150 MB.
+const CACHE_MAX: usize = 8_000;
+
+/// Of the drain limit, the part that is kept for requests after the engine has ended.
+const FOR_REQUESTS: u32 = 4;
+
+/// How the service runs beside its settings.
+#[derive(Debug)]
+pub(crate) struct Surroundings {
+    /// Cancelled when the service is to end.
+    pub(crate) ending: CancellationToken,
+    /// Whether topics are created and checked at the start.
+    pub(crate) is_ensuring_topics: bool,
+}
+
+pub(super) async fn run(registry: Registry, arguments: ServeArguments) -> Result<(), Failure> {
+    let surroundings = Surroundings {
+        ending: signals::ending()?,
+        is_ensuring_topics: true,
+    };
+    serve(registry, arguments, surroundings).await
+}
+
+/// Serves until told to end.
+pub(crate) async fn serve(
+    registry: Registry,
+    settings: ServeArguments,
+    surroundings: Surroundings,
+) -> Result<(), Failure> {
+    let Surroundings {
+        ending,
+        is_ensuring_topics,
+    } = surroundings;
+    let store = places::store(&settings.postgres)?;
+    let engine = engine_settings(&settings)?;
+    let limits = Limits::from(&settings.http);
+    let partitions = u32::try_from(settings.kafka.reply_partitions).unwrap_or(0);
+    let backend = Backend::new(registry.clone(), store.clone(), limits, partitions)
+        .map_err(|error| Failure::Failed(error.to_string()))?;
+    let server = Server::start(settings.http.listen, api::router(backend.clone())).await?;
+    tracing::info!(address = %server.address, "listening; not ready yet");
+    let plan = Plan {
+        registry,
+        store: store.clone(),
+        postgres: settings.postgres.clone(),
+        engine,
+        is_migrating: !settings.only.no_migrate,
+        is_ensuring_topics,
+        backend: backend.clone(),
+    };
+    let engine = tokio::select! {
+        engine = Box::pin(plan.engine()) => Some(engine),
+        () = ending.cancelled() => None,
+    };
+    let engine = engine.transpose()?;
+    if let Some(engine) = &engine {
+        backend.started(engine.clone());
+        tracing::info!(url = format!("http://{}/", server.address), "ready");
+        ending.cancelled().await;
+    }
+    drain(
+        backend,
+        server,
+        engine,
+        store,
+        settings.engine.drain_limit.0,
+    )
+    .await
+}
+
+fn engine_settings(settings: &ServeArguments) -> Result<engine::Settings, Failure> {
+    let name = settings.engine.replica_name.clone();
+    Ok(engine::Settings {
+        lanes: usize::from(settings.engine.lanes),
+        batch_max: BATCH_MAX,
+        inbox_max: INBOX_MAX,
+        cache_max: CACHE_MAX,
+        bus: places::bus(&settings.kafka)?,
+        replica_name: name.unwrap_or_else(host_name),
+    })
+}
+
+/// What the machine is called; containers have their own.
+fn host_name() -> String {
+    let file = std::fs::read_to_string("/etc/hostname").ok();
+    let name = file.or_else(|| std::env::var("HOSTNAME").ok());
+    let name = name.map(|name| name.trim().to_owned());
+    let name = name.filter(|name| !name.is_empty());
+    name.unwrap_or_else(|| format!("process {}", std::process::id()))
+}
+
+/// Ends everything in order, within the limit.
+///
+/// The socket closes after the engine has ended: until then a probe is told that the replica is not
+/// ready, and a client that it should go elsewhere, where a closed socket would tell them nothing.
+/// What comes to the engine too late was not taken, and is answered so.
+async fn drain(
+    backend: Backend,
+    server: Server,
+    engine: Option<Engine>,
+    store: Store,
+    limit: Duration,
+) -> Result<(), Failure> {
+    let started = Instant::now();
+    backend.drain();
+    let mut is_clean = true;
+    if let Some(engine) = engine {
+        is_clean &= engine.stop(limit - limit / FOR_REQUESTS).await;
+    }
+    let rest = || limit.saturating_sub(started.elapsed());
+    is_clean &= server.finish(rest()).await;
+    is_clean &= tokio::time::timeout(rest(), store.close()).await.is_ok();
+    let millis = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    if is_clean {
+        tracing::info!(millis, "stopped");
+        return Ok(());
+    }
+    Err(Failure::Failed(format!(
+        "not everything ended within {limit:?} (--drain-limit); what was accepted is stored, and \
+         goes on elsewhere or after the next start"
+    )))
+}

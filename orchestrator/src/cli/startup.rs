@@ -1,0 +1,147 @@
+//! The start of the service: the schema, the topics, then the engine.
+//!
+//! What is away is waited for, without end and aloud, because the parts of a deployment start in
+//! any order. What is wrong and stays wrong ends the start with a text that says what to do.
+
+use super::failure::chain;
+use super::patience::Patience;
+use super::{Failure, places, topics};
+use crate::api::{Backend, Startup};
+use crate::bus;
+use crate::config::Postgres;
+use crate::engine::{Engine, Settings, StartError};
+use crate::registry::Registry;
+use crate::store::{self, Store};
+
+/// What the start needs.
+pub(super) struct Plan {
+    pub(super) registry: Registry,
+    pub(super) store: Store,
+    pub(super) postgres: Postgres,
+    pub(super) engine: Settings,
+    pub(super) is_migrating: bool,
+    /// Whether topics are created and checked; somebody else has done it otherwise.
+    pub(super) is_ensuring_topics: bool,
+    pub(super) backend: Backend,
+}
+
+impl Plan {
+    /// Brings everything up.
+    pub(super) async fn engine(self) -> Result<Engine, Failure> {
+        self.prepare_schema().await?;
+        self.prepare_topics().await?;
+        self.start_engine().await
+    }
+
+    async fn prepare_schema(&self) -> Result<(), Failure> {
+        let mut patience = Patience::new();
+        let not_asked = || Some("not asked yet".to_owned());
+        loop {
+            let Err(error) = prepare(&self.store, &self.postgres, self.is_migrating).await else {
+                let (postgres, kafka) = (None, not_asked());
+                self.backend.waits_for(Startup { postgres, kafka });
+                return Ok(());
+            };
+            let Failure::Unreachable(text) = error else {
+                return Err(error);
+            };
+            let (postgres, kafka) = (Some(text.clone()), not_asked());
+            self.backend.waits_for(Startup { postgres, kafka });
+            patience.bear(&text).await;
+        }
+    }
+
+    async fn prepare_topics(&self) -> Result<(), Failure> {
+        if !self.is_ensuring_topics {
+            return Ok(());
+        }
+        let mut patience = Patience::new();
+        let participants = self.registry.participants();
+        loop {
+            match bus::topics::ensure(&self.engine.bus, &participants).await {
+                Ok(warnings) => {
+                    for warning in warnings {
+                        tracing::warn!("{warning}");
+                    }
+                    return Ok(());
+                }
+                Err(error) => {
+                    let Failure::Unreachable(text) = topics::failure(&self.engine.bus, &error)
+                    else {
+                        return Err(topics::failure(&self.engine.bus, &error));
+                    };
+                    let (postgres, kafka) = (None, Some(text.clone()));
+                    self.backend.waits_for(Startup { postgres, kafka });
+                    patience.bear(&text).await;
+                }
+            }
+        }
+    }
+
+    async fn start_engine(self) -> Result<Engine, Failure> {
+        let mut patience = Patience::new();
+        loop {
+            let (registry, store) = (self.registry.clone(), self.store.clone());
+            match Engine::start(registry, store, self.engine.clone()).await {
+                Ok(engine) => return Ok(engine),
+                Err(StartError::Store(error)) if is_away(&error, &self.store).await => {
+                    let name = places::postgres_name(&self.postgres);
+                    let text = format!("cannot reach {name}: {}", chain(&error));
+                    let (postgres, kafka) = (Some(text.clone()), None);
+                    self.backend.waits_for(Startup { postgres, kafka });
+                    patience.bear(&text).await;
+                }
+                Err(error) => {
+                    let text = format!("cannot start the engine: {}", chain(&error));
+                    return Err(Failure::Failed(text));
+                }
+            }
+        }
+    }
+}
+
+/// Migrates, or checks that somebody has. [`Failure::Unreachable`] is worth waiting for.
+pub(super) async fn prepare(
+    store: &Store,
+    settings: &Postgres,
+    is_migrating: bool,
+) -> Result<(), Failure> {
+    let name = places::postgres_name(settings);
+    if let Some(trouble) = places::postgres_trouble(settings).await {
+        return Err(Failure::Unreachable(format!(
+            "cannot reach {name}: {trouble}"
+        )));
+    }
+    let prepared = async {
+        // The ping tells a database that is away from a migration that fails.
+        store.ping().await?;
+        if is_migrating {
+            store.migrate().await
+        } else {
+            store.check_schema().await
+        }
+    };
+    let Err(error) = prepared.await else {
+        return Ok(());
+    };
+    let text = chain(&error);
+    if is_away(&error, store).await {
+        return Err(Failure::Unreachable(format!("cannot use {name}: {text}")));
+    }
+    Err(match error {
+        store::Error::NotMigrated { .. } => {
+            Failure::Failed(format!("{name}: {text}, or start without --no-migrate"))
+        }
+        _ => Failure::Failed(format!("{name}: {text}")),
+    })
+}
+
+/// Whether waiting may help.
+async fn is_away(error: &store::Error, store: &Store) -> bool {
+    match error {
+        store::Error::Unavailable(_) => true,
+        // The database may have gone away in the middle of it.
+        store::Error::Migration(_) => store.ping().await.is_err(),
+        _ => false,
+    }
+}

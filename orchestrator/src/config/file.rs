@@ -1,0 +1,206 @@
+//! The TOML file of settings, as texts by key.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use clap::Arg;
+use clap::builder::Resettable;
+
+use super::settings;
+
+/// What is wrong with the file. No value of a secret, and no line of the file, is in it.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// It cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It is not TOML.
+    #[error("{}, line {line}: {message}", path.display())]
+    NotToml {
+        /// The file.
+        path: PathBuf,
+        /// Which line, from 1.
+        line: usize,
+        /// What the parser said.
+        message: String,
+    },
+    /// Keys that no command knows, or values that do not fit.
+    #[error("{}: {}", path.display(), problems.join("; "))]
+    Settings {
+        /// The file.
+        path: PathBuf,
+        /// All of them.
+        problems: Vec<String>,
+    },
+}
+
+/// Reads the file: texts by key, as a flag would give them, each one checked.
+pub(super) fn read(path: &Path) -> Result<BTreeMap<String, String>, FileError> {
+    let text = std::fs::read_to_string(path).map_err(|source| FileError::Unreadable {
+        path: path.to_owned(),
+        source,
+    })?;
+    parse(path, &text)
+}
+
+pub(super) fn parse(path: &Path, text: &str) -> Result<BTreeMap<String, String>, FileError> {
+    let table: toml::Table = toml::from_str(text).map_err(|error| FileError::NotToml {
+        path: path.to_owned(),
+        // The parser's own display quotes the line, and the line may hold a password.
+        line: line_of(text, error.span().map_or(0, |span| span.start)),
+        message: error.message().to_owned(),
+    })?;
+    let known = settings::every_argument();
+    let mut texts = BTreeMap::new();
+    let mut problems = Vec::new();
+    for (key, value) in table {
+        match setting(&known, &key, value) {
+            Ok(text) => drop(texts.insert(key, text)),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if problems.is_empty() {
+        return Ok(texts);
+    }
+    let path = path.to_owned();
+    Err(FileError::Settings { path, problems })
+}
+
+fn line_of(text: &str, offset: usize) -> usize {
+    let before = text.as_bytes().iter().take(offset);
+    before.filter(|byte| **byte == b'\n').count() + 1
+}
+
+fn setting(known: &[Arg], key: &str, value: toml::Value) -> Result<String, String> {
+    let argument = known.iter().find(|argument| argument.get_id() == key);
+    // A file that names a file of settings would be a second file that nobody reads.
+    let Some(argument) = argument.filter(|_| key != "config") else {
+        return Err(unknown(known, key));
+    };
+    let text = text_of(key, value)?;
+    check(argument, &text).map(|()| text)
+}
+
+fn text_of(key: &str, value: toml::Value) -> Result<String, String> {
+    match value {
+        toml::Value::String(text) => Ok(text),
+        toml::Value::Integer(number) => Ok(number.to_string()),
+        toml::Value::Boolean(flag) => Ok(flag.to_string()),
+        toml::Value::Table(options) if key == "kafka_options" => {
+            let lines = options.into_iter().map(|(name, value)| {
+                let value = text_of(&name, value)?;
+                if value.contains('\n') {
+                    return Err(format!("kafka_options.{name} has more than one line"));
+                }
+                Ok(format!("{name}={value}\n"))
+            });
+            // Always ends in a line end, so that a value may hold a semicolon.
+            lines.collect()
+        }
+        toml::Value::Float(_)
+        | toml::Value::Datetime(_)
+        | toml::Value::Array(_)
+        | toml::Value::Table(_) => Err(format!("{key} is a text, a whole number or true/false")),
+    }
+}
+
+/// Says what a flag would say of the value, without the value: it may be a secret.
+fn check(argument: &Arg, text: &str) -> Result<(), String> {
+    let key = argument.get_id().as_str();
+    let takes_value = argument.get_action().takes_values();
+    let alone = argument.clone().env(Resettable::Reset).global(false);
+    let command = clap::Command::new("file").no_binary_name(true).arg(alone);
+    if !takes_value {
+        return match text {
+            "true" | "false" => Ok(()),
+            _ => Err(format!("{key} is true or false")),
+        };
+    }
+    let flag = format!("--{}={text}", key.replace('_', "-"));
+    let Err(error) = command.try_get_matches_from([flag]) else {
+        return Ok(());
+    };
+    Err(match std::error::Error::source(&error) {
+        Some(source) => format!("{key}: {source}"),
+        None => {
+            let values = argument.get_possible_values();
+            let names: Vec<_> = values.iter().map(|value| value.get_name()).collect();
+            format!("{key} is one of {}", names.join(", "))
+        }
+    })
+}
+
+fn unknown(known: &[Arg], key: &str) -> String {
+    let names = known.iter().map(|argument| argument.get_id().as_str());
+    let names = names.filter(|name| *name != "config");
+    let mut near: Vec<_> = names
+        .map(|name| (strsim::jaro_winkler(name, key), name))
+        // Below this, a suggestion is noise: `shard` is at 0.97 of `shards`, `listen` at 0.6 of
+        // `lanes`.
+        .filter(|(likeness, _)| *likeness > 0.8)
+        .collect();
+    near.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+    let near: Vec<_> = near
+        .iter()
+        .take(3)
+        .map(|(_, name)| format!("`{name}`"))
+        .collect();
+    if near.is_empty() {
+        format!("unknown key `{key}`; keys are the flags of `--help` with underscores")
+    } else {
+        format!("unknown key `{key}`; did you mean {}?", near.join(" or "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(text: &str) -> String {
+        parse(Path::new("saga.toml"), text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn unknown_keys_are_all_named_with_near_matches() {
+        let text = "shard = 3\nbananas = 1\nlisten = \"127.0.0.1:1\"";
+        assert_eq!(
+            problem(text),
+            "saga.toml: unknown key `bananas`; keys are the flags of `--help` with underscores; \
+             unknown key `shard`; did you mean `shards`?"
+        );
+    }
+
+    #[test]
+    fn a_value_that_does_not_fit_is_named_with_its_key() {
+        assert_eq!(
+            problem("shards = 0"),
+            "saga.toml: shards: 0 is not in 1..=4096"
+        );
+        assert!(problem("drain_limit = 25").contains("drain_limit: a duration is"));
+        assert!(problem("log_format = \"xml\"").contains("log_format is one of auto, human, json"));
+        assert!(problem("no_migrate = \"perhaps\"").contains("no_migrate is true or false"));
+        assert!(problem("lanes = [1]").contains("lanes is a text, a whole number"));
+        assert!(problem("config = \"other.toml\"").contains("unknown key `config`"));
+    }
+
+    #[test]
+    fn a_broken_line_is_named_and_not_quoted() {
+        let text = "shards = 3\ndatabase_url = \"postgres://saga:hunter2@db\nlanes = 1";
+        let problem = problem(text);
+        assert!(problem.starts_with("saga.toml, line 2: "), "{problem}");
+        assert!(!problem.contains("hunter2"), "{problem}");
+    }
+
+    #[test]
+    fn a_table_of_kafka_options_keeps_semicolons() {
+        let text = "[kafka_options]\n\"sasl.password\" = \"a;b=c\"";
+        let texts = parse(Path::new("saga.toml"), text).unwrap();
+        let options: super::super::KafkaOptions = texts["kafka_options"].parse().unwrap();
+        assert_eq!(options.expose()["sasl.password"], "a;b=c");
+    }
+}

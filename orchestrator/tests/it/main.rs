@@ -1,0 +1,19 @@
+//! The store on a real Postgres, the bus on a real Kafka, and the program as users start it. One
+//! binary: one server of each.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy sees tests only inside `#[cfg(test)]`"
+)]
+
+mod broker;
+mod bus;
+mod commit;
+mod database;
+mod outbox;
+mod overview;
+mod program;
+mod reading;
+mod sample;
+mod schema;
+mod trouble;

@@ -1,0 +1,146 @@
+//! Lists and counts, as REST and the dashboard ask for them.
+
+use std::time::Duration;
+
+use orchestrator::store::Store;
+use orchestrator::store::batch::{Batch, DeadLetter};
+use orchestrator::store::overview::ListFilter;
+use sagas::{Outcome, SagaId, Status};
+
+use crate::database::fresh;
+use crate::sample::{self, NOON, id};
+
+/// Sagas 1 to 12, two of each start instant: every third completes, every fourth turns back, the
+/// sixth gets stuck.
+async fn populate(store: &Store) {
+    let definition = sample::definition(2);
+    let mut batch = Batch::default();
+    let mut updates = Batch::default();
+    for number in 1..=12_u128 {
+        let at = NOON + Duration::from_secs(u64::try_from(number / 2).unwrap());
+        let (saga, start) = sample::start_at(&definition, id(number), "a", at);
+        batch.starts.push(start);
+        let outcomes = match number {
+            6 => [Outcome::Expired, Outcome::Succeeded],
+            _ if number % 3 == 0 => [Outcome::Succeeded; 2],
+            _ if number % 4 == 0 => [Outcome::Rejected; 2],
+            _ => continue,
+        };
+        let (saga, first) = sample::reply(&definition, &saga, 0, outcomes[0]);
+        let (_, mut both) = sample::reply(&definition, &saga, 1, outcomes[1]);
+        both.expected = first.expected;
+        both.state.entries = [first.state.entries, both.state.entries].concat();
+        updates.updates.push(both);
+    }
+    store.commit(&batch).await.unwrap();
+    let committed = store.commit(&updates).await.unwrap();
+    assert!(committed.updates.iter().all(|won| *won));
+}
+
+async fn numbers(store: &Store, filter: ListFilter) -> Vec<u128> {
+    let rows = store.list(&filter).await.unwrap();
+    rows.into_iter().map(|row| row.id.0.as_u128()).collect()
+}
+
+fn all() -> ListFilter {
+    ListFilter {
+        limit: 100,
+        ..ListFilter::default()
+    }
+}
+
+#[tokio::test]
+async fn a_list_is_newest_first_and_its_pages_join_without_gap_or_repeat() {
+    let db = fresh().await;
+    populate(&db.store).await;
+    let expected: Vec<u128> = (1..=12).rev().collect();
+    assert_eq!(numbers(&db.store, all()).await, expected);
+
+    let mut seen = Vec::new();
+    let mut before = None;
+    loop {
+        let page = ListFilter {
+            before,
+            limit: 5,
+            ..ListFilter::default()
+        };
+        let rows = db.store.list(&page).await.unwrap();
+        let Some(last) = rows.last() else { break };
+        before = Some((last.started_at, last.id));
+        seen.extend(rows.into_iter().map(|row| row.id.0.as_u128()));
+    }
+    assert_eq!(seen, expected);
+}
+
+#[tokio::test]
+async fn a_list_is_filtered_by_state_and_definition_together_with_a_cursor() {
+    let db = fresh().await;
+    populate(&db.store).await;
+    let of = |states: &[Status]| ListFilter {
+        states: states.to_vec(),
+        ..all()
+    };
+    let store = &db.store;
+    assert_eq!(numbers(store, of(&[Status::Completed])).await, [12, 9, 3]);
+    assert_eq!(numbers(store, of(&[Status::Compensated])).await, [8, 4]);
+    assert_eq!(
+        numbers(store, of(&[Status::Stuck, Status::Completed])).await,
+        [12, 9, 6, 3]
+    );
+    assert_eq!(numbers(store, of(&[Status::Compensating])).await, []);
+    let page = ListFilter {
+        definition: Some("take-notes".to_owned()),
+        before: Some((NOON + Duration::from_secs(5), id(10))),
+        ..of(&[Status::Running])
+    };
+    assert_eq!(numbers(store, page).await, [7, 5, 2, 1]);
+    let other = ListFilter {
+        definition: Some("other".to_owned()),
+        ..all()
+    };
+    assert_eq!(numbers(store, other).await, []);
+}
+
+#[tokio::test]
+async fn counts_agree_with_the_rows_and_stuck_sagas_want_attention() {
+    let db = fresh().await;
+    assert_eq!(db.store.counts().await.unwrap().by_status.len(), 5);
+    populate(&db.store).await;
+    let letter = DeadLetter {
+        cluster: String::new(),
+        topic: "saga.replies".to_owned(),
+        partition: 0,
+        offset: 0,
+        reason: "garbage".to_owned(),
+        key: None,
+        headers: vec![],
+        value: None,
+    };
+    let batch = Batch {
+        dead_letters: vec![letter],
+        ..Batch::default()
+    };
+    db.store.commit(&batch).await.unwrap();
+    let counts = db.store.counts().await.unwrap();
+    let by_status: Vec<_> = counts.by_status.into_iter().collect();
+    let expected = [
+        (Status::Running, 6),
+        (Status::Compensating, 0),
+        (Status::Completed, 3),
+        (Status::Compensated, 2),
+        (Status::Stuck, 1),
+    ];
+    assert_eq!(by_status, expected);
+    assert_eq!((counts.attention, counts.dead_letters), (1, 1));
+}
+
+#[tokio::test]
+async fn only_sagas_that_move_no_more_by_themselves_have_ended() {
+    let db = fresh().await;
+    populate(&db.store).await;
+    let asked: Vec<SagaId> = [1, 3, 4, 6, 77].map(id).to_vec();
+    let mut ended = db.store.ended(&asked).await.unwrap();
+    ended.sort_unstable();
+    assert_eq!(ended, [3, 4, 6].map(id));
+    db.store.ping().await.unwrap();
+}

@@ -1,0 +1,164 @@
+//! What comes back: whole sagas, who is due, who has ended, who lives.
+
+use std::time::Duration;
+
+use orchestrator::store::batch::Batch;
+use orchestrator::store::replica::Replica;
+use orchestrator::store::{Error, Store};
+use sagas::{Outcome, SagaId, Status};
+use sqlx::Connection as _;
+use uuid::Uuid;
+
+use crate::database::{SHARDS, fresh};
+use crate::sample::{self, NOON, id, input};
+
+/// Starts a saga and lets its first `replies` steps succeed, one commit each.
+async fn run(store: &Store, steps: usize, replies: usize, text: &str) -> sagas::Saga {
+    let definition = sample::definition(steps);
+    let (mut saga, start) = sample::start(&definition, id(1), text);
+    let starts = vec![start];
+    store
+        .commit(&Batch {
+            starts,
+            ..Batch::default()
+        })
+        .await
+        .unwrap();
+    for step in 0..replies {
+        let (next, update) = sample::reply(&definition, &saga, step, Outcome::Succeeded);
+        saga = next;
+        let updates = vec![update];
+        let committed = store
+            .commit(&Batch {
+                updates,
+                ..Batch::default()
+            })
+            .await
+            .unwrap();
+        assert_eq!(committed.updates, [true]);
+    }
+    saga
+}
+
+#[tokio::test]
+async fn a_saga_with_ten_transitions_comes_back_as_it_was() {
+    let db = fresh().await;
+    let saga = run(&db.store, 10, 9, "a").await;
+    let loaded = db.store.load(&[id(1), id(999)]).await.unwrap();
+    assert_eq!(loaded.len(), 1, "the unknown one is absent");
+    assert_eq!(loaded[0].history.len(), 10);
+    assert_eq!(loaded[0].row.status, Status::Running);
+    assert_eq!(loaded[0].row.finished_at, None);
+    assert_eq!(sample::restore(&sample::definition(10), &loaded[0]), saga);
+}
+
+#[tokio::test]
+async fn a_saga_that_has_ended_says_when() {
+    let db = fresh().await;
+    let saga = run(&db.store, 2, 2, "a").await;
+    assert_eq!(saga.status(), Status::Completed);
+    let loaded = db.store.load(&[id(1)]).await.unwrap();
+    assert_eq!(loaded[0].row.finished_at, Some(NOON));
+    assert_eq!(loaded[0].row.wake_at, None);
+    assert_eq!(sample::restore(&sample::definition(2), &loaded[0]), saga);
+}
+
+#[tokio::test]
+async fn payloads_come_back_byte_for_byte_even_with_an_escaped_nul_and_a_mebibyte() {
+    let db = fresh().await;
+    let text = format!("\0é\u{1f600}\\{}", "x".repeat(1 << 20));
+    run(&db.store, 1, 0, &text).await;
+    let loaded = db.store.load(&[id(1)]).await.unwrap();
+    let stored = loaded[0].history[0].input.as_ref().unwrap();
+    assert!(stored.text().contains(r"\u0000"));
+    assert_eq!(*stored, input(&text));
+}
+
+#[tokio::test]
+async fn a_saga_that_cannot_be_read_is_named() {
+    let mut db = fresh().await;
+    run(&db.store, 1, 0, "a").await;
+    sqlx::query("UPDATE saga SET moving = '{'")
+        .execute(&mut db.side)
+        .await
+        .unwrap();
+    let error = db.store.load(&[id(1)]).await.unwrap_err();
+    let Error::Unreadable { saga, part, .. } = error else {
+        panic!("{error:?}");
+    };
+    assert_eq!((saga, part), (id(1), "the state"));
+}
+
+#[tokio::test]
+async fn who_is_due_comes_in_order_up_to_the_limit_and_from_the_asked_shards() {
+    let db = fresh().await;
+    let definition = sample::definition(1);
+    let mut batch = Batch::default();
+    for number in 1..=40_u128 {
+        let late = Duration::from_secs(u64::try_from(number * 7 % 40).unwrap());
+        let (_, start) = sample::start_at(&definition, id(number), "a", NOON + late);
+        batch.starts.push(start);
+    }
+    let far = NOON + Duration::from_secs(400_000_000 * 10);
+    batch
+        .starts
+        .push(sample::start_at(&definition, id(41), "a", far).1);
+    let mut expected: Vec<(sagas::Timestamp, SagaId)> = batch.starts[..40]
+        .iter()
+        .map(|start| (start.state.wake_at.unwrap(), start.id))
+        .collect();
+    expected.sort_unstable();
+    let expected: Vec<SagaId> = expected.into_iter().map(|(_, id)| id).collect();
+    db.store.commit(&batch).await.unwrap();
+
+    let all: Vec<u16> = (0..SHARDS).collect();
+    assert_eq!(db.store.due(&all, 100).await.unwrap(), expected);
+    assert_eq!(db.store.due(&all, 7).await.unwrap(), expected[..7]);
+    let some = [3, 11];
+    let of_some: Vec<SagaId> = expected
+        .into_iter()
+        .filter(|id| some.contains(&id.shard(SHARDS)))
+        .collect();
+    assert!(!of_some.is_empty());
+    assert_eq!(db.store.due(&some, 100).await.unwrap(), of_some);
+    assert_eq!(db.store.due(&[], 100).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn replicas_see_each_other_until_one_leaves_or_falls_silent() {
+    let mut db = fresh().await;
+    let replica = |number: u128, name: &str| Replica {
+        id: Uuid::from_u128(number),
+        name: name.to_owned(),
+        started_at: NOON,
+    };
+    let (one, two, three) = (replica(1, "b"), replica(2, "a"), replica(3, "c"));
+    let names = async |own: &Replica| {
+        let (alive, now) = db.store.heartbeat(own).await.unwrap();
+        assert!(
+            alive
+                .iter()
+                .all(|seen| now.since(seen.heartbeat_at) < Duration::from_secs(2))
+        );
+        alive.into_iter().map(|seen| seen.name).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&one).await, ["b"]);
+    assert_eq!(names(&two).await, ["b", "a"]);
+    assert_eq!(names(&three).await, ["b", "a", "c"]);
+    assert_eq!(names(&one).await, ["b", "a", "c"]);
+    db.store.leave(one.id).await.unwrap();
+    assert_eq!(names(&two).await, ["a", "c"]);
+
+    let silence =
+        "UPDATE replica SET heartbeat_at = heartbeat_at - interval '3 s' WHERE name = 'c'";
+    sqlx::query(silence).execute(&mut db.side).await.unwrap();
+    let seen = db.store.replicas().await.unwrap();
+    assert_eq!(seen.len(), 1);
+    assert_eq!((seen[0].id, seen[0].started_at), (two.id, NOON));
+
+    let death = "UPDATE replica SET heartbeat_at = heartbeat_at - interval '2 h' WHERE name = 'c'";
+    sqlx::query(death).execute(&mut db.side).await.unwrap();
+    db.store.heartbeat(&two).await.unwrap();
+    assert_eq!(db.number("SELECT count(*) FROM replica").await, 1);
+    db.side.close().await.unwrap();
+}

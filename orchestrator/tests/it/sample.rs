@@ -1,0 +1,163 @@
+//! Sagas as the engine makes them: by the state machine, never by hand.
+
+use orchestrator::store::batch::{OutgoingEvent, Start, State, Update};
+use orchestrator::store::loaded::Loaded;
+use sagas::machine::{Event, Reply, Row, transition};
+use sagas::{Command, Definition, Direction, Json, Outcome, Saga, SagaId, Timestamp, Transition};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// An instant that is long past for the database.
+pub(crate) const NOON: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Note {
+    text: String,
+}
+
+macro_rules! command {
+    ($name:ident, $word:literal) => {
+        #[derive(Serialize, Deserialize, JsonSchema)]
+        struct $name {
+            text: String,
+        }
+
+        impl Command for $name {
+            const PARTICIPANT: &'static str = "notes";
+            const NAME: &'static str = $word;
+            const REFUSABLE: bool = true;
+            type Reply = ();
+        }
+    };
+}
+command!(Write, "write");
+command!(Erase, "erase");
+
+/// `step-0` to `step-N`, all at once, each with a compensation.
+pub(crate) fn definition(steps: usize) -> Definition {
+    let mut saga = Definition::of::<Note>("take-notes");
+    for step in 0..steps {
+        saga.step(&format!("step-{step}"))
+            .send(|note, ()| Write {
+                text: note.text.clone(),
+            })
+            .compensate(|note, (), _| Erase {
+                text: note.text.clone(),
+            });
+    }
+    saga.build().unwrap()
+}
+
+pub(crate) fn id(number: u128) -> SagaId {
+    SagaId(Uuid::from_u128(number))
+}
+
+pub(crate) fn input(text: &str) -> Json {
+    Json::of(&Note {
+        text: text.to_owned(),
+    })
+    .unwrap()
+}
+
+/// A saga that has just started.
+pub(crate) fn start(definition: &Definition, id: SagaId, text: &str) -> (Saga, Start) {
+    start_at(definition, id, text, NOON)
+}
+
+pub(crate) fn start_at(
+    definition: &Definition,
+    id: SagaId,
+    text: &str,
+    now: Timestamp,
+) -> (Saga, Start) {
+    let saga = Saga::new(definition, id, input(text), now);
+    let Transition {
+        next,
+        entry,
+        announcement,
+        ..
+    } = transition(definition, &saga, Event::Start, now).unwrap();
+    let state = state(&next, vec![entry], announcement.map(|word| word.as_str()));
+    let start = Start {
+        id,
+        definition: next.definition.clone(),
+        version: next.version,
+        fingerprint: next.fingerprint,
+        digest: None,
+        started_at: now,
+        state,
+    };
+    (next, start)
+}
+
+/// The same start under an idempotency key, with this digest.
+pub(crate) fn keyed(mut start: Start, digest: u8) -> Start {
+    start.digest = Some([digest; 32]);
+    start
+}
+
+/// What a participant's answer makes of the saga.
+pub(crate) fn reply(
+    definition: &Definition,
+    saga: &Saga,
+    step: usize,
+    outcome: Outcome,
+) -> (Saga, Update) {
+    let payload = match outcome {
+        Outcome::Rejected | Outcome::Failed => r#"{"code":"no-paper","message":"all used up"}"#,
+        _ => "null",
+    };
+    let event = Event::Reply(Reply {
+        step: format!("step-{step}"),
+        direction: Direction::Forward,
+        generation: 1,
+        attempt: 1,
+        outcome,
+        payload: Json::parse(payload.to_owned()).unwrap(),
+    });
+    let Transition {
+        next,
+        entry,
+        announcement,
+        ..
+    } = transition(definition, saga, event, saga.started_at).unwrap();
+    let state = state(&next, vec![entry], announcement.map(|word| word.as_str()));
+    let update = Update {
+        id: saga.id,
+        expected: saga.revision,
+        state,
+    };
+    (next, update)
+}
+
+fn state(next: &Saga, entries: Vec<sagas::machine::Entry>, announced: Option<&str>) -> State {
+    let announcement = announced.map(|kind| OutgoingEvent {
+        saga: next.id,
+        definition: next.definition.clone(),
+        kind: kind.to_owned(),
+        revision: next.revision,
+        at: next.started_at,
+        payload: Json::null(),
+    });
+    State {
+        revision: next.revision,
+        status: next.status(),
+        wake_at: next.wake_at,
+        moving: next.moving.clone(),
+        entries,
+        announcements: announcement.into_iter().collect(),
+    }
+}
+
+/// A loaded saga, put together as the engine does it.
+pub(crate) fn restore(definition: &Definition, loaded: &Loaded) -> Saga {
+    let row = Row {
+        id: loaded.row.id,
+        started_at: loaded.row.started_at,
+        revision: loaded.row.revision,
+        wake_at: loaded.row.wake_at,
+        moving: loaded.row.moving.clone(),
+    };
+    Saga::restore(definition, row, &loaded.history).unwrap()
+}

@@ -1,0 +1,16 @@
+//! The SDK over real Postgres and real Kafka: effects once, answers always.
+#![allow(
+    clippy::unwrap_used,
+    missing_docs,
+    unreachable_pub,
+    reason = "a test binary; nothing of it is an interface"
+)]
+
+mod answers;
+mod barrier;
+mod crash;
+mod servers;
+mod service;
+mod start;
+mod trouble;
+mod world;

@@ -1,0 +1,172 @@
+//! The service under test: it writes a line per effect and does what the payload says.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use participant::{Handle, HandlerError, Received, Rejection, Service, Settings};
+use sagas::{Command, Direction};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use sqlx::{Postgres, Transaction};
+
+pub const PARTICIPANT: &str = "counter";
+
+/// What the handler is to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Wish {
+    Succeed,
+    Reject,
+    Fail,
+    Panic,
+    BadStatement,
+    SwallowBadStatement,
+    /// Succeeds as soon as the test releases the advisory lock 1.
+    WaitForLock,
+    /// Conflicts the first time that it runs in this database.
+    ConflictOnce,
+}
+
+macro_rules! command {
+    ($type:ident, $name:literal) => {
+        #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+        pub struct $type {
+            pub wish: Wish,
+        }
+
+        impl Command for $type {
+            const PARTICIPANT: &'static str = PARTICIPANT;
+            const NAME: &'static str = $name;
+            const REFUSABLE: bool = true;
+            type Reply = Counted;
+        }
+    };
+}
+command!(Count, "count");
+command!(Uncount, "uncount");
+command!(CountMany, "count-many");
+command!(CountRuns, "count-runs");
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Counted {
+    pub generation: u32,
+}
+
+pub const SCHEMA: &str = "
+    CREATE TABLE effect (saga uuid NOT NULL, step text NOT NULL, direction text NOT NULL);
+    CREATE TABLE tried (saga uuid PRIMARY KEY);";
+
+async fn effect(
+    tx: &mut Transaction<'_, Postgres>,
+    saga: sagas::SagaId,
+    step: &str,
+    direction: Direction,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("INSERT INTO effect (saga, step, direction) VALUES ($1, $2, $3)")
+        .bind(saga.0)
+        .bind(step)
+        .bind(direction.as_str())
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+async fn act(
+    tx: &mut Transaction<'_, Postgres>,
+    received: &Received<impl Sized>,
+    wish: Wish,
+) -> Result<Counted, HandlerError> {
+    effect(tx, received.saga, &received.step, received.direction).await?;
+    match wish {
+        Wish::Succeed => {}
+        Wish::Reject => return Err(HandlerError::rejected("no", "as you wish")),
+        Wish::Fail => return Err(HandlerError::failed("not-now", "as you wish")),
+        Wish::Panic => panic!("as you wish"),
+        Wish::BadStatement => {
+            sqlx::query("SELECT 1 / 0").execute(&mut **tx).await?;
+        }
+        Wish::SwallowBadStatement => {
+            sqlx::query("SELECT 1 / 0")
+                .execute(&mut **tx)
+                .await
+                .unwrap_err();
+        }
+        Wish::WaitForLock => {
+            sqlx::query("SELECT pg_advisory_xact_lock(1)")
+                .execute(&mut **tx)
+                .await?;
+        }
+        Wish::ConflictOnce => conflict_once(tx).await?,
+    }
+    Ok(Counted {
+        generation: received.generation,
+    })
+}
+
+/// A sequence is not rolled back: it remembers that there was a first time.
+async fn conflict_once(tx: &mut Transaction<'_, Postgres>) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "DO $$ BEGIN
+            IF nextval('conflicts') = 1 THEN
+                RAISE EXCEPTION 'as you wish' USING ERRCODE = '40001';
+            END IF;
+         END $$",
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+pub async fn count(
+    tx: &mut Transaction<'_, Postgres>,
+    received: Received<Count>,
+) -> Result<Counted, HandlerError> {
+    act(tx, &received, received.command.wish).await
+}
+
+pub async fn uncount(
+    tx: &mut Transaction<'_, Postgres>,
+    received: Received<Uncount>,
+) -> Result<Counted, HandlerError> {
+    act(tx, &received, received.command.wish).await
+}
+
+/// Refuses those that wish it, and fails as a whole where one wishes that.
+pub async fn count_many(
+    tx: &mut Transaction<'_, Postgres>,
+    received: Vec<Received<CountMany>>,
+) -> Result<Vec<Result<Counted, Rejection>>, HandlerError> {
+    let mut answers = Vec::new();
+    for one in &received {
+        answers.push(match one.command.wish {
+            Wish::Reject => Err(Rejection::new("no", "as you wish")),
+            wish => Ok(act(tx, one, wish).await?),
+        });
+    }
+    Ok(answers)
+}
+
+/// A handler with state.
+#[derive(Debug, Default)]
+pub struct Runs(pub AtomicU32);
+
+impl Handle<CountRuns> for Runs {
+    async fn handle(
+        &self,
+        tx: &mut Transaction<'_, Postgres>,
+        received: Received<CountRuns>,
+    ) -> Result<Counted, HandlerError> {
+        effect(tx, received.saga, &received.step, received.direction).await?;
+        Ok(Counted {
+            generation: self.0.fetch_add(1, Ordering::Relaxed) + 1,
+        })
+    }
+}
+
+pub fn service(settings: Settings) -> Service {
+    Service::new(PARTICIPANT, settings)
+        .handle(count)
+        .handle(uncount)
+        .handle_batch(count_many)
+        .handle_with(Arc::new(Runs::default()))
+}

@@ -1,0 +1,345 @@
+//! One saga in a bad world: messages are lost, repeated and late, handlers fail, the process that
+//! publishes dies, operators cancel, rows are purged. Then a fair time comes, in which it must end.
+//!
+//! The world plays the part of everything around the state machine: it stores, publishes, delivers
+//! and restarts as an orchestrator does. Every broken promise comes back as text.
+
+pub(crate) mod participant;
+pub(crate) mod promises;
+pub(crate) mod sabotage;
+pub(crate) mod schedule;
+pub(crate) mod spec;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use sagas::machine::{
+    CONFIRM_WITHIN, Entry, Event, Progress, Reply, Saga, Send, Transition, Waits, transition,
+};
+use sagas::{Definition, Direction, Json, Outcome, Refusal, SagaId, Timestamp};
+use uuid::Uuid;
+
+use crate::invariants::{self, Broken, require};
+use crate::script::order;
+use participant::Participants;
+use sabotage::Sabotage;
+use schedule::Op;
+use spec::Spec;
+
+/// What was counted, so that a fault which never happens is noticed.
+pub(crate) type Counts = BTreeMap<&'static str, u64>;
+
+pub(crate) struct World<'a> {
+    definition: &'a Definition,
+    spec: &'a Spec,
+    sabotage: Option<Sabotage>,
+    saga: Saga,
+    history: Vec<Entry>,
+    now: Timestamp,
+    /// Committed and not yet published; a crash loses it.
+    outbox: Vec<Send>,
+    /// Steps whose last command is known to be published; a crash forgets it.
+    published: BTreeSet<usize>,
+    /// Flights that a wake found published, by step and instant of sending.
+    confirmed: BTreeSet<(usize, Timestamp)>,
+    commands: Vec<Send>,
+    replies: Vec<Reply>,
+    participants: Participants,
+    /// Every message that was ever sent, for the bytes and for the last repetition.
+    sent: BTreeMap<(usize, Direction, u32), Send>,
+    answered: Vec<Reply>,
+    pub(crate) counts: Counts,
+}
+
+impl<'a> World<'a> {
+    pub(crate) fn new(
+        definition: &'a Definition,
+        spec: &'a Spec,
+        sabotage: Option<Sabotage>,
+    ) -> Self {
+        let id = SagaId(Uuid::from_u128(7));
+        let now = Timestamp::default() + Duration::from_secs(100);
+        Self {
+            definition,
+            spec,
+            sabotage,
+            saga: Saga::new(definition, id, Json::null(), now),
+            history: Vec::new(),
+            now,
+            outbox: Vec::new(),
+            published: BTreeSet::new(),
+            confirmed: BTreeSet::new(),
+            commands: Vec::new(),
+            replies: Vec::new(),
+            participants: Participants::new(spec, sabotage),
+            sent: BTreeMap::new(),
+            answered: Vec::new(),
+            counts: Counts::new(),
+        }
+    }
+
+    /// Starts the saga, does what the schedule says, and then is fair until it ends.
+    pub(crate) fn play(&mut self, schedule: &[Op]) -> Result<(), Broken> {
+        self.apply(&Event::Start)?;
+        for op in schedule {
+            self.now = self.now + Duration::from_millis(1);
+            self.act(*op)?;
+        }
+        self.be_fair()?;
+        self.repeat_everything()?;
+        promises::check(self.definition, self.spec, &self.saga, &self.participants)?;
+        self.count(self.saga.status().as_str());
+        Ok(())
+    }
+
+    fn count(&mut self, what: &'static str) {
+        *self.counts.entry(what).or_default() += 1;
+    }
+
+    fn act(&mut self, op: Op) -> Result<(), Broken> {
+        match op {
+            Op::Publish => self.publish(),
+            Op::Deliver { which, keep, fails } => {
+                if let Some(command) = take(&mut self.commands, which, keep) {
+                    self.count(if keep { "command repeated" } else { "command" });
+                    self.handle(&command, fails);
+                }
+            }
+            Op::LoseCommand { which } => {
+                if take(&mut self.commands, which, false).is_some() {
+                    self.count("command lost");
+                }
+            }
+            Op::Answer { which, keep } => {
+                if let Some(reply) = take(&mut self.replies, which, keep) {
+                    self.count(if keep { "reply repeated" } else { "reply" });
+                    self.apply(&Event::Reply(reply))?;
+                }
+            }
+            Op::LoseReply { which } => {
+                if take(&mut self.replies, which, false).is_some() {
+                    self.count("reply lost");
+                }
+            }
+            Op::Wake { later } => {
+                self.now = self.now + later;
+                self.wake()?;
+            }
+            Op::ClockBack { by } => self.now = self.now - by,
+            Op::Cancel { number } => self.apply(&Event::Order(order(&number.to_string())))?,
+            Op::Crash => self.crash()?,
+            Op::Purge => {
+                self.count("purge");
+                self.participants.purge();
+            }
+        }
+        Ok(())
+    }
+
+    fn publish(&mut self) {
+        for send in self.outbox.drain(..) {
+            self.published.insert(send.step);
+            self.commands.push(send);
+        }
+    }
+
+    fn handle(&mut self, command: &Send, fails: bool) {
+        let (outcome, payload) = self.participants.handle(command, fails);
+        let reply = Reply {
+            step: self.definition.steps()[command.step].name.clone(),
+            direction: command.direction,
+            generation: command.generation,
+            attempt: command.attempt,
+            outcome,
+            payload,
+        };
+        self.count(outcome.as_str());
+        self.answered.push(reply.clone());
+        self.replies.push(reply);
+    }
+
+    /// The process dies: what it had not published is gone, and so is all that it knew by heart.
+    fn crash(&mut self) -> Result<(), Broken> {
+        self.count(if self.outbox.is_empty() {
+            "crash"
+        } else {
+            "crash with unsent"
+        });
+        self.outbox.clear();
+        self.published.clear();
+        self.saga = invariants::restore(self.definition, &self.saga, &self.history)?;
+        Ok(())
+    }
+
+    fn wake(&mut self) -> Result<(), Broken> {
+        let in_flight = self.flights().map(|(step, _, _)| step);
+        let published = in_flight
+            .into_iter()
+            .all(|step| self.published.contains(&step));
+        if published {
+            let now = self.now;
+            let confirmed: Vec<_> = self
+                .flights()
+                .filter(|(_, sent_at, _)| *sent_at + CONFIRM_WITHIN <= now)
+                .map(|(step, sent_at, _)| (step, sent_at))
+                .collect();
+            self.confirmed.extend(confirmed);
+        }
+        self.apply(&Event::Wake { published })
+    }
+
+    /// Flights that wait for a reply: step, instant of sending, due instant.
+    fn flights(&self) -> impl Iterator<Item = (usize, Timestamp, Timestamp)> + '_ {
+        let steps = self.saga.moving.steps.iter().enumerate();
+        steps.filter_map(|(step, progress)| {
+            let flight = progress.flight()?;
+            (flight.waits == Waits::Reply).then_some((step, flight.sent_at, flight.due_at))
+        })
+    }
+
+    /// One event through the door, stored and put into the outbox.
+    fn apply(&mut self, event: &Event) -> Result<(), Broken> {
+        if let Some(sabotage) = self.sabotage {
+            sabotage.spoil_the_stored(&mut self.saga);
+        }
+        let decided = transition(self.definition, &self.saga, event.clone(), self.now);
+        let mut transition = match decided {
+            Ok(transition) => transition,
+            Err(Refusal::NothingDue { wake_at }) => {
+                self.saga.wake_at = wake_at;
+                return self.wake_is_not_late();
+            }
+            Err(_) => {
+                self.count("refused");
+                return Ok(());
+            }
+        };
+        self.history.push(transition.entry.clone());
+        if let Some(sabotage) = self.sabotage {
+            sabotage.spoil(event, &self.saga, &mut transition, &mut self.history);
+        }
+        invariants::check(self.definition, &self.saga, &transition, &self.history)?;
+        self.the_pivot_was_settled(event, &transition)?;
+        self.saga = transition.next;
+        for send in transition.sends {
+            let key = (send.step, send.direction, send.generation);
+            let first = self.sent.entry(key).or_insert_with(|| send.clone());
+            require(
+                first.payload == send.payload,
+                "one command was sent with other bytes",
+            )?;
+            self.published.remove(&send.step);
+            self.outbox.push(send);
+        }
+        self.wake_is_not_late()
+    }
+
+    /// Promise 5: with the pivot's command in flight, only a definite answer turns the saga back.
+    fn the_pivot_was_settled(&self, event: &Event, transition: &Transition) -> Result<(), Broken> {
+        let Some(pivot) = self.definition.pivot() else {
+            return Ok(());
+        };
+        let was_open = matches!(
+            self.saga.moving.steps[pivot],
+            Progress::Forward(_) | Progress::Fencing(_)
+        );
+        let turned_back = !self.saga.is_unwinding() && transition.next.is_unwinding();
+        let is_definite = matches!(event, Event::Reply(reply)
+        if reply.step == self.definition.steps()[pivot].name
+            && matches!(
+                reply.outcome,
+                Outcome::Rejected | Outcome::Fenced | Outcome::AlreadyCompensated
+            ));
+        require(
+            !(was_open && turned_back) || is_definite,
+            "the saga turned back while the pivot might still take effect",
+        )
+    }
+
+    /// A wake is never later than the earliest thing that is due.
+    fn wake_is_not_late(&self) -> Result<(), Broken> {
+        let steps = self.saga.moving.steps.iter().enumerate();
+        let due = steps.filter_map(|(step, progress)| {
+            let flight = progress.flight()?;
+            let is_open =
+                flight.waits == Waits::Reply && !self.confirmed.contains(&(step, flight.sent_at));
+            let confirm_at = flight.sent_at + CONFIRM_WITHIN;
+            Some(if is_open {
+                confirm_at.min(flight.due_at)
+            } else {
+                flight.due_at
+            })
+        });
+        let Some(due) = due.min() else {
+            return Ok(());
+        };
+        let is_in_time = self.saga.wake_at.is_some_and(|wake_at| wake_at <= due);
+        require(
+            is_in_time,
+            &format!("{due} is due, the wake is {:?}", self.saga.wake_at),
+        )
+    }
+
+    /// Nothing is lost and nothing fails any more, until nothing is left to do.
+    fn be_fair(&mut self) -> Result<(), Broken> {
+        /// Eight steps, forward and back, with a wake between any two, end far below.
+        const ROUNDS_MAX: usize = 500;
+        for _ in 0..ROUNDS_MAX {
+            self.publish();
+            for command in std::mem::take(&mut self.commands) {
+                self.handle(&command, false);
+            }
+            for reply in std::mem::take(&mut self.replies) {
+                self.apply(&Event::Reply(reply))?;
+            }
+            if !self.outbox.is_empty() {
+                continue;
+            }
+            let Some(wake_at) = self.saga.wake_at else {
+                return Ok(());
+            };
+            let waits_for_nothing = self.saga.moving.steps.iter().all(|s| s.flight().is_none());
+            if waits_for_nothing {
+                return Ok(());
+            }
+            self.now = self.now.max(wake_at);
+            self.wake()?;
+        }
+        Err(format!("the saga does not end: {:#?}", self.saga.moving))
+    }
+
+    /// Whatever was ever on the way arrives once more, in two orders; an ended saga and its
+    /// participants stay as they are.
+    fn repeat_everything(&mut self) -> Result<(), Broken> {
+        if !self.saga.status().is_terminal() {
+            return Ok(());
+        }
+        let (saga, effects) = (self.saga.clone(), self.participants.effects.clone());
+        let commands: Vec<Send> = self.sent.values().cloned().collect();
+        for command in commands.iter().chain(commands.iter().rev()) {
+            self.handle(command, false);
+        }
+        require(
+            self.participants.effects == effects,
+            "a late command took effect after the end",
+        )?;
+        for reply in std::mem::take(&mut self.answered) {
+            self.apply(&Event::Reply(reply))?;
+        }
+        self.now = self.now + Duration::from_secs(3600);
+        self.apply(&Event::Wake { published: false })?;
+        self.apply(&Event::Start)?;
+        self.apply(&Event::Order(order("99")))?;
+        require(saga == self.saga, "an ended saga changed")
+    }
+}
+
+/// Takes the message that `which` points at out of the list, or copies it.
+fn take<T: Clone>(messages: &mut Vec<T>, which: u8, keep: bool) -> Option<T> {
+    let index = usize::from(which).checked_rem(messages.len())?;
+    if keep {
+        messages.get(index).cloned()
+    } else {
+        Some(messages.remove(index))
+    }
+}

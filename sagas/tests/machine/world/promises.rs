@@ -1,0 +1,127 @@
+//! What holds once a saga has come to rest: the promises, read off the participants' effects.
+
+use sagas::machine::{Progress, Saga};
+use sagas::{Definition, Status, StepKind};
+
+use super::participant::{Effect, Participants};
+use super::spec::Spec;
+use crate::invariants::{Broken, require};
+
+/// Checks the effects, their order, and that they agree with where the saga stands.
+pub(crate) fn check(
+    definition: &Definition,
+    spec: &Spec,
+    saga: &Saga,
+    participants: &Participants,
+) -> Result<(), Broken> {
+    at_any_time(definition, participants)?;
+    let effects = &participants.effects;
+    let did = |step: usize| effects.contains(&Effect::Did(step));
+    let undid = |step: usize| effects.contains(&Effect::Undid(step));
+    let mut steps = 0..definition.steps().len();
+    let agrees = match saga.status() {
+        Status::Completed => steps.all(|step| did(step) && !undid(step)),
+        Status::Compensated => steps.all(|step| did(step) == undid(step)),
+        Status::Stuck => {
+            require(
+                spec.may_get_stuck() || participants.is_purged,
+                "the saga waits for a person without a reason",
+            )?;
+            return nothing_possible_is_left(definition, saga);
+        }
+        Status::Running | Status::Compensating => false,
+    };
+    let status = saga.status();
+    require(
+        agrees,
+        &format!("the saga is {status}, its effects are {effects:?}"),
+    )
+}
+
+/// Checks what holds of the effects even before the saga has come to rest.
+pub(crate) fn at_any_time(
+    definition: &Definition,
+    participants: &Participants,
+) -> Result<(), Broken> {
+    let effects = &participants.effects;
+    for step in 0..definition.steps().len() {
+        at_most_once(effects, step)?;
+    }
+    in_order(definition, effects)
+}
+
+/// Promise 3.
+fn at_most_once(effects: &[Effect], step: usize) -> Result<(), Broken> {
+    let times = |effect| effects.iter().filter(|other| **other == effect).count();
+    let (did, undid) = (times(Effect::Did(step)), times(Effect::Undid(step)));
+    require(
+        did <= 1 && undid <= did,
+        &format!("step {step}: done {did} times, undone {undid}"),
+    )
+}
+
+/// Nothing is built on what is not there, nothing is undone under what still is, and nothing is
+/// undone once the pivot took effect.
+fn in_order(definition: &Definition, effects: &[Effect]) -> Result<(), Broken> {
+    let mut is_there = vec![false; definition.steps().len()];
+    for effect in effects {
+        match *effect {
+            Effect::Did(step) => {
+                let mut ancestors = definition.steps()[step].ancestors.iter();
+                let holds = ancestors.all(|ancestor| is_there[ancestor]);
+                require(
+                    holds,
+                    &format!("step {step} took effect before its needs: {effects:?}"),
+                )?;
+                is_there[step] = true;
+            }
+            Effect::Undid(step) => {
+                let is_last = definition.dependents(step).all(|later| !is_there[later]);
+                require(
+                    is_last,
+                    &format!("step {step} was undone too early: {effects:?}"),
+                )?;
+                let is_beyond = definition
+                    .steps()
+                    .iter()
+                    .zip(&is_there)
+                    .any(|(step, is_there)| *is_there && step.kind != StepKind::Compensatable);
+                require(!is_beyond, "undone after the point of no return")?;
+                is_there[step] = false;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A stuck saga has done all that does not depend on a person.
+fn nothing_possible_is_left(definition: &Definition, saga: &Saga) -> Result<(), Broken> {
+    let steps = &saga.moving.steps;
+    for (index, progress) in steps.iter().enumerate() {
+        let is_possible = match progress {
+            Progress::Idle => {
+                let needs = &definition.steps()[index].needs;
+                !saga.is_unwinding() && needs.iter().all(|need| steps[need] == Progress::Done)
+            }
+            Progress::Done | Progress::Unknown => {
+                let gone = |step: &Progress| {
+                    matches!(
+                        step,
+                        Progress::Idle | Progress::Refused(_) | Progress::Undone
+                    )
+                };
+                saga.is_unwinding()
+                    && definition
+                        .dependents(index)
+                        .all(|later| gone(&steps[later]))
+            }
+            Progress::Forward(_) | Progress::Fencing(_) | Progress::Undoing(_) => true,
+            Progress::Refused(_) | Progress::Undone | Progress::Parked(_) => false,
+        };
+        require(
+            !is_possible,
+            &format!("step {index} could go on: {steps:?}"),
+        )?;
+    }
+    Ok(())
+}

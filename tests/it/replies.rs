@@ -1,0 +1,285 @@
+//! Records on the reply topic that no participant should have written: none stops a partition, and
+//! none moves a saga.
+
+use std::collections::BTreeMap;
+
+use sagas::wire::ReplyMessage;
+use sagas::{CommandId, Direction, Outcome, SagaId, Timestamp};
+use serde_json::Value;
+use shop::services::ServiceName;
+use shop::workload::Workload;
+use uuid::Uuid;
+
+use crate::broker::{Broker, Record};
+use crate::wait::until;
+use crate::world::{SOON, World};
+
+/// A reply that is right in form.
+fn reply(
+    saga: Uuid,
+    step: &'static str,
+    direction: Direction,
+    generation: u32,
+) -> ReplyMessage<'static> {
+    ReplyMessage {
+        command: CommandId::of(SagaId(saga), step, direction, generation),
+        participant: "orders".into(),
+        command_name: "create-order".into(),
+        saga: SagaId(saga),
+        step: step.into(),
+        direction,
+        generation,
+        attempt: 1,
+        revision: 1,
+        effective: Some(generation),
+        outcome: Outcome::Succeeded,
+        time: Timestamp::from_micros(1_795_439_436_123_000),
+        traceparent: None,
+        payload: br#"{"number":1}"#.as_slice().into(),
+    }
+}
+
+fn without(mut record: Record, header: &str) -> Record {
+    record.headers.retain(|(name, _)| name != header);
+    record
+}
+
+fn with(record: Record, header: &str, value: &str) -> Record {
+    let mut record = without(record, header);
+    record.headers.push((header.to_owned(), value.into()));
+    record
+}
+
+fn with_value(mut record: Record, value: Option<&[u8]>) -> Record {
+    record.value = value.map(<[u8]>::to_vec);
+    record
+}
+
+/// Records that nobody can use, each with words of the reason; `saga` is running.
+fn unusable(saga: Uuid) -> Vec<(Record, &'static str)> {
+    let message = reply(saga, "create-order", Direction::Forward, 1);
+    let good = Record::of(&message);
+    let garbage = Record {
+        partition: 0,
+        key: Some(vec![0xff, 0]),
+        headers: Vec::new(),
+        value: Some(vec![0xff, 0xfe, 0, b'{']),
+    };
+    let of_nobody = reply(Uuid::now_v7(), "create-order", Direction::Forward, 1);
+    let foreign = reply(saga, "bake-bread", Direction::Forward, 1);
+    let ahead = ReplyMessage {
+        revision: 1_000,
+        ..message.clone()
+    };
+    let other_key = Record {
+        key: Some(Uuid::now_v7().to_string().into()),
+        ..good.clone()
+    };
+    let mut repeated = good.clone();
+    repeated
+        .headers
+        .push(("ce_step".to_owned(), b"create-order".to_vec()));
+    let other_id = Uuid::now_v7().to_string();
+    vec![
+        (garbage, "header ce_wire is missing"),
+        (
+            without(good.clone(), "ce_step"),
+            "header ce_step is missing",
+        ),
+        (
+            without(good.clone(), "ce_outcome"),
+            "header ce_outcome is missing",
+        ),
+        (repeated, "header ce_step is there more than once"),
+        (
+            with(good.clone(), "ce_wire", "2"),
+            "wire version 2 is not known",
+        ),
+        (
+            with(good.clone(), "ce_outcome", "maybe"),
+            "header ce_outcome is \"maybe\"",
+        ),
+        (
+            with(good.clone(), "ce_commandid", &other_id),
+            "ce_commandid is not the id",
+        ),
+        (other_key, "the record's key is not the saga id"),
+        (with_value(good.clone(), None), "the record has no payload"),
+        (
+            with_value(good.clone(), Some(b"{\"number\":")),
+            "the value is not JSON",
+        ),
+        (
+            with_value(good.clone(), Some(b"\"\xff\"")),
+            "the value is not UTF-8",
+        ),
+        (
+            with_value(good, Some(br#"{"number":1,"note":"\u0000"}"#)),
+            "U+0000",
+        ),
+        (Record::of(&of_nobody), "there is no such saga"),
+        (Record::of(&foreign), "bake-bread"),
+        (Record::of(&ahead), "it was set back"),
+    ]
+}
+
+/// All dead letters, by partition and offset, read in pages.
+async fn dead_letters(world: &World) -> BTreeMap<(i64, i64), Value> {
+    let mut found = BTreeMap::new();
+    let mut path = "/v1/dead-letters?limit=50".to_owned();
+    loop {
+        let request = world.http.get(format!("{}{path}", world.url()));
+        let page: Value = request.send().await.unwrap().json().await.unwrap();
+        for letter in page["dead_letters"].as_array().unwrap() {
+            let number = |name: &str| letter[name].as_i64().unwrap();
+            let place = (number("partition"), number("offset"));
+            assert_eq!(
+                found.insert(place, letter.clone()),
+                None,
+                "{letter} comes twice"
+            );
+        }
+        let Some(cursor) = page["next"].as_str() else {
+            return found;
+        };
+        path = format!("/v1/dead-letters?limit=50&cursor={cursor}");
+    }
+}
+
+/// The history without its wakes: on a slow machine, silence may be acted upon meanwhile.
+fn told_by_replies(saga: &Value) -> Vec<Value> {
+    let history = saga["history"].as_array().unwrap().iter();
+    let told = history.filter(|line| line["event"] != "wake");
+    told.map(|line| line["text"].clone()).collect()
+}
+
+/// Waits until the orchestrator would not read these records again after a restart.
+async fn finished(broker: &Broker, last: &BTreeMap<i32, i64>) {
+    for (partition, offset) in last {
+        until("the offset is stored", SOON, async || {
+            match broker.stored_offset(*partition) {
+                Some(stored) if stored > *offset => Ok(()),
+                stored => Err(format!(
+                    "partition {partition}: {stored:?}, not over {offset}"
+                )),
+            }
+        })
+        .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_can_use_becomes_a_dead_letter_and_its_partition_goes_on() {
+    let mut world = World::without(ServiceName::Shipping).await;
+    let orders: Vec<_> = Workload::new(1, 0).take(2).collect();
+    let running = world.submit(&orders[0].order).await;
+    world.reaches(running, "create-shipment", "in_flight").await;
+    let before = world.saga(running).await;
+
+    let broker = Broker::of(&world);
+    let (mut expected, mut last) = (BTreeMap::new(), BTreeMap::new());
+    for partition in broker.reply_partitions() {
+        for (record, reason) in unusable(running) {
+            let record = Record {
+                partition,
+                ..record
+            };
+            let offset = broker.write_reply(&record).await;
+            expected.insert((i64::from(partition), offset), (record, reason));
+            last.insert(partition, offset);
+        }
+    }
+    finished(&broker, &last).await;
+    let letters = dead_letters(&world).await;
+    let places = |found: &mut dyn Iterator<Item = (i64, i64)>| found.collect::<Vec<_>>();
+    assert_eq!(
+        places(&mut letters.keys().copied()),
+        places(&mut expected.keys().copied())
+    );
+    for (place, (record, words)) in &expected {
+        let letter = &letters[place];
+        let reason = letter["reason"].as_str().unwrap();
+        assert!(reason.contains(words), "{words:?} is not in {reason:?}");
+        let value = String::from_utf8_lossy(record.value.as_deref().unwrap_or_default());
+        assert_eq!(letter["value"], *value, "{letter}");
+        assert!(
+            letter["topic"].as_str().unwrap().ends_with(".replies"),
+            "{letter}"
+        );
+    }
+
+    // The saga that they named has not moved, and goes on; so does a later one.
+    assert_eq!(
+        told_by_replies(&world.saga(running).await),
+        told_by_replies(&before)
+    );
+    world.start_service(ServiceName::Shipping);
+    let later = world.submit(&orders[1].order).await;
+    world.ended(running, "completed").await;
+    world.ended(later, "completed").await;
+    assert_eq!(world.audited(SOON).await.exit_code(), 0);
+    assert_eq!(dead_letters(&world).await.len(), expected.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replies_that_come_again_or_too_late_change_nothing() {
+    let mut world = World::without(ServiceName::Shipping).await;
+    let order = Workload::new(2, 0).next().unwrap().order;
+    let saga = world.submit(&order).await;
+    world.reaches(saga, "create-shipment", "in_flight").await;
+    let before = world.saga(saga).await;
+    let broker = Broker::of(&world);
+
+    let answered = broker.replies();
+    assert!(answered.len() >= 3, "{answered:?}");
+    let outcome = |message, outcome, payload: &'static [u8]| ReplyMessage {
+        outcome,
+        payload: payload.into(),
+        ..message
+    };
+    let fault = br#"{"code":"late","message":"too late"}"#.as_slice();
+    let created = || reply(saga, "create-order", Direction::Forward, 1);
+    let shipment = |generation| reply(saga, "create-shipment", Direction::Forward, generation);
+    let failed_before = ReplyMessage {
+        attempt: 7,
+        ..outcome(shipment(1), Outcome::Failed, fault)
+    };
+    let stale = [
+        outcome(created(), Outcome::Rejected, fault),
+        outcome(created(), Outcome::Failed, fault),
+        outcome(created(), Outcome::AlreadyCompensated, b"null"),
+        outcome(shipment(2), Outcome::Rejected, fault),
+        failed_before,
+        reply(saga, "create-shipment", Direction::Compensate, 1),
+        outcome(
+            reply(saga, "capture-payment", Direction::Fence, 1),
+            Outcome::Fenced,
+            b"null",
+        ),
+    ];
+    let mut last = BTreeMap::new();
+    for partition in broker.reply_partitions() {
+        let stale = stale.iter().map(Record::of);
+        for record in answered.iter().cloned().chain(stale) {
+            let record = Record {
+                partition,
+                ..record
+            };
+            last.insert(partition, broker.write_reply(&record).await);
+        }
+    }
+    finished(&broker, &last).await;
+    let after = world.saga(saga).await;
+    assert_eq!(told_by_replies(&after), told_by_replies(&before));
+    assert_eq!(after["reason"], Value::Null);
+    let states = |saga: &Value| {
+        let steps = saga["steps"].as_array().unwrap().iter();
+        steps.map(|step| step["state"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(states(&after), states(&before));
+    assert_eq!(dead_letters(&world).await, BTreeMap::new());
+
+    world.start_service(ServiceName::Shipping);
+    world.ended(saga, "completed").await;
+    assert_eq!(world.audited(SOON).await.exit_code(), 0);
+}

@@ -1,0 +1,123 @@
+//! Idempotency keys: one key is one saga, however often and wherever it is submitted.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+use shop::workload::Fate;
+use uuid::Uuid;
+
+use super::{Answer, order, send, submission};
+use crate::world::World;
+
+/// A submission under `key` at replica `number`.
+async fn submit(world: &World, number: usize, key: &str, body: &Value) -> Answer {
+    let request = world
+        .http
+        .post(format!("{}/v1/sagas", world.url_of(number)));
+    send(request.header("idempotency-key", key).json(body)).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_names_its_saga_for_ever_and_no_other_submission() {
+    let world = World::open().await;
+    let body = submission(&order(1, Fate::Confirmed));
+    let first = submit(&world, 0, "order-1", &body).await;
+    assert_eq!(first.status, 202);
+    let id = first.id();
+    assert_eq!(first.header("location"), format!("/v1/sagas/{id}"));
+    assert_eq!(first.json()["location"], format!("/v1/sagas/{id}"));
+    assert_eq!(first.json()["saga"], "place-order");
+
+    // The same values in another order, with other spaces.
+    let Value::Object(fields) = &body["input"] else {
+        panic!("{body}")
+    };
+    let fields = fields.iter().rev();
+    let fields: Vec<_> = fields
+        .map(|(name, value)| format!("\"{name}\" :\t{value}"))
+        .collect();
+    let text = format!(
+        "{{\"input\": {{ {} }},\n\"saga\": \"place-order\"}}",
+        fields.join(" , ")
+    );
+    let again = world.post_text(text).header("idempotency-key", "order-1");
+    assert_eq!(send(again).await.id(), id);
+
+    world.ended(id, "completed").await;
+    let after_its_end = submit(&world, 0, "order-1", &body).await;
+    assert_eq!((after_its_end.status, after_its_end.id()), (202, id));
+    assert_eq!(after_its_end.json()["state"], "completed");
+
+    let mut other = body.clone();
+    other["input"]["customer"] = json!(7);
+    let refused = submit(&world, 0, "order-1", &other).await;
+    let problem = refused.problem(409, "key-used-otherwise");
+    assert!(
+        problem["detail"]
+            .as_str()
+            .unwrap()
+            .contains(&id.to_string())
+    );
+
+    let other_key = submit(&world, 0, "order-2", &other).await;
+    assert_ne!(other_key.id(), id);
+    assert_eq!(world.sagas().await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fifty_submissions_of_one_key_at_two_replicas_start_one_saga() {
+    let mut world = World::without_services().await;
+    world.start_orchestrator().await;
+    let body = submission(&order(2, Fate::Confirmed));
+    let answers = at_once(&world, 50, |_| &body).await;
+    let ids: BTreeSet<_> = answers.iter().map(Answer::id).collect();
+    assert!(
+        answers.iter().all(|answer| answer.status == 202),
+        "{answers:?}"
+    );
+    assert_eq!(ids.len(), 1, "{ids:?}");
+    assert_eq!(world.sagas().await, 1);
+    let saga = world.saga(*ids.first().unwrap()).await;
+    assert_eq!(saga["revision"], 1);
+    assert_eq!(saga["history"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_submissions_that_race_for_a_key_one_is_taken_and_the_other_is_told_so() {
+    let mut world = World::without_services().await;
+    world.start_orchestrator().await;
+    let bodies = [3, 4].map(|seed| submission(&order(seed, Fate::Confirmed)));
+    // Every replica gets both.
+    let answers = at_once(&world, 48, |number| &bodies[number / 2 % 2]).await;
+    let taken: Vec<_> = answers.iter().map(|answer| answer.status == 202).collect();
+    let first_won = taken[0];
+    for (number, answer) in answers.iter().enumerate() {
+        if (number / 2 % 2 == 0) == first_won {
+            assert_eq!(answer.status, 202, "{answer:?}");
+        } else {
+            answer.problem(409, "key-used-otherwise");
+        }
+    }
+    assert_eq!(world.sagas().await, 1);
+}
+
+/// Submits under one key, at two replicas in turn, all at once.
+async fn at_once<'a>(
+    world: &World,
+    count: usize,
+    body: impl Fn(usize) -> &'a Value,
+) -> Vec<Answer> {
+    let key = Uuid::now_v7().to_string();
+    let requests: Vec<_> = (0..count)
+        .map(|number| {
+            let url = format!("{}/v1/sagas", world.url_of(number % 2));
+            let request = world.http.post(url).header("idempotency-key", &key);
+            tokio::spawn(send(request.json(body(number))))
+        })
+        .collect();
+    let mut answers = Vec::new();
+    for request in requests {
+        answers.push(request.await.unwrap());
+    }
+    answers
+}

@@ -1,0 +1,318 @@
+//! What clients may send wrong: each mistake is answered with its own problem, and starts nothing.
+
+use reqwest::RequestBuilder;
+use serde_json::{Value, json};
+use shop::workload::Fate;
+
+use super::{order, send, submission};
+use crate::world::World;
+
+/// `--body-bytes-max`, as it is by default.
+const BODY_BYTES_MAX: usize = 1 << 20;
+
+/// A wrong request: what is wrong, the request, and the status, type and words of its answer.
+type Mistake = (
+    &'static str,
+    RequestBuilder,
+    u16,
+    &'static str,
+    &'static str,
+);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_mistake_is_answered_with_its_own_problem_and_starts_nothing() {
+    let world = World::without_services().await;
+    let mistakes = bodies(&world)
+        .into_iter()
+        .chain(headers(&world))
+        .chain(addresses(&world));
+    for (what, request, status, slug, words) in mistakes {
+        let answer = send(request).await;
+        let problem = answer.problem(status, slug);
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.contains(words), "{what}: {detail}");
+        let policy = answer.header("content-security-policy");
+        assert!(policy.contains("default-src 'none'"), "{what}: {policy}");
+    }
+    assert_eq!(world.sagas().await, 0);
+}
+
+fn bodies(world: &World) -> Vec<Mistake> {
+    let good = submission(&order(1, Fate::Confirmed));
+    let unknown = json!({ "saga": "place-ordr", "input": {} });
+    let with_more = json!({ "saga": "place-order", "input": {}, "prio": 1 });
+    let large = format!("{good}{}", " ".repeat(BODY_BYTES_MAX));
+    let deep = format!(
+        r#"{{"saga":"place-order","input":{}1{}}}"#,
+        "[".repeat(5_000),
+        "]".repeat(5_000)
+    );
+    let not_utf8 = b"{\"saga\":\"place-order\",\"input\":\"\xff\"}".to_vec();
+    let twice = r#"{"saga":"place-order","input":{},"input":{}}"#;
+    let post = |body: &str| world.post_text(body.to_owned());
+    vec![
+        (
+            "cut off",
+            post(r#"{"saga":"place-order","input":{"#),
+            400,
+            "malformed",
+            "EOF",
+        ),
+        ("empty", post(""), 400, "malformed", "EOF"),
+        ("two values", post("{} {}"), 400, "malformed", "the body"),
+        ("no object", post("[]"), 400, "malformed", "the body"),
+        (
+            "no input",
+            post(r#"{"saga":"place-order"}"#),
+            400,
+            "malformed",
+            "`input`",
+        ),
+        ("twice", post(twice), 400, "malformed", "duplicate field"),
+        (
+            "one field more",
+            post(&with_more.to_string()),
+            400,
+            "malformed",
+            "`prio`",
+        ),
+        (
+            "not UTF-8",
+            world.post_text(not_utf8),
+            400,
+            "malformed",
+            "UTF-8",
+        ),
+        (
+            "a byte order mark",
+            post("\u{feff}{}"),
+            400,
+            "malformed",
+            "byte order mark",
+        ),
+        ("too deep", post(&deep), 400, "too-deep", "5001 deep"),
+        ("too large", post(&large), 413, "too-large", "1048576 bytes"),
+        (
+            "unknown",
+            post(&unknown.to_string()),
+            404,
+            "unknown-saga",
+            "place-order",
+        ),
+    ]
+}
+
+fn headers(world: &World) -> Vec<Mistake> {
+    let good = submission(&order(1, Fate::Confirmed)).to_string();
+    let typed = |media: &'static str| {
+        let request = world.post("/v1/sagas").body(good.clone());
+        request.header("content-type", media)
+    };
+    let keyed = |key: &str| world.post_text(good.clone()).header("idempotency-key", key);
+    vec![
+        ("text", typed("text/plain"), 415, "not-json", "text/plain"),
+        (
+            "a form",
+            typed("application/x-www-form-urlencoded"),
+            415,
+            "not-json",
+            "form",
+        ),
+        (
+            "no type",
+            world.post("/v1/sagas").body(good.clone()),
+            415,
+            "not-json",
+            "none",
+        ),
+        (
+            "an empty key",
+            keyed(""),
+            400,
+            "bad-idempotency-key",
+            "1 to 255",
+        ),
+        (
+            "a space",
+            keyed("order 7"),
+            400,
+            "bad-idempotency-key",
+            "without spaces",
+        ),
+        (
+            "a long key",
+            keyed(&"k".repeat(256)),
+            400,
+            "bad-idempotency-key",
+            "256",
+        ),
+        (
+            "umlauts",
+            keyed("größe"),
+            400,
+            "bad-idempotency-key",
+            "ASCII",
+        ),
+        (
+            "two keys",
+            keyed("a").header("idempotency-key", "b"),
+            400,
+            "bad-idempotency-key",
+            "more than one",
+        ),
+    ]
+}
+
+fn addresses(world: &World) -> Vec<Mistake> {
+    let get = |path: &str| world.get(path);
+    let unknown = "/v1/sagas/00000000-0000-4000-8000-000000000000";
+    let patch = world.http.patch(format!("{}/v1/sagas", world.url()));
+    vec![
+        (
+            "a bad id",
+            get("/v1/sagas/17"),
+            400,
+            "bad-parameter",
+            "\"17\"",
+        ),
+        ("no such saga", get(unknown), 404, "not-found", "no saga"),
+        (
+            "a bad cursor",
+            get("/v1/sagas?cursor=17"),
+            400,
+            "bad-parameter",
+            "cursor",
+        ),
+        (
+            "a bad state",
+            get("/v1/sagas?state=done"),
+            400,
+            "bad-parameter",
+            "compensated",
+        ),
+        (
+            "a bad limit",
+            get("/v1/sagas?limit=0"),
+            400,
+            "bad-parameter",
+            "1 to 200",
+        ),
+        (
+            "a large limit",
+            get("/v1/sagas?limit=201"),
+            400,
+            "bad-parameter",
+            "1 to 200",
+        ),
+        (
+            "a typing mistake",
+            get("/v1/sagas?stat=stuck"),
+            400,
+            "bad-parameter",
+            "\"stat\"",
+        ),
+        (
+            "twice",
+            get("/v1/sagas?limit=1&limit=2"),
+            400,
+            "bad-parameter",
+            "twice",
+        ),
+        (
+            "a bad cursor",
+            get("/v1/dead-letters?cursor=x"),
+            400,
+            "bad-parameter",
+            "cursor",
+        ),
+        (
+            "no definition",
+            get("/v1/definitions/none"),
+            404,
+            "not-found",
+            "place-order",
+        ),
+        (
+            "no such path",
+            get("/v2/sagas"),
+            404,
+            "not-found",
+            "/v2/sagas",
+        ),
+        (
+            "no such file",
+            get("/assets/none.js"),
+            404,
+            "not-found",
+            "none.js",
+        ),
+        ("no such method", patch, 405, "no-such-method", "PATCH"),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_input_that_does_not_fit_is_answered_with_the_paths_of_all_faults() {
+    let world = World::without_services().await;
+    let good = submission(&order(1, Fate::Confirmed));
+    let faults = |change: fn(&mut Value)| {
+        let mut body = good.clone();
+        change(&mut body["input"]);
+        let request = world.post_text(body.to_string());
+        async {
+            let problem = send(request).await.problem(422, "invalid-input");
+            let detail = problem["detail"].as_str().unwrap().to_owned();
+            assert!(detail.contains("/v1/definitions/place-order"), "{detail}");
+            let errors = problem["errors"].as_array().unwrap().iter();
+            let mut paths: Vec<_> = errors
+                .map(|error| {
+                    assert!(!error["message"].as_str().unwrap().is_empty(), "{error}");
+                    error["path"].as_str().unwrap().to_owned()
+                })
+                .collect();
+            paths.sort_unstable();
+            paths
+        }
+    };
+    let everywhere = faults(|input| {
+        input["order"] = json!("order-7");
+        input["customer"] = json!("one");
+        input["cents"] = json!(-1);
+        input["lines"] = json!([
+            { "sku": "sku-001", "quantity": 0 },
+            { "sku": "", "quantity": "two" },
+            { "sku": "sku-003" },
+        ]);
+    });
+    let expected = [
+        "/cents",
+        "/customer",
+        "/lines/0/quantity",
+        "/lines/1/quantity",
+        "/lines/1/sku",
+        "/lines/2",
+        "/order",
+    ];
+    assert_eq!(everywhere.await, expected);
+    let missing = faults(|input| *input = json!({}));
+    assert_eq!(missing.await, ["", "", "", ""]);
+    assert_eq!(faults(|input| input["lines"] = json!([])).await, ["/lines"]);
+    // JSON Schema has no largest integer; the Rust type does.
+    let too_many = faults(|input| input["cents"] = json!(5_000_000_000_u64));
+    assert_eq!(too_many.await.len(), 1);
+    let nul = faults(|input| input["lines"][0]["sku"] = json!("sku\0001"));
+    assert_eq!(nul.await, ["/lines/0/sku"]);
+    let nul_in_a_name = faults(|input| input["lines"][0]["s\0u"] = json!(1));
+    assert_eq!(nul_in_a_name.await, ["/lines/0"]);
+    assert_eq!(world.sagas().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_of_exactly_the_largest_size_is_taken() {
+    let world = World::without_services().await;
+    let good = submission(&order(1, Fate::Confirmed)).to_string();
+    let body = format!("{good}{}", " ".repeat(BODY_BYTES_MAX - good.len()));
+    assert_eq!(send(world.post_text(body.clone())).await.status, 202);
+    let larger = send(world.post_text(format!("{body} "))).await;
+    larger.problem(413, "too-large");
+    assert_eq!(world.sagas().await, 1);
+}

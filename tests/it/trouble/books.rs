@@ -1,0 +1,90 @@
+//! What customers were told, held against what is stored, and what history says about time.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use sqlx::{Connection as _, PgConnection, Row as _};
+use uuid::Uuid;
+
+use super::ALL_ENDED_WITHIN;
+use super::shoppers::Placed;
+use crate::world::World;
+
+/// Waits until every saga has ended; then every acknowledged order has exactly the saga that its
+/// customer was told, there is no other saga, and the books of all services agree.
+pub(super) async fn settle(world: &World, placed: &[Placed]) {
+    let audit = world.audited(ALL_ENDED_WITHIN).await;
+    assert_eq!(audit.exit_code(), 0, "{audit:?}");
+    let told: BTreeMap<Uuid, Uuid> = placed.iter().map(|one| (one.order, one.saga)).collect();
+    assert_eq!(told.len(), placed.len(), "an order has one customer");
+    let mut connection = connect(world).await;
+    let rows = sqlx::query(
+        "SELECT (entry::json #>> '{input,order}')::uuid AS customers_order, saga_id
+         FROM saga_history WHERE revision = 1",
+    )
+    .fetch_all(&mut connection)
+    .await
+    .unwrap();
+    let stored: BTreeMap<Uuid, Uuid> = rows
+        .iter()
+        .map(|row| (row.get("customers_order"), row.get("saga_id")))
+        .collect();
+    assert_eq!(stored.len(), rows.len(), "an order has one saga");
+    assert_eq!(stored, told);
+}
+
+/// Sagas by whether they have ended: open ones, ended ones.
+pub(super) async fn open_and_ended(world: &World) -> (i64, i64) {
+    let counts = "SELECT count(*) FILTER (WHERE finished_at IS NULL) AS open,
+                         count(finished_at) AS ended FROM saga";
+    let mut connection = connect(world).await;
+    let row = sqlx::query(counts).fetch_one(&mut connection);
+    let row = row.await.unwrap();
+    (row.get("open"), row.get("ended"))
+}
+
+/// Sagas that have completed: confirmed orders.
+pub(super) async fn confirmed(world: &World) -> i64 {
+    let count = sqlx::query_scalar("SELECT count(*) FROM saga WHERE status = 'completed'");
+    count.fetch_one(&mut connect(world).await).await.unwrap()
+}
+
+/// Database time now, for [`stillness_after`].
+pub(super) async fn now(world: &World) -> String {
+    let now = sqlx::query_scalar("SELECT clock_timestamp()::text");
+    now.fetch_one(&mut connect(world).await).await.unwrap()
+}
+
+/// How long sagas stood still after `instant`.
+#[derive(Debug)]
+pub(super) struct Stillness {
+    /// Sagas that were open at the instant.
+    pub(super) sagas: i64,
+    /// The longest time from the instant to a saga's next transition.
+    pub(super) longest: Duration,
+}
+
+/// How long the sagas that were open at `instant` stood still from then on.
+pub(super) async fn stillness_after(world: &World, instant: &str) -> Stillness {
+    let row = sqlx::query(
+        "SELECT count(*) AS sagas, coalesce(max(extract(epoch FROM gap)), 0)::float8 AS longest
+         FROM (SELECT min(h.at) - $1::timestamptz AS gap
+               FROM saga s JOIN saga_history h ON h.shard = s.shard AND h.saga_id = s.id
+               WHERE s.started_at < $1::timestamptz AND h.at > $1::timestamptz
+               GROUP BY s.id) AS gaps",
+    )
+    .bind(instant)
+    .fetch_one(&mut connect(world).await)
+    .await
+    .unwrap();
+    Stillness {
+        sagas: row.get("sagas"),
+        longest: Duration::from_secs_f64(row.get("longest")),
+    }
+}
+
+async fn connect(world: &World) -> PgConnection {
+    PgConnection::connect(&world.urls.orchestrator)
+        .await
+        .unwrap()
+}

@@ -1,0 +1,82 @@
+//! SIGTERM under load: a rolling deployment.
+
+use std::time::{Duration, Instant};
+
+use local::process::Signal;
+use sqlx::{Connection as _, PgConnection};
+
+use super::books::{now, open_and_ended, settle, stillness_after};
+use super::outage::{assert_come_back_later, order_once, readiness};
+use super::shoppers::Shoppers;
+use super::{alone, blocking};
+use crate::servers::Servers;
+use crate::wait::until;
+use crate::world::World;
+
+/// The default of `--drain-limit`.
+const DRAIN_LIMIT: Duration = Duration::from_secs(25);
+/// A statement that waits for a lock is given up after 5 s.
+const GOODBYE_MAX: Duration = Duration::from_secs(4);
+/// Its sagas wait for nobody's silence: the others know at their next heartbeat.
+const MOVES_WITHIN: Duration = Duration::from_secs(6);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_that_is_asked_to_end_is_not_ready_first_and_loses_nothing() {
+    let _alone = alone().await;
+    let mut world = World::on(Servers::shared().await).await;
+    world.start_orchestrator().await;
+    let shoppers = Shoppers::open(&[world.url_of(0), world.url_of(1)], 0..30);
+    until(
+        "orders run",
+        Duration::from_secs(60),
+        async || match open_and_ended(&world).await {
+            (_, ended) if ended > 100 => Ok(()),
+            other => Err(other),
+        },
+    )
+    .await;
+
+    let stopped_at = now(&world).await;
+    let goodbye = hold_the_goodbye(&world).await;
+    let asked = Instant::now();
+    let orchestrator = world.orchestrator(0);
+    orchestrator.process.signal(Signal::Terminate).unwrap();
+    until("it is not ready any more", GOODBYE_MAX, async || {
+        let (status, body) = readiness(&world, 0).await?;
+        if status == 503 && body["phase"] == "stopping" {
+            Ok(())
+        } else {
+            Err(format!("{status} {body}"))
+        }
+    })
+    .await;
+    assert_come_back_later(order_once(&world, 1_000, GOODBYE_MAX).await).await;
+    goodbye.close().await.unwrap();
+
+    let (world, status) = blocking(move || {
+        let status = world.orchestrator(0).process.wait(DRAIN_LIMIT).unwrap();
+        (world, status)
+    })
+    .await;
+    assert_eq!(status.and_then(|status| status.code()), Some(0));
+    println!("ended {:?} after SIGTERM", asked.elapsed());
+    settle(&world, &shoppers.close().await).await;
+    let still = stillness_after(&world, &stopped_at).await;
+    println!(
+        "asked to end with {} open; the longest stood still for {:?}",
+        still.sagas, still.longest
+    );
+    assert!(still.longest < MOVES_WITHIN, "{still:?}");
+}
+
+/// Locks the older replica's row: while the connection lives, that replica cannot leave the list,
+/// and its end is under way for as long as the test looks at it.
+async fn hold_the_goodbye(world: &World) -> PgConnection {
+    let mut connection = PgConnection::connect(&world.urls.orchestrator)
+        .await
+        .unwrap();
+    let lock = "BEGIN; SELECT id FROM replica WHERE started_at =
+                (SELECT min(started_at) FROM replica) FOR UPDATE";
+    sqlx::raw_sql(lock).execute(&mut connection).await.unwrap();
+    connection
+}
