@@ -108,7 +108,7 @@ def run(db, name, payload):
                 return "succeeded", None
             raise psycopg.Rollback
     except psycopg.Error as error:
-        if db.closed or str(error.sqlstate)[:3] in ("400", "40P", "57P"):
+        if db.closed or str(error.sqlstate).startswith(("08", "40", "57P")):
             raise
         return "failed", {"code": "database", "message": str(error)}
     return "rejected", dict(zip(("code", "message"), refusal))
