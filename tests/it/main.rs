@@ -6,6 +6,10 @@
     clippy::unwrap_used,
     reason = "a test that cannot go on panics, and says where"
 )]
+#![allow(
+    clippy::print_stdout,
+    reason = "tests say what they measured; shown when they fail, or when asked for"
+)]
 
 mod broker;
 mod events;
