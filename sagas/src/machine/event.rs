@@ -38,6 +38,6 @@ pub struct Reply {
     /// What came of it.
     pub outcome: Outcome,
     /// With `succeeded` the command's reply, `null` for a compensation; with `rejected` and `failed`
-    /// a [`super::Fault`]; else `null`.
+    /// a [`crate::Fault`]; else `null`.
     pub payload: Json,
 }
