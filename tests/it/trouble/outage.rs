@@ -1,6 +1,6 @@
 //! What programs do while a server is away: how much they compute, and how much they say.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use local::process::usage;
@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use shop::services::ServiceName;
 use shop::workload::Workload;
 
+use crate::process;
 use crate::wait::until;
 use crate::world::World;
 
@@ -20,29 +21,33 @@ const CPU_MAX: Duration = Duration::from_secs(2);
 /// Warnings and errors that a program may log in an outage: a person reads them.
 const COMPLAINTS_MAX: usize = 150;
 
-/// Every program of a world, as it was at one instant.
+/// Every program of a world, and what it had used at one instant.
 pub(super) struct Watched {
-    programs: Vec<(String, u32, PathBuf)>,
-    before: Vec<(Duration, usize)>,
+    programs: Vec<Program>,
     since: Instant,
+}
+
+struct Program {
+    name: &'static str,
+    pid: u32,
+    log: PathBuf,
+    before: Used,
+}
+
+/// Processor time, and lines of warnings and errors, so far.
+struct Used {
+    cpu: Duration,
+    complaints: usize,
 }
 
 impl Watched {
     /// Begins to watch the first replica and all services.
     pub(super) fn begin(world: &mut World) -> Self {
-        let orchestrator = world.orchestrator(0);
-        let mut programs = vec![(
-            "orchestrator".to_owned(),
-            orchestrator.pid(),
-            orchestrator.log.clone(),
-        )];
+        let mut programs = vec![Program::new("orchestrator", world.orchestrator(0))];
         for name in ServiceName::ALL {
-            let service = world.service(name);
-            programs.push((name.as_str().to_owned(), service.pid(), service.log.clone()));
+            programs.push(Program::new(name.as_str(), world.service(name)));
         }
-        let before = programs.iter().map(|(_, pid, log)| used(*pid, log));
         Self {
-            before: before.collect(),
             programs,
             since: Instant::now(),
         }
@@ -53,9 +58,11 @@ impl Watched {
         let elapsed = self.since.elapsed();
         let cpu_max = CPU_MAX.mul_f64(elapsed.div_duration_f64(OUTAGE).max(1.0));
         let mut busy = Vec::new();
-        for ((name, pid, log), (cpu, complaints)) in self.programs.iter().zip(&self.before) {
-            let (cpu_now, complaints_now) = used(*pid, log);
-            let (cpu, complaints) = (cpu_now - *cpu, complaints_now - complaints);
+        for program in &self.programs {
+            let (used, before) = (Used::so_far(program.pid, &program.log), &program.before);
+            let cpu = used.cpu - before.cpu;
+            let complaints = used.complaints - before.complaints;
+            let name = program.name;
             let what = format!("{name}: {cpu:?} of processor time, {complaints} complaints");
             println!("{what} in {elapsed:.1?}");
             if cpu > cpu_max || complaints > COMPLAINTS_MAX {
@@ -69,13 +76,28 @@ impl Watched {
     }
 }
 
-/// Processor time, and lines of warnings and errors, so far.
-fn used(pid: u32, log: &PathBuf) -> (Duration, usize) {
-    let text = std::fs::read_to_string(log).unwrap();
-    let complaints = text
-        .lines()
-        .filter(|line| line.contains("WARN") || line.contains("ERROR"));
-    (usage(pid).unwrap().cpu, complaints.count())
+impl Program {
+    fn new(name: &'static str, program: &process::Program) -> Self {
+        let (pid, log) = (program.pid(), program.log.clone());
+        let before = Used::so_far(pid, &log);
+        Self {
+            name,
+            pid,
+            log,
+            before,
+        }
+    }
+}
+
+impl Used {
+    fn so_far(pid: u32, log: &Path) -> Self {
+        let text = std::fs::read_to_string(log).unwrap();
+        let complains = |line: &&str| line.contains("WARN") || line.contains("ERROR");
+        Self {
+            cpu: usage(pid).unwrap().cpu,
+            complaints: text.lines().filter(complains).count(),
+        }
+    }
 }
 
 /// What `/readyz` says: the status and the body.
