@@ -46,8 +46,9 @@ impl StandIn {
             assert!(Instant::now() < deadline, "no command within {SOON:?}");
             let wait = Duration::from_millis(20);
             let polled = tokio::task::block_in_place(|| self.commands.poll(wait));
-            if let Some(message) = polled {
-                let record = Record::from(&message.unwrap());
+            // An error is news of a connection, which comes back by itself.
+            if let Some(Ok(message)) = polled {
+                let record = Record::from(&message);
                 let (key, payload) = (record.key.as_deref(), record.value.as_deref());
                 let command = CommandMessage::parse(record.fields(), key, payload).unwrap();
                 return command.into_owned();
