@@ -68,8 +68,14 @@ fn perform(command: &Command, may_install: bool) -> anyhow::Result<()> {
                 steps::kafka()?;
             }
             steps::dashboard()?;
-            run::cargo(&["build", "--release", "-p", "shop", "--bins"])?;
-            Err(run::become_release("shop", "demo", arguments))
+            // Debug: it is there in a third of the time, and a demo is no measurement.
+            run::cargo(&["build", "-p", "shop", "--bins"])?;
+            Err(run::become_program(
+                run::Profile::Debug,
+                "shop",
+                "demo",
+                arguments,
+            ))
         }
         Command::Bench { arguments } => {
             let purposes = [
@@ -82,7 +88,12 @@ fn perform(command: &Command, may_install: bool) -> anyhow::Result<()> {
             steps::kafka()?;
             steps::dashboard()?;
             run::cargo(&["build", "--release", "-p", "shop", "-p", "bench", "--bins"])?;
-            Err(run::become_release("bench", "throughput", arguments))
+            Err(run::become_program(
+                run::Profile::Release,
+                "bench",
+                "throughput",
+                arguments,
+            ))
         }
     }
 }

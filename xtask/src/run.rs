@@ -64,9 +64,25 @@ fn cargo_program() -> OsString {
     std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
 
-/// Replaces this process by a program of the release build; returns only if that fails.
-pub(crate) fn become_release(binary: &str, command: &str, arguments: &[String]) -> anyhow::Error {
-    let file = target().join("release").join(binary);
+/// How a program was built; the name of its folder.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Profile {
+    Debug,
+    Release,
+}
+
+/// Replaces this process by a program of this workspace; returns only if that fails.
+pub(crate) fn become_program(
+    profile: Profile,
+    binary: &str,
+    command: &str,
+    arguments: &[String],
+) -> anyhow::Error {
+    let folder = match profile {
+        Profile::Debug => "debug",
+        Profile::Release => "release",
+    };
+    let file = target().join(folder).join(binary);
     println!("$ {} {command} {}", file.display(), arguments.join(" "));
     let error = Command::new(&file).arg(command).args(arguments).exec();
     anyhow::Error::new(error).context(format!("start {}", file.display()))
