@@ -1,0 +1,143 @@
+//! What a lane does when the database fails it, or a record makes no sense.
+
+use super::*;
+
+#[test]
+fn an_outage_holds_replies_and_tells_callers() {
+    let mut bench = Bench::new();
+    let (id, _) = bench.started("a");
+    bench.reply(id, "first", Outcome::Succeeded, "7");
+    bench.batch();
+    bench.take(Input::Committed(Err(CommitError::Unavailable(
+        Failure::Abandoned,
+    ))));
+    assert!(!bench.asks_for_a_commit(), "no busy loop");
+    bench.pass(Duration::from_millis(60));
+    bench.batch();
+    bench.submit("b");
+    bench.take(Input::Committed(Err(CommitError::Unavailable(
+        Failure::Abandoned,
+    ))));
+    bench.pass(Duration::from_millis(60));
+    assert!(!bench.asks_for_a_commit(), "the wait grows");
+    bench.pass(Duration::from_millis(60));
+    let batch = bench.commit();
+    assert_eq!((batch.updates.len(), batch.starts.len()), (1, 1));
+    assert_eq!(bench.advanced_to(), Some(1));
+}
+
+#[test]
+fn a_start_that_the_database_did_not_take_is_answered_and_forgotten() {
+    let mut bench = Bench::new();
+    bench.submit("a");
+    bench.batch();
+    bench.take(Input::Committed(Err(CommitError::Unavailable(
+        Failure::Abandoned,
+    ))));
+    assert!(matches!(
+        bench.answers().as_slice(),
+        [Answer::Unavailable(_)]
+    ));
+    bench.pass(Duration::from_secs(5));
+    assert!(!bench.asks_for_a_commit());
+    assert!(bench.lane.is_idle());
+}
+
+#[test]
+fn an_ambiguous_commit_is_settled_by_looking_again() {
+    let mut bench = Bench::new();
+    let id = bench.submit("a");
+    bench.batch();
+    bench.take(Input::Committed(Err(CommitError::Ambiguous(
+        Failure::Abandoned,
+    ))));
+    assert!(bench.answers().is_empty(), "nobody knows yet");
+    bench.pass(Duration::from_secs(1));
+    assert_eq!(bench.batch().starts.len(), 1);
+    let committed = Committed {
+        starts: vec![StartOutcome::SameBefore],
+        updates: Vec::new(),
+        outbox: None,
+        database_time: bench.now,
+    };
+    bench.take(Input::Committed(Ok(committed)));
+    assert_eq!(bench.answers(), [Answer::Accepted { id, is_new: false }]);
+}
+
+#[test]
+fn one_bad_event_is_found_and_the_others_are_committed() {
+    let mut bench = Bench::new();
+    let ids: Vec<_> = ["a", "b", "c", "d"].map(|key| bench.started(key).0).into();
+    bench.submit("z");
+    for id in &ids {
+        bench.reply(*id, "first", Outcome::Succeeded, "7");
+    }
+    bench.commit();
+    let bad = ids[2];
+    let mut committed = BTreeSet::new();
+    let mut buried = 0;
+    while bench.asks_for_a_commit() {
+        let batch = bench.batch();
+        if batch.updates.iter().any(|update| update.id == bad) {
+            bench.take(Input::Committed(Err(CommitError::Data(Failure::Abandoned))));
+            continue;
+        }
+        committed.extend(batch.updates.iter().map(|update| update.id));
+        buried += batch.dead_letters.len();
+        let all = Committed {
+            starts: Vec::new(),
+            updates: vec![true; batch.updates.len()],
+            outbox: None,
+            database_time: bench.now,
+        };
+        bench.take(Input::Committed(Ok(all)));
+    }
+    let good = ids.iter().copied().filter(|id| *id != bad).collect();
+    assert_eq!((committed, buried), (good, 1));
+    assert_eq!(bench.advanced_to(), Some(4));
+}
+
+#[test]
+fn a_reply_for_no_saga_is_a_dead_letter_and_the_partition_goes_on() {
+    let mut bench = Bench::new();
+    let nobody = SagaId(Uuid::from_u128(77));
+    bench.reply(nobody, "first", Outcome::Succeeded, "7");
+    assert!(bench.asks_for_a_load());
+    bench.take(Input::Loaded {
+        asked: vec![nobody],
+        result: Ok(Vec::new()),
+    });
+    let batch = bench.commit();
+    assert_eq!(batch.dead_letters[0].reason, "there is no such saga");
+    assert_eq!(bench.advanced_to(), Some(1));
+}
+
+#[test]
+fn a_reply_from_the_future_decides_nothing() {
+    let mut bench = Bench::new();
+    let (id, state) = bench.started("a");
+    let at = Position {
+        partition: 2,
+        offset: 0,
+    };
+    let reply = Reply {
+        step: "first".to_owned(),
+        direction: Direction::Forward,
+        generation: 1,
+        attempt: 1,
+        outcome: Outcome::Succeeded,
+        payload: Json::parse("7".to_owned()).unwrap(),
+    };
+    let letter = Box::new(letter(at));
+    bench.take(Input::Reply(Arrival {
+        at,
+        saga: id,
+        revision: 9,
+        reply,
+        letter,
+    }));
+    bench.load(id, state);
+    let batch = bench.commit();
+    assert!(batch.updates.is_empty());
+    assert!(batch.dead_letters[0].reason.contains("set back"));
+}

@@ -1,0 +1,151 @@
+//! What is sent, when it is sent again, and whose sagas are left alone.
+
+use super::*;
+
+#[test]
+fn what_waits_for_the_broker_is_sent_again_only_when_it_was_given_up() {
+    let mut bench = Bench::new();
+    let id = bench.submit("a");
+    bench.commit();
+    let first = bench.publication();
+    bench.outputs.clear();
+    bench.now = bench.now + Duration::from_secs(3);
+    bench.take(Input::Due(id));
+    let batch = bench.commit();
+    assert!(batch.updates.is_empty());
+    let wake_at = batch.postponements[0].wake_at;
+    assert_eq!(wake_at, Some(bench.now + Duration::from_secs(2)));
+    assert!(bench.published().is_empty(), "it waits there already");
+    bench.take(Input::Published {
+        publication: first,
+        is_acknowledged: false,
+    });
+    bench.now = bench.now + Duration::from_secs(2);
+    bench.take(Input::Due(id));
+    assert_eq!(bench.commit().updates.len(), 1);
+    assert_eq!(bench.published(), ["first"]);
+}
+
+#[test]
+fn silence_makes_a_new_attempt_although_the_broker_has_acknowledged_nothing() {
+    let mut bench = Bench::new();
+    let id = bench.submit("a");
+    bench.commit();
+    bench.outputs.clear();
+    bench.now = bench.now + Duration::from_secs(11);
+    bench.take(Input::Due(id));
+    assert_eq!(bench.commit().updates.len(), 1);
+    assert_eq!(bench.published(), ["first"]);
+}
+
+#[test]
+fn a_wake_leaves_alone_what_the_broker_has_acknowledged() {
+    let mut bench = Bench::new();
+    let (id, _) = bench.started("a");
+    bench.now = bench.now + Duration::from_secs(3);
+    bench.take(Input::Due(id));
+    let batch = bench.commit();
+    assert!(batch.updates.is_empty());
+    assert_eq!(batch.postponements.len(), 1);
+    assert!(bench.published().is_empty());
+}
+
+#[test]
+fn a_wake_sends_again_what_another_process_may_have_kept() {
+    let mut bench = Bench::new();
+    let (id, state) = Bench::new().started("a");
+    bench.now = bench.now + Duration::from_secs(3);
+    bench.take(Input::Due(id));
+    bench.load(id, state);
+    assert_eq!(bench.commit().updates.len(), 1);
+    assert_eq!(bench.published(), ["first"]);
+}
+
+#[test]
+fn a_duplicate_reply_makes_no_wake_send_again_what_the_broker_has() {
+    let mut bench = Bench::new();
+    let (id, mut state) = bench.started("a");
+    bench.reply(id, "first", Outcome::Succeeded, "7");
+    let moved = bench.commit().updates.remove(0).state;
+    let publication = bench.publication();
+    bench.take(Input::Published {
+        publication,
+        is_acknowledged: true,
+    });
+    bench.outputs.clear();
+    bench.reply(id, "first", Outcome::Succeeded, "7");
+    state.entries.extend(moved.entries.clone());
+    let entries = state.entries;
+    bench.load(id, State { entries, ..moved });
+    bench.now = bench.now + Duration::from_secs(3);
+    bench.take(Input::Due(id));
+    let batch = bench.commit();
+    assert!(batch.updates.is_empty(), "{batch:?}");
+    assert!(bench.published().is_empty());
+}
+
+#[test]
+fn a_broker_that_acknowledges_nothing_stops_new_commits() {
+    let mut bench = Bench::new();
+    for key in ["a", "b", "c", "d"] {
+        bench.submit(key);
+        bench.commit();
+    }
+    bench.submit("e");
+    assert!(!bench.asks_for_a_commit());
+    bench.take(Input::Published {
+        publication: 1,
+        is_acknowledged: true,
+    });
+    assert!(bench.asks_for_a_commit());
+}
+
+#[test]
+fn a_saga_of_another_definition_is_left_alone() {
+    let mut bench = Bench::new();
+    let (id, state) = bench.started("a");
+    let mut other = Bench::new();
+    let mut row = other.row(id, &state);
+    row.fingerprint = Uuid::from_u128(1);
+    other.reply(id, "first", Outcome::Succeeded, "7");
+    let loaded = Loaded {
+        row,
+        history: state.entries,
+    };
+    other.take(Input::Loaded {
+        asked: vec![id],
+        result: Ok(vec![loaded]),
+    });
+    assert!(!other.asks_for_a_commit());
+    assert_eq!(
+        other.advanced_to(),
+        Some(1),
+        "the reply is left to a binary that can use it"
+    );
+    other.outputs.clear();
+    other.take(Input::Due(id));
+    assert!(
+        !other.asks_for_a_load(),
+        "it is not looked at again at once"
+    );
+}
+
+#[test]
+fn commands_name_a_reply_partition_of_their_own_lane() {
+    let mut bench = Bench::new();
+    for key in ["a", "b", "c", "d", "e", "f"] {
+        bench.submit(key);
+        bench.commit();
+        let number = u64::from(key.as_bytes()[0] - b'a') + 1;
+        bench.take(Input::Published {
+            publication: number,
+            is_acknowledged: true,
+        });
+    }
+    let partitions = bench.outputs.iter().filter_map(|output| match output {
+        Output::Publish { commands, .. } => Some(commands[0].reply_partition),
+        _ => None,
+    });
+    let partitions: BTreeSet<_> = partitions.collect();
+    assert_eq!(partitions, BTreeSet::from([2, 4]));
+}
