@@ -1,6 +1,6 @@
 //! `build()`: from what was written to a definition that has a legal end from every point.
 //!
-//! The rules, and why (DESIGN "Definitions and steps"):
+//! The rules, and why:
 //! * A compensatable step is an ancestor of the pivot: beside the pivot it could be refused after
 //!   the pivot took effect, and after the pivot it could not be undone without undoing the pivot.
 //! * A retriable step is a descendant of the pivot: before it, the saga could turn back although
