@@ -75,8 +75,11 @@ pub(crate) trait Handlers: Send + Sync {
 }
 
 /// Whatever the default isolation is: the inbox relies on a new snapshot per statement. The savepoint
-/// spares the first handler a round trip.
-const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SAVEPOINT handler";
+/// spares the first handler a round trip. A plan is made for the arrays at hand: one that was cached
+/// while the tables were empty scans them from end to end when they have grown (at 30 000 inbox rows,
+/// that was two thirds of all the processor time that Postgres took).
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; \
+    SET LOCAL plan_cache_mode = force_custom_plan; SAVEPOINT handler";
 const BACK_TO_SAVEPOINT: &str = "ROLLBACK TO SAVEPOINT handler";
 /// Both in one round trip. The first fails where a handler swallowed an error and left the
 /// transaction aborted.
