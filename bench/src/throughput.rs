@@ -41,6 +41,9 @@ pub(crate) struct Arguments {
     /// Seed of the orders
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     seed: u64,
+    /// A variable for orchestrator and services, to see what a setting gives: SAGA_LANES=2
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting)]
+    settings: Vec<(String, String)>,
     /// Print JSON instead of text
     #[arg(long)]
     json: bool,
@@ -68,6 +71,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         kafka: KafkaKind::Real,
         data: Some(folder.path().to_owned()),
         port: Some(local::port::free()?),
+        settings: arguments.settings.clone(),
         tell: crate::progress,
     })
     .await?;
@@ -152,6 +156,11 @@ async fn measure(
         orchestrator_rss_mib,
         audit_is_clean: audit.exit_code() == 0,
     })
+}
+
+fn setting(text: &str) -> anyhow::Result<(String, String)> {
+    let (name, value) = text.split_once('=').context("expected NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 /// The orders of the shop's workload, one after the other.

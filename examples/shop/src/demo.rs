@@ -29,6 +29,7 @@ use crate::stage::{self, Stage};
 pub async fn run(arguments: DemoArguments) -> anyhow::Result<ExitCode> {
     let began = Instant::now();
     let options = stage::Options {
+        settings: Vec::new(),
         kafka: arguments.kafka,
         data: arguments.data.clone(),
         port: arguments.port,

@@ -46,6 +46,8 @@ pub struct Options {
     pub data: Option<PathBuf>,
     /// Port of REST; `None`: 8080, or a free one if it is taken.
     pub port: Option<u16>,
+    /// Variables for orchestrator and services, which get no others of theirs: (`SAGA_LANES`, `2`).
+    pub settings: Vec<(String, String)>,
     /// Gets a line for each thing that takes a while.
     pub tell: fn(&str),
 }
@@ -103,25 +105,28 @@ impl Stage {
         let (servers, addresses, mut orchestrator) = match options.kafka {
             KafkaKind::InProcess => {
                 tell("Starting Postgres, the orchestrator and a broker inside its process …");
-                let (addresses, child) = dev(&folder, port).await?;
+                let (addresses, child) = dev(&folder, port, &options.settings).await?;
                 (None, addresses, child)
             }
             KafkaKind::Real => {
                 tell("Starting Postgres, Kafka and the orchestrator …");
                 let (servers, addresses) = servers(&folder).await?;
-                let child = serve(&folder, &addresses, port)?;
+                let child = serve(&folder, &addresses, port, &options.settings)?;
                 (Some(servers), addresses, child)
             }
         };
         tell("Starting the four services …");
         let urls = databases(&addresses).await?;
-        let kafka_options = match options.kafka {
-            KafkaKind::InProcess => IN_PROCESS_OPTIONS,
-            KafkaKind::Real => "",
-        };
+        let mut settings = options.settings.clone();
+        if options.kafka == KafkaKind::InProcess {
+            settings.push((
+                "SAGA_KAFKA_OPTIONS".to_owned(),
+                IN_PROCESS_OPTIONS.to_owned(),
+            ));
+        }
         let services = ServiceName::ALL
             .into_iter()
-            .map(|name| service(&folder, name, &urls, &addresses.brokers, kafka_options))
+            .map(|name| service(&folder, name, &urls, &addresses.brokers, &settings))
             .collect::<anyhow::Result<Vec<_>>>()?;
         ready(&client, &mut orchestrator).await?;
         Ok(Self {
@@ -173,7 +178,11 @@ impl Stage {
 }
 
 /// The orchestrator with a Postgres and a broker of its own.
-async fn dev(folder: &Folder, port: u16) -> anyhow::Result<(Addresses, Child)> {
+async fn dev(
+    folder: &Folder,
+    port: u16,
+    settings: &[(String, String)],
+) -> anyhow::Result<(Addresses, Child)> {
     let file = folder.path("addresses");
     // What an earlier run left would be taken for the answer.
     match std::fs::remove_file(&file) {
@@ -182,7 +191,7 @@ async fn dev(folder: &Folder, port: u16) -> anyhow::Result<(Addresses, Child)> {
         }
         _ => {}
     }
-    let mut command = child::program("shop-orchestrator")?;
+    let mut command = child::program("shop-orchestrator", settings)?;
     command
         .arg("dev")
         .arg("--data")
@@ -243,8 +252,13 @@ async fn servers(folder: &Folder) -> anyhow::Result<(Servers, Addresses)> {
     Ok((servers, addresses))
 }
 
-fn serve(folder: &Folder, addresses: &Addresses, port: u16) -> anyhow::Result<Child> {
-    let mut command = child::program("shop-orchestrator")?;
+fn serve(
+    folder: &Folder,
+    addresses: &Addresses,
+    port: u16,
+    settings: &[(String, String)],
+) -> anyhow::Result<Child> {
+    let mut command = child::program("shop-orchestrator", settings)?;
     command.args(["serve", "--brokers", &addresses.brokers]);
     command.env("SAGA_DATABASE_URL", &addresses.database_url);
     command.args(["--listen", &format!("127.0.0.1:{port}")]);
@@ -256,7 +270,7 @@ fn service(
     name: ServiceName,
     urls: &Urls,
     brokers: &str,
-    kafka_options: &str,
+    settings: &[(String, String)],
 ) -> anyhow::Result<Child> {
     let url = match name {
         ServiceName::Orders => &urls.orders,
@@ -264,9 +278,8 @@ fn service(
         ServiceName::Payments => &urls.payments,
         ServiceName::Shipping => &urls.shipping,
     };
-    let mut command = child::program("shop")?;
+    let mut command = child::program("shop", settings)?;
     command.args(["service", name.as_str(), "--seed", "--brokers", brokers]);
-    command.args(["--kafka-options", kafka_options]);
     command.env("SHOP_DATABASE_URL", url);
     Child::start(name.as_str(), folder, command)
 }

@@ -73,7 +73,7 @@ impl Drop for Child {
 }
 
 /// A program that was built together with this one.
-pub(super) fn program(name: &str) -> anyhow::Result<Command> {
+pub(super) fn program(name: &str, settings: &[(String, String)]) -> anyhow::Result<Command> {
     let own = std::env::current_exe().context("find this program")?;
     let path = own.with_file_name(name);
     if !path.exists() {
@@ -90,5 +90,6 @@ pub(super) fn program(name: &str) -> anyhow::Result<Command> {
             command.env_remove(variable);
         }
     }
+    command.envs(settings.iter().map(|(name, value)| (name, value)));
     Ok(command)
 }
