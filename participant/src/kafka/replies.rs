@@ -7,7 +7,7 @@ use std::time::Duration;
 use rdkafka::ClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
-use rdkafka::producer::{BaseRecord, ProducerContext, ThreadedProducer};
+use rdkafka::producer::{BaseProducer, BaseRecord, ProducerContext};
 use sagas::wire::ReplyMessage;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -17,6 +17,11 @@ use crate::{Error, Settings};
 
 /// How long a full queue is left alone before it is tried again.
 const FULL_QUEUE_WAIT: Duration = Duration::from_millis(5);
+
+/// How long one poll for delivery reports lasts; each is handled the moment it comes. rdkafka spins
+/// through the last millisecond of every poll, so short ones cost an idle service a percent of a
+/// processor.
+const POLL: Duration = Duration::from_secs(1);
 
 /// The replies of one batch that the broker does not have yet.
 #[derive(Debug)]
@@ -85,7 +90,7 @@ impl ProducerContext for Deliveries {
 
 /// The producer of replies.
 pub(crate) struct Replies {
-    producer: ThreadedProducer<Deliveries>,
+    producer: Arc<BaseProducer<Deliveries>>,
     broken: CancellationToken,
 }
 
@@ -98,7 +103,7 @@ impl Replies {
             ("message.timeout.ms", "0"),
             ("queue.buffering.max.messages", "1000000"),
         ];
-        let producer = client(settings, &own)
+        let producer: BaseProducer<Deliveries> = client(settings, &own)
             .create_with_context(Deliveries {
                 broken: broken.clone(),
             })
@@ -106,6 +111,17 @@ impl Replies {
                 doing: "create the Kafka producer",
                 source,
             })?;
+        let producer = Arc::new(producer);
+        let polled = Arc::clone(&producer);
+        std::thread::Builder::new()
+            .name("saga-replies".to_owned())
+            // The last to hold it drops it.
+            .spawn(move || {
+                while Arc::strong_count(&polled) > 1 {
+                    polled.poll(POLL);
+                }
+            })
+            .map_err(|source| Error::Thread { source })?;
         Ok(Self { producer, broken })
     }
 
