@@ -9,8 +9,8 @@
 //! it runs good handlers twice. A batch handler has one savepoint for all its commands: that is the
 //! way to volume.
 //!
-//! Invariant: answers leave this module only after their transaction is committed, and the rows'
-//! UPDATE is its last statement, so a transaction that a handler left aborted ends in an error
+//! Invariant: answers leave this module only after their transaction is committed, and the rows
+//! are written by its last statement, so a transaction that a handler left aborted ends in an error
 //! rather than in a COMMIT that silently rolls back.
 
 use std::panic::AssertUnwindSafe;
@@ -24,7 +24,7 @@ use sqlx::PgPool;
 use tracing::Instrument as _;
 
 use crate::handler::{Erased, HandlerError, Tx};
-use crate::inbox::{self, Key};
+use crate::inbox::{self, Key, Taken};
 use crate::trouble::Trouble;
 
 /// A command and the name of its row.
@@ -75,11 +75,8 @@ pub(crate) trait Handlers: Send + Sync {
 }
 
 /// Whatever the default isolation is: the inbox relies on a new snapshot per statement. The savepoint
-/// spares the first handler a round trip. A plan is made for the arrays at hand: one that was cached
-/// while the tables were empty scans them from end to end when they have grown (at 30 000 inbox rows,
-/// that was two thirds of all the processor time that Postgres took).
-const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; \
-    SET LOCAL plan_cache_mode = force_custom_plan; SAVEPOINT handler";
+/// is there for [`NEXT_SAVEPOINT`] to release.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SAVEPOINT handler";
 const BACK_TO_SAVEPOINT: &str = "ROLLBACK TO SAVEPOINT handler";
 /// Both in one round trip. The first fails where a handler swallowed an error and left the
 /// transaction aborted.
@@ -124,7 +121,7 @@ struct Attempt<'a> {
 impl Attempt<'_> {
     async fn settle(&self, tx: &mut Tx) -> Result<Vec<Answer>, GaveUp> {
         let keys: Vec<&Key> = self.jobs.iter().map(|job| &job.key).collect();
-        let taken = inbox::take(tx, &keys).await?.ok_or(GaveUp::Purged)?;
+        let taken = inbox::take(tx, &keys).await?;
         let mut settled: Vec<Option<Settled>> = Vec::with_capacity(self.jobs.len());
         let mut to_run = Vec::new();
         for (place, (job, row)) in self.jobs.iter().zip(&taken.rows).enumerate() {
@@ -149,7 +146,7 @@ impl Attempt<'_> {
                 settled[place] = Some(stored(&self.jobs[place].message, row, result));
             }
         }
-        self.write(tx, &taken.rows, settled).await
+        self.write(tx, &taken, settled).await
     }
 
     /// Why a command whose handler should run cannot be given to one.
@@ -266,12 +263,12 @@ impl Attempt<'_> {
     async fn write(
         &self,
         tx: &mut Tx,
-        before: &[Option<Row>],
+        taken: &Taken,
         settled: Vec<Option<Settled>>,
     ) -> Result<Vec<Answer>, GaveUp> {
         let (mut changed, mut unused) = (Vec::new(), Vec::new());
         let mut answers = Vec::with_capacity(settled.len());
-        for ((job, before), settled) in self.jobs.iter().zip(before).zip(settled) {
+        for ((job, before), settled) in self.jobs.iter().zip(&taken.rows).zip(settled) {
             let (row, answer) = settled.expect("every command was answered or run");
             answers.push(answer);
             match row {
@@ -281,7 +278,9 @@ impl Attempt<'_> {
             }
         }
         inbox::give_back(tx, &unused).await?;
-        inbox::write(tx, &changed).await?;
+        if !inbox::write(tx, &changed, taken.before_day).await? {
+            return Err(GaveUp::Purged);
+        }
         Ok(answers)
     }
 }

@@ -57,49 +57,34 @@ type Columns = (
     NaiveDate,
 );
 
-/// Locks the rows of `keys`, which are sorted and distinct. `None`: a purge dropped one of them
-/// between the two statements; begin again.
+/// Locks the rows of `keys`, which are sorted and distinct.
 ///
-/// The second statement's snapshot is newer than the wait of the first, so it sees what a
-/// concurrent transaction committed, and the watermark of a purge that came before.
-pub(crate) async fn take(tx: &mut Tx, keys: &[&Key]) -> Result<Option<Taken>, sqlx::Error> {
+/// One statement that goes by the primary key alone, whatever the planner believes of the table:
+/// a row that is there is locked by an update that changes nothing, one that is not is inserted. It
+/// sees what a concurrent transaction committed while it waited, but the watermark as it was when it
+/// began; [`write`] tells whether that was too old. Rows come back in the order of the arrays: nothing
+/// stands between the scan of the function and the insert.
+pub(crate) async fn take(tx: &mut Tx, keys: &[&Key]) -> Result<Taken, sqlx::Error> {
     let (days, sagas, steps) = columns(keys);
-    sqlx::query(
-        "INSERT INTO saga_inbox (start_day, saga, step, state)
+    let found: Vec<Columns> = sqlx::query_as(
+        "INSERT INTO saga_inbox AS inbox (start_day, saga, step, state)
          SELECT start_day, saga, step, 'taken'
            FROM UNNEST($1::date[], $2::uuid[], $3::text[]) AS new (start_day, saga, step)
-         ON CONFLICT DO NOTHING",
-    )
-    .bind(&days)
-    .bind(&sagas)
-    .bind(&steps)
-    .execute(&mut **tx)
-    .await?;
-    let found: Vec<Columns> = sqlx::query_as(
-        "SELECT inbox.state, inbox.generation, inbox.answer, inbox.undo_generation,
-                inbox.undo_answer, (SELECT before_day FROM saga_inbox_watermark)
-           FROM UNNEST($1::date[], $2::uuid[], $3::text[]) WITH ORDINALITY
-                AS wanted (start_day, saga, step, place)
-           JOIN saga_inbox AS inbox USING (start_day, saga, step)
-          ORDER BY wanted.place
-            FOR UPDATE OF inbox",
+         ON CONFLICT (start_day, saga, step) DO UPDATE SET state = inbox.state
+         RETURNING inbox.state, inbox.generation, inbox.answer, inbox.undo_generation,
+                   inbox.undo_answer, (SELECT before_day FROM saga_inbox_watermark WHERE single)",
     )
     .bind(&days)
     .bind(&sagas)
     .bind(&steps)
     .fetch_all(&mut **tx)
     .await?;
-    let Some(before_day) = found.first().map(|columns| columns.5) else {
-        return Ok(None);
-    };
-    if found.len() < keys.len() {
-        return Ok(None);
-    }
+    let before_day = found.first().expect("no batch is empty").5;
     let rows = found
         .into_iter()
         .map(from_columns)
         .collect::<Result<_, _>>()?;
-    Ok(Some(Taken { rows, before_day }))
+    Ok(Taken { rows, before_day })
 }
 
 fn columns<'a>(keys: &[&'a Key]) -> (Vec<NaiveDate>, Vec<Uuid>, Vec<&'a str>) {
@@ -155,25 +140,30 @@ fn to_columns(row: &Row) -> (&'static str, Option<&Stored>, Option<&Stored>) {
     }
 }
 
-/// Writes the rows that changed.
-pub(crate) async fn write(tx: &mut Tx, rows: &[(&Key, Row)]) -> Result<(), sqlx::Error> {
+/// Writes the rows that changed, all of them locked by [`take`]. `false`: a purge was committed since,
+/// so a row that was not there may have been dropped; roll back and begin again.
+pub(crate) async fn write(
+    tx: &mut Tx,
+    rows: &[(&Key, Row)],
+    before_day: NaiveDate,
+) -> Result<bool, sqlx::Error> {
     if rows.is_empty() {
-        return Ok(());
+        return Ok(true);
     }
     let keys: Vec<&Key> = rows.iter().map(|(key, _)| *key).collect();
     let (days, sagas, steps) = columns(&keys);
     let states: Vec<_> = rows.iter().map(|(_, row)| to_columns(row)).collect();
     let generation = |stored: Option<&Stored>| stored.map(|stored| i64::from(stored.generation));
-    let done = sqlx::query(
-        "UPDATE saga_inbox AS inbox
-            SET state = new.state, generation = new.generation, answer = new.answer,
-                undo_generation = new.undo_generation, undo_answer = new.undo_answer
-           FROM UNNEST($1::date[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::text[],
-                       $7::bigint[], $8::text[])
-                AS new (start_day, saga, step, state, generation, answer, undo_generation,
-                        undo_answer)
-          WHERE inbox.start_day = new.start_day AND inbox.saga = new.saga
-            AND inbox.step = new.step",
+    let watermarks: Vec<NaiveDate> = sqlx::query_scalar(
+        "INSERT INTO saga_inbox (start_day, saga, step, state, generation, answer,
+                                 undo_generation, undo_answer)
+         SELECT * FROM UNNEST($1::date[], $2::uuid[], $3::text[], $4::text[], $5::bigint[],
+                              $6::text[], $7::bigint[], $8::text[])
+         ON CONFLICT (start_day, saga, step) DO UPDATE
+            SET state = excluded.state, generation = excluded.generation,
+                answer = excluded.answer, undo_generation = excluded.undo_generation,
+                undo_answer = excluded.undo_answer
+         RETURNING (SELECT before_day FROM saga_inbox_watermark WHERE single)",
     )
     .bind(&days)
     .bind(&sagas)
@@ -203,18 +193,12 @@ pub(crate) async fn write(tx: &mut Tx, rows: &[(&Key, Row)]) -> Result<(), sqlx:
             .map(|(.., undo)| undo.map(|s| s.payload.as_str()))
             .collect::<Vec<_>>(),
     )
-    .execute(&mut **tx)
+    .fetch_all(&mut **tx)
     .await?;
-    let written = usize::try_from(done.rows_affected()).unwrap_or(usize::MAX);
-    assert_eq!(
-        written,
-        rows.len(),
-        "rows that are locked here are still there"
-    );
-    Ok(())
+    Ok(watermarks.iter().all(|watermark| *watermark == before_day))
 }
 
-/// Gives back the rows that were taken and stay unused.
+/// Gives back the rows that were taken and stay unused. Rare, so its plan may be a poor one.
 pub(crate) async fn give_back(tx: &mut Tx, keys: &[&Key]) -> Result<(), sqlx::Error> {
     if keys.is_empty() {
         return Ok(());
