@@ -63,9 +63,9 @@ impl Default for Settings {
         Self {
             brokers: "127.0.0.1:9092".to_owned(),
             prefix: "saga".to_owned(),
-            reply_partitions: 16,
-            command_partitions: 12,
-            event_partitions: 12,
+            reply_partitions: 8,
+            command_partitions: 4,
+            event_partitions: 4,
             replication: -1,
             reply_retention: WEEK,
             command_retention: WEEK,

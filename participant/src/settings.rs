@@ -18,7 +18,8 @@ pub struct Settings {
     pub prefix: String,
     /// The service's own database, which holds its inbox.
     pub database: PgPool,
-    /// How many partitions the command topic gets if it has to be created: 8.
+    /// How many partitions the command topic gets if it has to be created: 4. Each
+    /// is a request of its own to the broker: no more of them than instances to come.
     pub partitions: i32,
     /// Its replication factor; -1, the default, leaves it to the broker.
     pub replication: i32,
@@ -63,7 +64,7 @@ impl Settings {
             brokers: brokers.into(),
             prefix: "saga".to_owned(),
             database,
-            partitions: 8,
+            partitions: 4,
             replication: -1,
             command_retention: DAY * 7,
             saga_age_max: DAY * 30,

@@ -96,18 +96,20 @@ pub struct Kafka {
 
     /// Partitions of the reply topic; at most so many replicas share the work
     #[arg(long, env = "SAGA_REPLY_PARTITIONS", value_name = "NUMBER")]
-    #[arg(default_value_t = 16, value_parser = clap::value_parser!(i32).range(1..=1024))]
+    #[arg(default_value_t = 8, value_parser = clap::value_parser!(i32).range(1..=1024))]
     pub reply_partitions: i32,
 
     /// Partitions of each command topic that is created; at most so many instances of a
     /// participant share its work
+    ///
+    /// Each partition is a request of its own to the broker: no more of them than instances to come.
     #[arg(long, env = "SAGA_COMMAND_PARTITIONS", value_name = "NUMBER")]
-    #[arg(default_value_t = 12, value_parser = clap::value_parser!(i32).range(1..=1024))]
+    #[arg(default_value_t = 4, value_parser = clap::value_parser!(i32).range(1..=1024))]
     pub command_partitions: i32,
 
     /// Partitions of the topic of lifecycle events, if it is created
     #[arg(long, env = "SAGA_EVENT_PARTITIONS", value_name = "NUMBER")]
-    #[arg(default_value_t = 12, value_parser = clap::value_parser!(i32).range(1..=1024))]
+    #[arg(default_value_t = 4, value_parser = clap::value_parser!(i32).range(1..=1024))]
     pub event_partitions: i32,
 
     /// Copies that Kafka keeps of each topic that is created; 3 in production, -1 leaves it to the

@@ -92,7 +92,7 @@ pub(crate) struct ServiceArguments {
         long,
         env = "SAGA_COMMAND_PARTITIONS",
         value_name = "NUMBER",
-        default_value_t = 16
+        default_value_t = 4
     )]
     pub command_partitions: i32,
     /// Further librdkafka options, such as TLS and SASL: name=value;name=value
