@@ -41,7 +41,7 @@ pub(crate) struct Arguments {
     /// Seed of the orders
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     seed: u64,
-    /// A variable for orchestrator and services, to see what a setting gives: SAGA_LANES=2
+    /// A variable for orchestrator and services, to see what a setting gives: `SAGA_LANES=2`
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting)]
     settings: Vec<(String, String)>,
     /// Print JSON instead of text
