@@ -9,17 +9,17 @@ export const SAGA_STATES = ["running", "compensating", "completed", "compensated
 export type SagaState = (typeof SAGA_STATES)[number];
 
 export const STEP_STATES = [
-  "idle", "in_flight", "retrying", "fencing", "done", "refused", "unknown", "undoing", "undone", "parked",
+  "idle", "in_flight", "retrying", "fencing", "done", "skipped", "by_hand", "refused", "unknown", "undoing", "undone", "parked",
 ] as const;
 export type StepState = (typeof STEP_STATES)[number];
 
-export type StepKind = "compensatable" | "pivot" | "retriable";
+export type StepKind = "compensatable" | "pivot" | "retriable" | "query" | "notify" | "hint";
 export type Instant = string;
 /** A payload, reply, input or output: any JSON value, shown and never interpreted. */
 export type Json = unknown;
 
 export interface Reason {
-  kind: "refused" | "cancelled" | "exhausted";
+  kind: "refused" | "cancelled" | "exhausted" | "undone_elsewhere" | "deadline_passed";
   step: string | null;
   code: string;
   message: string;
@@ -29,6 +29,12 @@ export interface Reason {
 export interface Attention {
   since: Instant;
   text: string;
+}
+
+export interface Paused {
+  since: Instant;
+  actor: string;
+  reason: string;
 }
 
 export interface SagaSummary {
@@ -42,6 +48,7 @@ export interface SagaSummary {
   finished_at: Instant | null;
   reason: Reason | null;
   attention: Attention | null;
+  paused: Paused | null;
 }
 
 export interface Step {
@@ -51,6 +58,8 @@ export interface Step {
   command: string;
   compensation: string | null;
   needs: string[];
+  /** Whether it may be skipped. */
+  is_conditional: boolean;
   state: StepState;
   attempt: number;
   generation: number;

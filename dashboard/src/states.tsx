@@ -9,7 +9,7 @@ import type { SagaState, StepKind, StepState } from "./contract";
 type Tone = "quiet" | "moving" | "waiting" | "undoing" | "good" | "undone" | "bad";
 export type Shape =
   | "ring" | "arrow" | "loop" | "fence" | "check" | "cross" | "question" | "back" | "back-ended" | "hand"
-  | "triangle" | "pivot" | "play";
+  | "triangle" | "pivot" | "play" | "over" | "person" | "letter";
 
 interface Look {
   readonly word: string;
@@ -31,6 +31,8 @@ const STEP_LOOKS: Record<StepState, Look> = {
   retrying: { word: "retrying", tone: "waiting", shape: "loop" },
   fencing: { word: "fencing", tone: "undoing", shape: "fence" },
   done: { word: "done", tone: "good", shape: "check" },
+  skipped: { word: "skipped", tone: "quiet", shape: "over" },
+  by_hand: { word: "done by hand", tone: "good", shape: "person" },
   refused: { word: "refused", tone: "bad", shape: "cross" },
   unknown: { word: "unknown", tone: "waiting", shape: "question" },
   undoing: { word: "undoing", tone: "undoing", shape: "back" },
@@ -51,6 +53,9 @@ export const KINDS: Record<StepKind, { readonly shape: Shape; readonly word: str
   compensatable: { shape: "back", word: "compensatable", meaning: "can be undone by its compensation" },
   pivot: { shape: "pivot", word: "pivot", meaning: "the point of no return: after it the saga only goes forward" },
   retriable: { shape: "loop", word: "retriable", meaning: "is tried until it succeeds" },
+  query: { shape: "question", word: "query", meaning: "asks and changes nothing, so there is nothing to undo" },
+  notify: { shape: "letter", word: "notification", meaning: "is sent, and nobody waits for an answer" },
+  hint: { shape: "letter", word: "hint", meaning: "is sent without effect, and nobody waits for an answer" },
 };
 
 /** What a step's state means, for the panel. */
@@ -58,8 +63,10 @@ export const STEP_MEANINGS: Record<StepState, string> = {
   idle: "Nothing was sent to the participant yet.",
   in_flight: "The command was sent; its reply is awaited.",
   retrying: "The last attempt failed; it waits for the next one.",
-  fencing: "The saga was cancelled: the participant is asked to make sure that this step can never take effect.",
+  fencing: "A person's order waits for the participant, which is asked to make this step final.",
   done: "It took effect once.",
+  skipped: "Its condition does not hold, so nothing is sent.",
+  by_hand: "A person did it; its command can never take effect.",
   refused: "The participant refused it; it has no effect.",
   unknown: "Given up on. Whether it took effect is not known, so it is compensated.",
   undoing: "Its compensation was sent; the reply is awaited.",
@@ -81,6 +88,9 @@ const PATHS: Record<Shape, string> = {
   hand: "M5.5 2h5L14 5.5v5L10.5 14h-5L2 10.5v-5zM8 5v3.6M8 11v.1",
   triangle: "M8 2.2L14.6 13.5H1.4zM8 6.3v3.4M8 11.6v.1",
   pivot: "M8 1.8L14.2 8L8 14.2L1.8 8z",
+  over: "M2 11a6 6 0 0 1 11-1M13.4 5.6V10H9",
+  person: "M8 2.2a2.6 2.6 0 1 0 0 5.2a2.6 2.6 0 1 0 0-5.2M2.8 13.8a5.2 4.6 0 0 1 10.4 0",
+  letter: "M1.8 3.5h12.4v9H1.8zM1.8 4l6.2 5L14.2 4",
 };
 
 const DOTTED: ReadonlySet<Shape> = new Set(["ring"]);

@@ -11,7 +11,6 @@
 
 mod backend;
 mod body;
-mod cancel;
 mod counts;
 mod cursor;
 mod dead_letters;
@@ -23,6 +22,7 @@ mod health;
 mod inputs;
 mod key;
 mod list;
+mod orders;
 mod page;
 mod prefer;
 mod problem;
@@ -47,7 +47,7 @@ pub fn router(backend: Backend) -> Router {
     let methods = Router::new()
         .route("/v1/sagas", post(submit::submit).get(list::list))
         .route("/v1/sagas/{id}", get(read::one))
-        .route("/v1/sagas/{id}/cancel", post(cancel::cancel))
+        .route("/v1/sagas/{id}/{order}", post(orders::give))
         .route("/v1/definitions", get(definitions::list))
         .route("/v1/definitions/{name}", get(definitions::one))
         .route("/v1/summary", get(counts::summary))

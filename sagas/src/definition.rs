@@ -45,23 +45,26 @@ mod needs;
 mod problem;
 mod step_set;
 mod unbuildable;
+mod words;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-pub use builder::{DefinitionBuilder, NamedStep, SendingStep};
+pub use builder::DefinitionBuilder;
 pub use describe::{Description, StepDescription};
-pub use needs::{Needs, Replies, Step};
+pub use needs::{Always, Given, Maybe, Needs, Presence, Replies, Sometimes, Step};
 pub use problem::{Problem, Problems};
 pub use step_set::StepSet;
 pub use unbuildable::Unbuildable;
+pub use words::{NamedStep, SendingStep};
 
 use crate::json::Json;
 use crate::retry::RetryPolicy;
-use erased::{Build, CheckReply, MakeSchema};
+use erased::{Build, Check, Condition, MakeSchema};
 
 /// What may happen to a step once it has been sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -73,6 +76,42 @@ pub enum StepKind {
     Pivot,
     /// Comes after the point of no return and must succeed in the end.
     Retriable,
+    /// Asks and changes nothing; comes before the point of no return, and needs no undoing.
+    Query,
+    /// Sent after the point of no return; nobody waits for an answer.
+    Notify,
+    /// Sent, without effect, anywhere; nobody waits for an answer.
+    Hint,
+}
+
+impl StepKind {
+    /// Every kind.
+    pub const ALL: [Self; 6] = [
+        Self::Compensatable,
+        Self::Pivot,
+        Self::Retriable,
+        Self::Query,
+        Self::Notify,
+        Self::Hint,
+    ];
+
+    /// Whether the saga waits for the participant's answer.
+    #[must_use]
+    pub fn is_awaited(self) -> bool {
+        match self {
+            Self::Compensatable | Self::Pivot | Self::Retriable | Self::Query => true,
+            Self::Notify | Self::Hint => false,
+        }
+    }
+
+    /// Whether attempts that are used up turn the saga back; else it tries on for ever.
+    #[must_use]
+    pub fn may_be_given_up(self) -> bool {
+        match self {
+            Self::Compensatable | Self::Query => true,
+            Self::Pivot | Self::Retriable | Self::Notify | Self::Hint => false,
+        }
+    }
 }
 
 impl fmt::Display for StepKind {
@@ -81,6 +120,9 @@ impl fmt::Display for StepKind {
             Self::Compensatable => "compensatable",
             Self::Pivot => "pivot",
             Self::Retriable => "retriable",
+            Self::Query => "query",
+            Self::Notify => "notify",
+            Self::Hint => "hint",
         })
     }
 }
@@ -99,12 +141,18 @@ pub struct StepDefinition {
     pub refusable: bool,
     /// The steps whose replies its command is built from.
     pub needs: StepSet,
+    /// Those of its needs without which it is skipped.
+    pub given: StepSet,
     /// Every step that must be done before it: its needs, their needs, and so on.
     pub ancestors: StepSet,
     /// What undoes it; present exactly on a compensatable step.
     pub compensation: Option<Compensation>,
+    /// How the step, and its compensation, are tried again.
+    pub retry: RetryPolicy,
+    pub(crate) condition: Option<Condition>,
     pub(crate) build: Build,
-    pub(crate) check_reply: CheckReply,
+    pub(crate) check_payload: Check,
+    pub(crate) check_reply: Check,
     payload_schema: MakeSchema,
     reply_schema: MakeSchema,
 }
@@ -114,6 +162,7 @@ pub struct Compensation {
     /// The command that the step's participant gets.
     pub command: &'static str,
     pub(crate) build: Build,
+    pub(crate) check_payload: Check,
     payload_schema: MakeSchema,
 }
 
@@ -122,14 +171,15 @@ pub struct Definition {
     name: String,
     version: u32,
     fingerprint: Uuid,
-    retry: RetryPolicy,
+    deadline: Option<Duration>,
     steps: Vec<StepDefinition>,
     input_schema: MakeSchema,
-    check_input: CheckReply,
+    check_input: Check,
     output: Option<Output>,
 }
 
 pub(crate) struct Output {
+    needs: StepSet,
     build: Build,
     schema: MakeSchema,
 }
@@ -162,10 +212,10 @@ impl Definition {
         self.fingerprint
     }
 
-    /// The retry policy of all steps.
+    /// How long after its start a saga may still be before its point of no return.
     #[must_use]
-    pub fn retry(&self) -> &RetryPolicy {
-        &self.retry
+    pub fn deadline(&self) -> Option<Duration> {
+        self.deadline
     }
 
     /// The steps, in the order in which they were added; every step comes after those it needs.
@@ -193,6 +243,15 @@ impl Definition {
         (0..self.steps.len()).filter(move |later| self.steps[*later].ancestors.contains(step))
     }
 
+    /// Whether a later step, or the output, reads the reply of `step`.
+    #[must_use]
+    pub fn is_read(&self, step: usize) -> bool {
+        let output = self.output.as_ref();
+        let mut steps = self.steps.iter();
+        steps.any(|later| later.needs.contains(step))
+            || output.is_some_and(|output| output.needs.contains(step))
+    }
+
     /// Decodes `input` as the definition's input type, and throws the value away.
     ///
     /// A schema cannot say all that a type can (`1.0` is an integer to JSON Schema and not to
@@ -218,6 +277,20 @@ impl Definition {
 }
 
 impl StepDefinition {
+    /// Whether it may be skipped.
+    #[must_use]
+    pub fn is_conditional(&self) -> bool {
+        self.condition.is_some() || !self.given.is_empty()
+    }
+
+    /// What the condition says; a step without one of its own runs.
+    pub(crate) fn runs(&self, input: &Json, replies: Replies<'_>) -> Result<bool, Unbuildable> {
+        let condition = self.condition.as_ref();
+        condition.map_or(Ok(true), |holds| {
+            unbuildable::catch(|| holds(input, replies))
+        })
+    }
+
     pub(crate) fn payload(&self, input: &Json, replies: Replies<'_>) -> Result<Json, Unbuildable> {
         unbuildable::catch(|| (self.build)(input, replies))
     }

@@ -4,9 +4,10 @@
 //! state. It decides; others store ([`Transition::next`], [`Transition::entry`]) and, once that is
 //! committed, send ([`Transition::sends`]).
 //!
-//! One question, one file: `forward` (what may start), `reply` (what a reply means), `unwind`
-//! (what to undo next), `wake` (what is due), `order` (what an operator may do), `restore` (how a
-//! stored saga comes back).
+//! One question, one file: `forward` (what may start), `reply` (what a reply means), `late` (what it
+//! means when nobody waits for it), `unwind` (what to undo next), `wake` (what is due), `point` (where
+//! the point of no return is), `order` (what an operator may do), `restore` (how a stored saga comes
+//! back). Their first lines are the specification; nothing repeats it.
 //!
 //! ```text
 //!            start                        all steps done
@@ -18,6 +19,7 @@
 //!                  Compensating ──────────────────────────► Compensated
 //!
 //!   Stuck: any step is parked and waits for a person; what does not depend on it goes on.
+//!   A saga in any of these may be paused, or need attention (`Moving::needs_attention`).
 //! ```
 //!
 //! A saga that starts, is answered and ends:
@@ -72,7 +74,9 @@
 mod entry;
 mod event;
 mod forward;
+mod late;
 mod order;
+mod point;
 mod reply;
 mod restore;
 mod saga;
@@ -84,7 +88,10 @@ pub use entry::{Entry, EntryKind, Sent};
 pub use event::{Event, Reply};
 pub use order::{Order, OrderKind, OrderResult};
 pub use restore::{Row, Unrestorable};
-pub use saga::{Flight, Moving, Papers, Progress, Reason, Saga, Status, Trouble, Waits};
+pub use saga::{
+    Applied, Fence, Flight, Moving, Paper, Papers, Pause, Progress, Purpose, Reason, Saga, Status,
+    Trouble, Waits,
+};
 pub use wake::CONFIRM_WITHIN;
 
 use crate::definition::Definition;
@@ -100,8 +107,11 @@ pub struct Transition {
     pub next: Saga,
     /// The history row.
     pub entry: Entry,
-    /// What to send, after the commit, never before.
+    /// What to send, after the commit, never before. Each may be lost: a later wake sends it again.
     pub sends: Vec<Send>,
+    /// What to send at least once although no wake will: commands of notifications and hints. They
+    /// are stored for that purpose with the commit, like `announcement`.
+    pub notices: Vec<Send>,
     /// The lifecycle event to publish, if the status changed.
     pub announcement: Option<Announcement>,
 }
@@ -117,6 +127,8 @@ pub struct Send {
     pub generation: u32,
     /// Which try.
     pub attempt: u32,
+    /// A fence: whether of the compensation, instead of the forward command.
+    pub fences_compensation: bool,
     /// The bytes; `null` for a fence.
     pub payload: Json,
 }
@@ -166,7 +178,7 @@ pub enum Refusal {
     /// The saga has ended; nothing moves it any more.
     #[error("the saga is {0} and does not change any more")]
     Ended(Status),
-    /// The reply names a step that the definition does not have.
+    /// The reply, or the order, names a step that the definition does not have.
     #[error("the definition has no step {0:?}")]
     UnknownStep(String),
     /// The reply answers nothing that is in flight: a duplicate, or one that comes too late.
@@ -197,6 +209,12 @@ pub enum Refusal {
     /// had been applied now.
     #[error("the order was applied before")]
     OrderAppliedBefore(OrderResult),
+    /// The payload or reply that an order gives does not have the shape of its type.
+    #[error("it does not have the shape of its type: {error}")]
+    PayloadUnfit {
+        /// What serde said.
+        error: String,
+    },
     /// The order makes no sense here. It leaves no trace: given again under the same id, it is
     /// judged anew.
     #[error("{0}")]

@@ -238,7 +238,7 @@ fn a_retriable_step_that_does_not_come_last_is_refused() {
             compensatable(saga, "authorize-payment", &[]);
             retriable(saga, "confirm-order", &[stock]);
         },
-        r#"step "confirm-order" is retriable but does not come after "authorize-payment", which may still have to be undone; let "confirm-order" need it, directly or through other steps"#,
+        r#"step "confirm-order" is retriable but does not come after "authorize-payment", which may still turn the saga back; let "confirm-order" need it, directly or through other steps"#,
     );
 }
 
@@ -299,4 +299,77 @@ fn the_fingerprint_follows_the_graph_and_nothing_else() {
     let other = build("place-order", "hold-stock", 1);
     assert_eq!(definition.fingerprint(), same.fingerprint());
     assert_ne!(definition.fingerprint(), other.fingerprint());
+}
+
+#[test]
+fn what_may_turn_the_saga_back_or_cannot_be_taken_back_keeps_to_its_side_of_the_pivot() {
+    check(
+        |saga| {
+            saga.step("read-price").send(|(), ()| Reserve).query();
+            saga.step("tell").send(|(), ()| Confirm).notify();
+            saga.step("hint").send(|(), ()| Confirm).hint();
+            pivot(saga, "capture-payment", &[]);
+        },
+        r#"step "read-price" is a query but does not come before the pivot "capture-payment"; let the pivot need it, directly or through other steps, or make it retriable
+           step "tell" is a notification but does not come after the pivot "capture-payment"; let it need the pivot, directly or through other steps, or make it a hint if it has no effect"#,
+    );
+}
+
+#[test]
+fn a_notification_without_a_pivot_comes_after_everything_that_may_turn_back() {
+    check(
+        |saga| {
+            saga.step("read-price").send(|(), ()| Reserve).query();
+            saga.step("tell").send(|(), ()| Confirm).notify();
+        },
+        r#"step "tell" is a notification but does not come after "read-price", which may still turn the saga back; let "tell" need it, directly or through other steps"#,
+    );
+}
+
+#[test]
+fn a_refusal_that_nobody_would_hear_is_refused() {
+    check(
+        |saga| {
+            saga.step("hint").send(|(), ()| Reserve).hint();
+        },
+        r#"step "hint" waits for no answer, but its command "reserve" may be refused; make it a step that waits, or set REFUSABLE to false if the participant never refuses it"#,
+    );
+}
+
+#[test]
+fn a_policy_of_a_steps_own_and_a_deadline_are_checked() {
+    check(
+        |saga| {
+            saga.deadline(Duration::ZERO);
+            let policy = RetryPolicy {
+                attempts_max: 0,
+                ..RetryPolicy::default()
+            };
+            let sending = saga.step("read-price").send(|(), ()| Reserve);
+            sending.retry(policy).query();
+        },
+        r#"the retry policy of step "read-price" grants no attempt; set attempts_max to 1 or more
+           the deadline is zero, so every saga would turn back at once; leave it out or set it"#,
+    );
+}
+
+#[test]
+fn a_condition_changes_the_fingerprint_and_a_policy_does_not() {
+    let fingerprint = |is_conditional: bool, attempts_max: u32| {
+        let mut saga = Definition::of::<()>("place-order");
+        let policy = RetryPolicy {
+            attempts_max,
+            ..RetryPolicy::default()
+        };
+        let step = saga.step("read-price");
+        if is_conditional {
+            let sending = step.when(|(), ()| true).send(|(), ()| Reserve);
+            sending.retry(policy).query();
+        } else {
+            step.send(|(), ()| Reserve).retry(policy).query();
+        }
+        saga.build().unwrap().fingerprint()
+    };
+    assert_ne!(fingerprint(true, 3), fingerprint(false, 3));
+    assert_eq!(fingerprint(true, 3), fingerprint(true, 4));
 }

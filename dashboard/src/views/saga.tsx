@@ -115,6 +115,12 @@ function Callouts({ saga: one }: { saga: Saga }) {
           <p><strong>{one.state === "stuck" ? "A person must decide" : "Needs attention"}</strong> since {clock(Date.parse(one.attention.since))} UTC (<Ago at={one.attention.since} />): {one.attention.text}</p>
         </div>
       )}
+      {one.paused !== null && (
+        <div class="callout tone-waiting">
+          <Icon shape="hand" size={20} />
+          <p><strong>Paused by {one.paused.actor}</strong> since {clock(Date.parse(one.paused.since))} UTC (<Ago at={one.paused.since} />): {one.paused.reason}</p>
+        </div>
+      )}
       {one.reason !== null && (
         <div class={`callout ${one.state === "compensated" ? "tone-undone" : "tone-undoing"}`}>
           <Icon shape={one.state === "compensated" ? "back-ended" : "back"} size={20} />

@@ -85,6 +85,17 @@ impl Inputs {
     }
 }
 
+/// The same for a value inside of a body; `at` is its path there.
+pub(super) fn find_nul_in(value: &Json, at: &str, faults: &mut Vec<PathError>) {
+    match value.read() {
+        Ok(value) => find_nul(&value, &mut at.to_owned(), faults),
+        Err(error) => faults.push(PathError {
+            path: at.to_owned(),
+            message: error.to_string(),
+        }),
+    }
+}
+
 /// Postgres keeps no NUL in a text, so a value with one could be accepted and never be queried.
 fn find_nul(value: &Value, path: &mut String, faults: &mut Vec<PathError>) {
     match value {

@@ -1,6 +1,6 @@
 //! A saga's row as REST shows it.
 
-use sagas::machine::{Progress, Reason as Stored, Status};
+use sagas::machine::{Pause, Progress, Reason as Stored, Status};
 use sagas::{Definition, SagaId, Timestamp};
 use serde::{Serialize, Serializer};
 
@@ -19,6 +19,7 @@ pub(super) struct Summary<'a> {
     finished_at: Option<Instant>,
     reason: Option<Reason<'a>>,
     attention: Option<Attention>,
+    paused: Option<Paused<'a>>,
 }
 
 /// An instant as RFC 3339 with milliseconds.
@@ -48,6 +49,7 @@ impl<'a> Reason<'a> {
             Stored::Refused { .. } => ("refused", None),
             Stored::Exhausted { .. } => ("exhausted", None),
             Stored::UndoneElsewhere { .. } => ("undone_elsewhere", None),
+            Stored::DeadlinePassed { .. } => ("deadline_passed", None),
             Stored::Cancelled { actor, .. } => ("cancelled", Some(actor.as_str())),
         };
         let fault = reason.fault();
@@ -68,6 +70,24 @@ pub(super) struct Attention {
     pub(super) text: String,
 }
 
+/// Who holds the saga.
+#[derive(Debug, Serialize)]
+pub(super) struct Paused<'a> {
+    since: Instant,
+    actor: &'a str,
+    reason: &'a str,
+}
+
+impl<'a> Paused<'a> {
+    fn of(pause: &'a Pause) -> Self {
+        Self {
+            since: Instant(pause.since),
+            actor: &pause.actor,
+            reason: &pause.reason,
+        }
+    }
+}
+
 impl<'a> Summary<'a> {
     /// `definition` gives the steps their names; without it they are numbers.
     pub(super) fn of(row: &'a SagaRow, definition: Option<&Definition>) -> Self {
@@ -82,6 +102,7 @@ impl<'a> Summary<'a> {
             finished_at: row.finished_at.map(Instant),
             reason: row.moving.reason.as_ref().map(Reason::of),
             attention: attention(row, definition),
+            paused: row.moving.paused.as_ref().map(Paused::of),
         }
     }
 
@@ -129,7 +150,11 @@ fn attention(row: &SagaRow, definition: Option<&Definition>) -> Option<Attention
         let flight = progress.flight()?;
         Some((flight.exhausted_since?, step, flight))
     });
-    let (since, step, flight) = tried.min_by_key(|(since, step, _)| (*since, *step))?;
+    let Some((since, step, flight)) = tried.min_by_key(|(since, step, _)| (*since, *step)) else {
+        let since = Instant(row.moving.overdue_since?);
+        let text = "its deadline has passed, and it can only be completed".to_owned();
+        return Some(Attention { since, text });
+    };
     let last = match &flight.failure {
         Some(fault) => format!("the last failure was {}: {}", fault.code, fault.message),
         None => "its participant stays silent".to_owned(),

@@ -42,7 +42,7 @@ pub use offsets::Position;
 use super::submission::Submission;
 use crate::registry::Registry;
 use crate::store::CommitError;
-use crate::store::batch::{Batch, Committed, DeadLetter, OutboxId, OutgoingEvent};
+use crate::store::batch::{Batch, Committed, DeadLetter, OutboxId, Outgoing};
 use crate::store::loaded::Loaded;
 use cache::Cache;
 use job::Job;
@@ -116,8 +116,8 @@ pub enum Output {
         publication: u64,
         /// Commands to participants.
         commands: Vec<OutgoingCommand>,
-        /// Lifecycle events.
-        events: Vec<OutgoingEvent>,
+        /// Lifecycle events and notices.
+        events: Vec<Outgoing>,
     },
     /// Tell the caller.
     Answer(Ticket, Answer),

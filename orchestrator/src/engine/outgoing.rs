@@ -5,15 +5,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sagas::wire::{CommandMessage, EventMessage, ReplyTo, topics};
-use sagas::{CommandId, Direction};
+use sagas::{CommandId, Direction, Json};
 
 use super::lane::OutgoingCommand;
 use crate::bus::OutgoingRecord;
-use crate::store::batch::OutgoingEvent;
+use crate::store::batch::{Outgoing, OutgoingEvent, OutgoingNotice};
 
 /// Names of the topics that this orchestrator writes to.
 #[derive(Debug, Clone)]
 pub(super) struct Topics {
+    prefix: String,
     commands: BTreeMap<&'static str, Arc<str>>,
     replies: Arc<str>,
     events: Arc<str>,
@@ -23,6 +24,7 @@ impl Topics {
     pub(super) fn new(prefix: &str, participants: &[&'static str]) -> Self {
         let commands = participants.iter();
         Self {
+            prefix: prefix.to_owned(),
             commands: commands
                 .map(|name| (*name, topics::commands(prefix, name).into()))
                 .collect(),
@@ -33,46 +35,89 @@ impl Topics {
 
     pub(super) fn command(&self, command: &OutgoingCommand) -> OutgoingRecord {
         let step = &command.definition.steps()[command.send.step];
-        let direction = command.send.direction;
-        let name = match direction {
-            Direction::Forward | Direction::Fence => step.command,
-            Direction::Compensate => step
-                .compensation
-                .as_ref()
-                .map_or(step.command, |undo| undo.command),
+        let send = &command.send;
+        let undo = step.compensation.as_ref();
+        let name = match (send.direction, undo) {
+            (Direction::Compensate, Some(undo)) => undo.command,
+            (Direction::Fence, Some(undo)) if send.fences_compensation => undo.command,
+            _ => step.command,
         };
-        let topic = self.commands.get(step.participant).cloned();
-        let message = CommandMessage {
-            id: CommandId::of(command.saga, &step.name, direction, command.send.generation),
+        // Once it is past, the saga turns back anyway: the participant need not begin.
+        let may_be_late = send.direction == Direction::Forward && step.kind.may_be_given_up();
+        let after_start = command.definition.deadline().filter(|_| may_be_late);
+        self.message(&CommandMessage {
+            id: CommandId::of(command.saga, &step.name, send.direction, send.generation),
             participant: step.participant.into(),
             command: name.into(),
             definition: command.definition.name().into(),
             saga: command.saga,
             step: step.name.as_str().into(),
-            direction,
-            fences_compensation: false,
-            generation: command.send.generation,
-            attempt: command.send.attempt,
+            direction: send.direction,
+            fences_compensation: send.fences_compensation,
+            generation: send.generation,
+            attempt: send.attempt,
             started_at: command.started_at,
             revision: command.revision,
-            deadline: None,
-            reply_to: ReplyTo {
-                topic: Cow::Borrowed(&self.replies),
-                partition: command.reply_partition,
-            },
+            deadline: after_start.map(|after_start| command.started_at + after_start),
+            reply_to: self.reply_to(command.reply_partition),
             time: command.at,
             traceparent: None,
-            payload: Cow::Borrowed(command.send.payload.text().as_bytes()),
-        };
-        OutgoingRecord {
-            headers: message.headers(),
-            topic: topic.expect("the registry's participants are all there are"),
-            key: command.saga,
-            payload: command.send.payload.clone(),
+            payload: Cow::Borrowed(send.payload.text().as_bytes()),
+        })
+    }
+
+    fn reply_to(&self, partition: i32) -> ReplyTo<'_> {
+        ReplyTo {
+            topic: Cow::Borrowed(&self.replies),
+            partition,
         }
     }
 
-    pub(super) fn event(&self, event: &OutgoingEvent) -> OutgoingRecord {
+    fn message(&self, message: &CommandMessage<'_>) -> OutgoingRecord {
+        let known = self.commands.get(&*message.participant).cloned();
+        // What another binary left in the outbox may be for a participant that this one lacks.
+        let topic =
+            known.unwrap_or_else(|| topics::commands(&self.prefix, &message.participant).into());
+        let text = String::from_utf8_lossy(&message.payload).into_owned();
+        OutgoingRecord {
+            headers: message.headers(),
+            topic,
+            key: message.saga,
+            payload: Json::parse(text).expect("a command's payload is JSON"),
+        }
+    }
+
+    /// A lifecycle event, or the command of a notification or hint.
+    pub(super) fn outgoing(&self, outgoing: &Outgoing) -> OutgoingRecord {
+        match outgoing {
+            Outgoing::Event(event) => self.event(event),
+            Outgoing::Notice(notice) => self.notice(notice),
+        }
+    }
+
+    fn notice(&self, notice: &OutgoingNotice) -> OutgoingRecord {
+        self.message(&CommandMessage {
+            id: CommandId::of(notice.saga, &notice.step, Direction::Forward, 1),
+            participant: notice.participant.as_str().into(),
+            command: notice.command.as_str().into(),
+            definition: notice.definition.as_str().into(),
+            saga: notice.saga,
+            step: notice.step.as_str().into(),
+            direction: Direction::Forward,
+            fences_compensation: false,
+            generation: 1,
+            attempt: 1,
+            started_at: notice.started_at,
+            revision: notice.revision,
+            deadline: None,
+            reply_to: self.reply_to(notice.reply_partition),
+            time: notice.at,
+            traceparent: None,
+            payload: Cow::Borrowed(notice.payload.text().as_bytes()),
+        })
+    }
+
+    fn event(&self, event: &OutgoingEvent) -> OutgoingRecord {
         let message = EventMessage {
             kind: event.kind.as_str().into(),
             definition: event.definition.as_str().into(),

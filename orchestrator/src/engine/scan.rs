@@ -10,7 +10,7 @@ use super::lane::Input;
 use super::replicas::Duty;
 use super::rounds::Rounds;
 use super::shell::Parts;
-use crate::store::batch::{OutboxId, OutgoingEvent};
+use crate::store::batch::{OutboxId, Outgoing};
 
 /// Wakes are looked for this often: a wake is at most so much late.
 pub(super) const WAKES_EVERY: Duration = Duration::from_millis(500);
@@ -65,10 +65,10 @@ pub(super) async fn outbox(parts: Parts, duty: watch::Receiver<Duty>, mut rounds
     }
 }
 
-fn publish_again(parts: &Parts, row: OutboxId, events: &[OutgoingEvent]) {
+fn publish_again(parts: &Parts, row: OutboxId, events: &[Outgoing]) {
     let records = events
         .iter()
-        .map(|event| parts.topics.event(event))
+        .map(|event| parts.topics.outgoing(event))
         .collect();
     let store = parts.store.clone();
     let runtime = tokio::runtime::Handle::current();

@@ -184,7 +184,7 @@ impl Shell {
                 } => {
                     let topics = &self.parts.topics;
                     let commands = commands.iter().map(|command| topics.command(command));
-                    let events = events.iter().map(|event| topics.event(event));
+                    let events = events.iter().map(|event| topics.outgoing(event));
                     let records = commands.chain(events).collect();
                     let report = self.report.clone();
                     self.parts.producer.publish(records, move |result| {

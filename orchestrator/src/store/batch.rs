@@ -70,11 +70,47 @@ pub struct State {
     pub moving: Moving,
     /// One history row per transition, oldest first.
     pub entries: Vec<Entry>,
-    /// Lifecycle events of these transitions, ready to publish, oldest first.
-    pub announcements: Vec<OutgoingEvent>,
+    /// Lifecycle events and notices of these transitions, ready to publish, oldest first.
+    pub announcements: Vec<Outgoing>,
 }
 
-/// A lifecycle event as it goes to the broker: stored with the transition, published after it.
+/// What must reach the broker although nobody asks for it again: stored with the transition,
+/// published after it, deleted once the broker has it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outgoing {
+    /// A lifecycle event.
+    Event(OutgoingEvent),
+    /// A command that nobody answers.
+    Notice(OutgoingNotice),
+}
+
+/// The command of a notification or hint, with everything that its message says.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct OutgoingNotice {
+    /// The saga, which is also the message key.
+    pub saga: SagaId,
+    /// The definition's name.
+    pub definition: String,
+    /// When the saga started.
+    pub started_at: Timestamp,
+    /// The saga's revision after the transition that sends it.
+    pub revision: u64,
+    /// When the transition was decided.
+    pub at: Timestamp,
+    /// The step's name.
+    pub step: String,
+    /// Who gets it.
+    pub participant: String,
+    /// The command's name.
+    pub command: String,
+    /// Where an answer would go; it has no effect there.
+    pub reply_partition: i32,
+    /// The payload.
+    pub payload: sagas::Json,
+}
+
+/// A lifecycle event as it goes to the broker.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct OutgoingEvent {
     /// The saga, which is also the message key.

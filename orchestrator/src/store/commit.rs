@@ -8,7 +8,7 @@
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use sagas::machine::{Entry, Moving, Progress, Status};
+use sagas::machine::Entry;
 use sagas::{SagaId, Timestamp};
 use serde::Serialize;
 use sqlx::Row as _;
@@ -16,7 +16,7 @@ use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
 use super::batch::{
-    Batch, Committed, OutboxId, OutgoingEvent, Postponement, Start, StartOutcome, State, Update,
+    Batch, Committed, OutboxId, Outgoing, Postponement, Start, StartOutcome, State, Update,
 };
 use super::session::Statement;
 use super::{CommitError, Failure, Store};
@@ -162,7 +162,9 @@ fn bind_starts(statement: Statement, starts: &[(i16, &Start)]) -> Statement {
         .bind(column(starts, |(_, start)| count(start.state.revision)))
         .bind(column(starts, |(_, start)| instant(start.state.wake_at)))
         .bind(column(starts, |(_, start)| json(&start.state.moving)))
-        .bind(column(starts, |(_, start)| needs_attention(&start.state)))
+        .bind(column(starts, |(_, start)| {
+            start.state.moving.needs_attention()
+        }))
         .bind(column(starts, |(_, start)| start.started_at.to_chrono()))
         .bind(column(starts, |(_, start)| moved_at(&start.state)))
 }
@@ -177,7 +179,7 @@ fn bind_updates(statement: Statement, updates: &[(i16, &Update)]) -> Statement {
         .bind(column(updates, |(_, update)| instant(update.state.wake_at)))
         .bind(column(updates, |(_, update)| json(&update.state.moving)))
         .bind(column(updates, |(_, update)| {
-            needs_attention(&update.state)
+            update.state.moving.needs_attention()
         }))
         .bind(column(updates, |(_, update)| moved_at(&update.state)))
 }
@@ -242,7 +244,7 @@ fn bind_announcements(statement: Statement, batch: &Batch) -> Statement {
         let event = move |event| (id, is_start, event);
         state.announcements.iter().map(event)
     });
-    let events: Vec<(SagaId, bool, &OutgoingEvent)> = events.collect();
+    let events: Vec<(SagaId, bool, &Outgoing)> = events.collect();
     statement
         .bind(column(&events, |(id, _, _)| id.0))
         .bind(column(&events, |(_, is_start, _)| *is_start))
@@ -271,11 +273,4 @@ fn moved_at(state: &State) -> DateTime<Utc> {
     last.expect("a saga moves by transitions, and each has an entry")
         .at
         .to_chrono()
-}
-
-/// Stuck, or trying beyond its retry policy.
-fn needs_attention(state: &State) -> bool {
-    let Moving { steps, .. } = &state.moving;
-    let mut flights = steps.iter().filter_map(Progress::flight);
-    state.status == Status::Stuck || flights.any(|flight| flight.exhausted_since.is_some())
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use sqlx::Row as _;
 
-use super::batch::{OutboxId, OutgoingEvent};
+use super::batch::{OutboxId, Outgoing};
 use super::commit::column;
 use super::{Error, Store};
 
@@ -24,7 +24,7 @@ impl Store {
         slots: &[i32],
         older_than: Duration,
         limit: u32,
-    ) -> Result<Vec<(OutboxId, Vec<OutgoingEvent>)>, Error> {
+    ) -> Result<Vec<(OutboxId, Vec<Outgoing>)>, Error> {
         let older_than = TimeDelta::from_std(older_than).unwrap_or(TimeDelta::MAX);
         let statement = sqlx::query(
             "SELECT slot, id, events FROM event_outbox

@@ -22,13 +22,14 @@ async fn the_outbox_has_the_winners_events_in_order_until_they_are_delivered() {
     let first = db.store.commit(&first).await.unwrap().outbox.unwrap();
 
     let (_, fresh_start) = sample::start(&definition, id(2), "b");
-    let (_, completed) = sample::reply(&definition, &saga, 0, Outcome::Succeeded);
+    let (_, mut completed) = sample::reply(&definition, &saga, 0, Outcome::Succeeded);
+    completed.state.announcements.push(sample::notice(&saga));
     let expected = [
         fresh_start.state.announcements.clone(),
         completed.state.announcements.clone(),
     ]
     .concat();
-    assert_eq!(expected.len(), 2);
+    assert_eq!(expected.len(), 3);
     let second = Batch {
         starts: vec![known, fresh_start],
         updates: vec![completed],

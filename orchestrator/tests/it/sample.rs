@@ -1,6 +1,6 @@
 //! Sagas as the engine makes them: by the state machine, never by hand.
 
-use orchestrator::store::batch::{OutgoingEvent, Start, State, Update};
+use orchestrator::store::batch::{Outgoing, OutgoingEvent, OutgoingNotice, Start, State, Update};
 use orchestrator::store::loaded::Loaded;
 use sagas::machine::{Event, Reply, Row, transition};
 use sagas::{Command, Definition, Direction, Json, Outcome, Saga, SagaId, Timestamp, Transition};
@@ -131,6 +131,22 @@ pub(crate) fn reply(
     (next, update)
 }
 
+/// The command of a hint that the saga sends.
+pub(crate) fn notice(saga: &Saga) -> Outgoing {
+    Outgoing::Notice(OutgoingNotice {
+        saga: saga.id,
+        definition: saga.definition.clone(),
+        started_at: saga.started_at,
+        revision: saga.revision,
+        at: saga.started_at,
+        step: "tell".to_owned(),
+        participant: "oracle".to_owned(),
+        command: "forget".to_owned(),
+        reply_partition: 3,
+        payload: Json::parse(r#"{ "odd" :1.0}"#.to_owned()).unwrap(),
+    })
+}
+
 fn state(next: &Saga, entries: Vec<sagas::machine::Entry>, announced: Option<&str>) -> State {
     let announcement = announced.map(|kind| OutgoingEvent {
         saga: next.id,
@@ -146,7 +162,7 @@ fn state(next: &Saga, entries: Vec<sagas::machine::Entry>, announced: Option<&st
         wake_at: next.wake_at,
         moving: next.moving.clone(),
         entries,
-        announcements: announcement.into_iter().collect(),
+        announcements: announcement.into_iter().map(Outgoing::Event).collect(),
     }
 }
 

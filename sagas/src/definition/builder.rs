@@ -1,21 +1,22 @@
-//! The words in which a definition is written: `step … after … send … compensate | pivot | retriable`.
+//! A definition that is being written: its name, version, policies, steps and output.
 //!
-//! A step's kind is its last word, so a step without a kind cannot be written. Nothing is refused
-//! here; [`DefinitionBuilder::build`] reports all problems at once.
+//! Nothing is refused here; [`DefinitionBuilder::build`] reports all problems at once. The words of
+//! a step are in `words.rs`.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::erased::{self, Build, MakeSchema};
-use super::needs::{Needs, Step};
+use super::needs::{Always, Needs};
 use super::problem::Problems;
-use super::{Compensation, Definition, Output, StepDefinition, StepKind, StepSet, check};
-use crate::command::Command;
+use super::words::NamedStep;
+use super::{Definition, Output, StepDefinition, StepSet, check};
 use crate::retry::RetryPolicy;
 
 /// What a definition's input type must be able to do.
@@ -29,6 +30,7 @@ pub struct DefinitionBuilder<I> {
     pub(super) name: String,
     pub(super) version: u32,
     pub(super) retry: RetryPolicy,
+    pub(super) deadline: Option<Duration>,
     pub(super) steps: Vec<StepDraft>,
     pub(super) output: Option<OutputDraft>,
     /// Tells this builder's handles from those of another.
@@ -41,6 +43,9 @@ pub struct DefinitionBuilder<I> {
 pub(super) struct StepDraft {
     pub(super) definition: StepDefinition,
     pub(super) handles: Vec<(u64, usize)>,
+    pub(super) given: Vec<(u64, usize)>,
+    /// Its own retry policy; `None`: the definition's.
+    pub(super) retry: Option<RetryPolicy>,
     pub(super) compensation_participant: Option<&'static str>,
 }
 
@@ -57,33 +62,6 @@ impl std::fmt::Debug for OutputDraft {
     }
 }
 
-/// A step with a name, waiting for what it needs and sends.
-#[derive(Debug)]
-#[must_use = "a step is added by its kind: compensate, pivot or retriable"]
-pub struct NamedStep<'b, I, N> {
-    builder: &'b mut DefinitionBuilder<I>,
-    name: String,
-    needs: N,
-}
-
-/// A step that knows what it sends, waiting for its kind.
-#[must_use = "a step is added by its kind: compensate, pivot or retriable"]
-pub struct SendingStep<'b, I, N, C> {
-    builder: &'b mut DefinitionBuilder<I>,
-    name: String,
-    needs: N,
-    build: Build,
-    command: PhantomData<fn() -> C>,
-}
-
-impl<I, N, C> std::fmt::Debug for SendingStep<'_, I, N, C> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SendingStep")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
-    }
-}
-
 impl<I: Input> DefinitionBuilder<I> {
     pub(super) fn new(name: &str) -> Self {
         static BUILDERS: AtomicU64 = AtomicU64::new(0);
@@ -91,6 +69,7 @@ impl<I: Input> DefinitionBuilder<I> {
             name: name.to_owned(),
             version: 1,
             retry: RetryPolicy::default(),
+            deadline: None,
             steps: Vec::new(),
             output: None,
             id: BUILDERS.fetch_add(1, Ordering::Relaxed),
@@ -104,19 +83,23 @@ impl<I: Input> DefinitionBuilder<I> {
         self
     }
 
-    /// Sets the retry policy of all steps.
+    /// Sets the retry policy of all steps that have none of their own.
     pub fn retry(&mut self, policy: RetryPolicy) -> &mut Self {
         self.retry = policy;
         self
     }
 
+    /// Sets how long after its start a saga may still be before its point of no return. Later it
+    /// compensates; past that point it goes on, and needs attention until it ends. Without a
+    /// deadline, only attempts that are used up turn it back.
+    pub fn deadline(&mut self, after_start: Duration) -> &mut Self {
+        self.deadline = Some(after_start);
+        self
+    }
+
     /// Begins a step. Its name is unique within the definition and stays the same over deploys.
-    pub fn step(&mut self, name: &str) -> NamedStep<'_, I, ()> {
-        NamedStep {
-            builder: self,
-            name: name.to_owned(),
-            needs: (),
-        }
+    pub fn step(&mut self, name: &str) -> NamedStep<'_, I, (), Always> {
+        NamedStep::new(self, name)
     }
 
     /// Says what the saga's result is, from the input and the replies of the steps in `needs`.
@@ -134,7 +117,11 @@ impl<I: Input> DefinitionBuilder<I> {
         });
         let schema: MakeSchema = erased::schema_of::<O>;
         self.output = Some(OutputDraft {
-            output: Output { build, schema },
+            output: Output {
+                needs: StepSet::default(),
+                build,
+                schema,
+            },
             handles,
         });
     }
@@ -146,120 +133,5 @@ impl<I: Input> DefinitionBuilder<I> {
     /// All problems at once, each naming the step and how to mend it.
     pub fn build(self) -> Result<Definition, Problems> {
         check::check(self, erased::schema_of::<I>, erased::check::<I>)
-    }
-}
-
-impl<'b, I: Input> NamedStep<'b, I, ()> {
-    /// Names the steps that must be done before this one, and whose replies it reads.
-    pub fn after<N: Needs>(self, needs: N) -> NamedStep<'b, I, N> {
-        NamedStep {
-            builder: self.builder,
-            name: self.name,
-            needs,
-        }
-    }
-}
-
-impl<'b, I: Input, N: Needs> NamedStep<'b, I, N> {
-    /// Says which command the step sends, built from the input and the replies of its needs.
-    ///
-    /// `build` runs once per saga, when the command is put in flight; its result is stored and
-    /// sent again as it is. It must not look at anything else: no clock, no randomness, no I/O.
-    pub fn send<C, F>(self, build: F) -> SendingStep<'b, I, N, C>
-    where
-        C: Command,
-        F: Fn(&I, N::Replies) -> C + Send + Sync + 'static,
-    {
-        let needs = self.needs.clone();
-        let build: Build = Arc::new(move |input, replies| {
-            erased::write(&build(&erased::read_input(input)?, needs.read(replies)?))
-        });
-        let Self {
-            builder,
-            name,
-            needs,
-        } = self;
-        SendingStep {
-            builder,
-            name,
-            needs,
-            build,
-            command: PhantomData,
-        }
-    }
-}
-
-impl<I: Input, N: Needs, C: Command> SendingStep<'_, I, N, C> {
-    /// The step can be undone by the command that `build` makes.
-    ///
-    /// `build` sees the step's own reply as an `Option`: when a participant stayed silent, nobody
-    /// knows whether the step took effect, and it is compensated without a reply. So name what is
-    /// undone by something known beforehand (an id from the input), never only by the reply.
-    pub fn compensate<U, F>(self, build: F) -> Step<C::Reply>
-    where
-        U: Command,
-        F: Fn(&I, N::Replies, Option<C::Reply>) -> U + Send + Sync + 'static,
-    {
-        let own = Step::<C::Reply>::new(self.builder.steps.len(), self.builder.id);
-        let needs = self.needs.clone();
-        let build: Build = Arc::new(move |input, replies| {
-            let reply = replies.0.get(own.index).is_some_and(Option::is_some);
-            let reply = reply.then(|| own.read(replies)).transpose()?;
-            erased::write(&build(
-                &erased::read_input(input)?,
-                needs.read(replies)?,
-                reply,
-            ))
-        });
-        let payload_schema: MakeSchema = erased::schema_of::<U>;
-        let compensation = Compensation {
-            command: U::NAME,
-            build,
-            payload_schema,
-        };
-        self.add(
-            StepKind::Compensatable,
-            Some((compensation, U::PARTICIPANT)),
-        )
-    }
-
-    /// The step is the point of no return: refused, the saga compensates; done, it completes.
-    pub fn pivot(self) -> Step<C::Reply> {
-        self.add(StepKind::Pivot, None)
-    }
-
-    /// The step comes after the point of no return and is tried until it succeeds.
-    pub fn retriable(self) -> Step<C::Reply> {
-        self.add(StepKind::Retriable, None)
-    }
-
-    fn add(
-        self,
-        kind: StepKind,
-        compensation: Option<(Compensation, &'static str)>,
-    ) -> Step<C::Reply> {
-        let (compensation, compensation_participant) = compensation.unzip();
-        let step = Step::new(self.builder.steps.len(), self.builder.id);
-        let definition = StepDefinition {
-            name: self.name,
-            kind,
-            participant: C::PARTICIPANT,
-            command: C::NAME,
-            refusable: C::REFUSABLE,
-            needs: StepSet::default(),
-            ancestors: StepSet::default(),
-            compensation,
-            build: self.build,
-            check_reply: erased::check::<C::Reply>,
-            payload_schema: erased::schema_of::<C>,
-            reply_schema: erased::schema_of::<C::Reply>,
-        };
-        let handles = self.needs.handles();
-        self.builder.steps.push(StepDraft {
-            definition,
-            handles,
-            compensation_participant,
-        });
-        step
     }
 }

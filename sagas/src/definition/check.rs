@@ -7,7 +7,12 @@
 //!   the step cannot be undone.
 //! * Without a pivot, a retriable step has every compensatable step as an ancestor; the first one
 //!   in flight is the point of no return. Several retriable steps may follow each other.
+//! * A query is where a compensatable step may be: a refusal of it turns the saga back, too.
+//! * A notification is where a retriable step may be: sent, it cannot be taken back. A hint has no
+//!   effect, so it may be anywhere. Neither can be refused, because nobody would hear it.
 //! * What comes after the point of no return cannot be refused.
+//! * A skipped step counts as done, so conditions change none of these rules; that the pivot has
+//!   none is left to the types.
 
 use std::collections::BTreeMap;
 
@@ -15,9 +20,9 @@ use schemars::Schema;
 use uuid::Uuid;
 
 use super::builder::{DefinitionBuilder, StepDraft};
-use super::erased::CheckReply;
+use super::erased::Check;
 use super::problem::{Problem, Problems};
-use super::{Definition, StepDefinition, StepKind, StepSet};
+use super::{Definition, Output, StepDefinition, StepKind, StepSet};
 use crate::name;
 use crate::retry::RetryPolicy;
 
@@ -25,11 +30,11 @@ use crate::retry::RetryPolicy;
 pub(super) fn check<I>(
     builder: DefinitionBuilder<I>,
     input_schema: fn() -> Schema,
-    check_input: CheckReply,
+    check_input: Check,
 ) -> Result<Definition, Problems> {
     let mut problems = Vec::new();
     names(&builder, &mut problems);
-    retry(&builder.retry, &mut problems);
+    policies(&builder, &mut problems);
     handles(&builder, &mut problems);
     if problems
         .iter()
@@ -40,7 +45,7 @@ pub(super) fn check<I>(
             problems,
         });
     }
-    let steps = resolve(builder.steps, builder.id);
+    let steps = resolve(builder.steps, builder.id, builder.retry);
     kinds(&steps, &mut problems);
     if !problems.is_empty() {
         return Err(Problems {
@@ -52,11 +57,14 @@ pub(super) fn check<I>(
         fingerprint: fingerprint(&steps),
         name: builder.name,
         version: builder.version,
-        retry: builder.retry,
+        deadline: builder.deadline,
         steps,
         input_schema,
         check_input,
-        output: builder.output.map(|draft| draft.output),
+        output: builder.output.map(|draft| Output {
+            needs: draft.handles.iter().map(|(_, step)| *step).collect(),
+            ..draft.output
+        }),
     })
 }
 
@@ -107,10 +115,23 @@ fn names<I>(builder: &DefinitionBuilder<I>, problems: &mut Vec<Problem>) {
     }
 }
 
-fn retry(policy: &RetryPolicy, problems: &mut Vec<Problem>) {
+fn policies<I>(builder: &DefinitionBuilder<I>, problems: &mut Vec<Problem>) {
+    retry(None, &builder.retry, problems);
+    for draft in &builder.steps {
+        if let Some(policy) = &draft.retry {
+            retry(Some(&draft.definition.name), policy, problems);
+        }
+    }
+    if builder.deadline.is_some_and(|deadline| deadline.is_zero()) {
+        problems.push(Problem::DeadlineZero);
+    }
+}
+
+fn retry(step: Option<&str>, policy: &RetryPolicy, problems: &mut Vec<Problem>) {
     let mut refuse = |wrong, what, mend| {
         if wrong {
-            problems.push(Problem::Retry { what, mend });
+            let step = step.map(str::to_owned);
+            problems.push(Problem::Retry { step, what, mend });
         }
     };
     refuse(
@@ -167,18 +188,29 @@ fn handles<I>(builder: &DefinitionBuilder<I>, problems: &mut Vec<Problem>) {
     }
 }
 
-/// Fills in needs and ancestors. Handles of other definitions are left out; they are a problem
+/// Fills in needs, ancestors and policies. Handles of other definitions are left out; they are a problem
 /// already.
-fn resolve(drafts: Vec<StepDraft>, builder: u64) -> Vec<StepDefinition> {
+fn resolve(drafts: Vec<StepDraft>, builder: u64, retry: RetryPolicy) -> Vec<StepDefinition> {
     let mut steps: Vec<StepDefinition> = Vec::with_capacity(drafts.len());
     for StepDraft {
         mut definition,
         handles,
+        given,
+        retry: own_retry,
         ..
     } in drafts
     {
-        let own = handles.into_iter().filter(|(id, _)| *id == builder);
-        definition.needs = own.map(|(_, step)| step).collect();
+        let own = |handles: Vec<(u64, usize)>| -> StepSet {
+            let own = handles.into_iter().filter(|(id, _)| *id == builder);
+            own.map(|(_, step)| step).collect()
+        };
+        definition.needs = own(handles);
+        // A step that always runs is no condition.
+        let given = own(given)
+            .iter()
+            .filter(|step| steps[*step].is_conditional());
+        definition.given = given.collect();
+        definition.retry = own_retry.unwrap_or(retry);
         let inherited = definition.needs.iter().map(|step| steps[step].ancestors);
         definition.ancestors = inherited.fold(definition.needs, StepSet::union);
         steps.push(definition);
@@ -207,44 +239,58 @@ fn kinds(steps: &[StepDefinition], problems: &mut Vec<Problem>) {
         let (step, command) = (step.name.clone(), step.command);
         problems.push(Problem::RefusableAfterPivot { step, command });
     }
+    for step in steps
+        .iter()
+        .filter(|step| !step.kind.is_awaited() && step.refusable)
+    {
+        let (step, command) = (step.name.clone(), step.command);
+        problems.push(Problem::RefusableUnheard { step, command });
+    }
 }
 
 fn around_the_pivot(steps: &[StepDefinition], pivot: usize, problems: &mut Vec<Problem>) {
     let name = || steps[pivot].name.clone();
     for (index, step) in steps.iter().enumerate() {
         match step.kind {
-            StepKind::Compensatable if !steps[pivot].ancestors.contains(index) => {
-                let step = step.name.clone();
-                problems.push(Problem::CompensatableNotBeforePivot {
-                    step,
-                    pivot: name(),
-                });
+            StepKind::Compensatable | StepKind::Query
+                if !steps[pivot].ancestors.contains(index) =>
+            {
+                let (step, kind, pivot) = (step.name.clone(), step.kind, name());
+                problems.push(Problem::NotBeforePivot { step, kind, pivot });
             }
-            StepKind::Retriable if !step.ancestors.contains(pivot) => {
-                let step = step.name.clone();
-                problems.push(Problem::RetriableNotAfterPivot {
-                    step,
-                    pivot: name(),
-                });
+            StepKind::Retriable | StepKind::Notify if !step.ancestors.contains(pivot) => {
+                let (step, kind, pivot) = (step.name.clone(), step.kind, name());
+                problems.push(Problem::NotAfterPivot { step, kind, pivot });
             }
-            StepKind::Compensatable | StepKind::Retriable | StepKind::Pivot => {}
+            StepKind::Compensatable
+            | StepKind::Query
+            | StepKind::Retriable
+            | StepKind::Notify
+            | StepKind::Hint
+            | StepKind::Pivot => {}
         }
     }
 }
 
 fn without_a_pivot(steps: &[StepDefinition], problems: &mut Vec<Problem>) {
-    for retriable in steps.iter().filter(|step| step.kind == StepKind::Retriable) {
-        let before = steps.iter().enumerate().find(|(index, step)| {
-            step.kind == StepKind::Compensatable && !retriable.ancestors.contains(*index)
-        });
+    let is_final = |step: &&StepDefinition| match step.kind {
+        StepKind::Retriable | StepKind::Notify => true,
+        StepKind::Compensatable | StepKind::Query | StepKind::Pivot | StepKind::Hint => false,
+    };
+    for last in steps.iter().filter(is_final) {
+        let before = steps
+            .iter()
+            .enumerate()
+            .find(|(index, step)| step.kind.may_be_given_up() && !last.ancestors.contains(*index));
         if let Some((_, before)) = before {
-            let (step, before) = (retriable.name.clone(), before.name.clone());
-            problems.push(Problem::RetriableNotLast { step, before });
+            let (step, kind, before) = (last.name.clone(), last.kind, before.name.clone());
+            problems.push(Problem::NotLast { step, kind, before });
         }
     }
 }
 
-/// `UUIDv5` over one line a step. Payload types are left out: a field may be added within a version.
+/// `UUIDv5` over one line a step. That there is a condition counts, what it says does not: like
+/// policies, it may be mended within a version, and sagas keep the verdicts that they have. Payload types are left out: a field may be added within a version.
 fn fingerprint(steps: &[StepDefinition]) -> Uuid {
     /// A fixed, arbitrary UUID; changing it would orphan every running saga.
     const NAMESPACE: Uuid = Uuid::from_u128(0x5a6a_0000_0000_4000_8000_0000_0000_0002);
@@ -255,8 +301,14 @@ fn fingerprint(steps: &[StepDefinition]) -> Uuid {
             .map(|need| steps[need].name.as_str())
             .collect();
         let compensation = step.compensation.as_ref().map_or("", |undo| undo.command);
+        let given: String = step
+            .given
+            .iter()
+            .map(|need| format!(" given {}", steps[need].name))
+            .collect();
+        let condition = step.condition.as_ref().map_or("", |_| " when");
         format!(
-            "{} {} {}.{} [{}] {compensation}\n",
+            "{} {} {}.{} [{}] {compensation}{given}{condition}\n",
             step.name,
             step.kind,
             step.participant,

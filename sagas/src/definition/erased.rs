@@ -13,8 +13,12 @@ use crate::json::Json;
 /// Builds a command's payload, or the output, from the input and the replies so far.
 pub(crate) type Build = Arc<dyn Fn(&Json, Replies<'_>) -> Result<Json, Unbuildable> + Send + Sync>;
 
+/// Says, from the input and the replies so far, whether a conditional step runs.
+pub(crate) type Condition =
+    Arc<dyn Fn(&Json, Replies<'_>) -> Result<bool, Unbuildable> + Send + Sync>;
+
 /// Says whether a text decodes into the type that is expected there.
-pub(crate) type CheckReply = fn(&Json) -> Result<(), String>;
+pub(crate) type Check = fn(&Json) -> Result<(), String>;
 
 /// Makes the JSON Schema of a type.
 pub(crate) type MakeSchema = fn() -> Schema;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::StepKind;
 use crate::name::NameError;
 
 /// One problem of a definition.
@@ -32,13 +33,18 @@ pub enum Problem {
     #[error("the version is 0; versions start at 1")]
     VersionZero,
     /// A retry policy that cannot be followed.
-    #[error("the retry policy {what}; {mend}")]
+    #[error("the retry policy{} {what}; {mend}", of(.step.as_deref()))]
     Retry {
+        /// Whose policy; `None` for the definition's.
+        step: Option<String>,
         /// What is wrong.
         what: &'static str,
         /// How to mend it.
         mend: &'static str,
     },
+    /// A deadline that has passed when the saga starts.
+    #[error("the deadline is zero, so every saga would turn back at once; leave it out or set it")]
+    DeadlineZero,
     /// Two steps with one name.
     #[error("step {step:?} is there {count} times; give each step a name of its own")]
     DuplicateName {
@@ -66,38 +72,55 @@ pub enum Problem {
         /// The first one.
         first: String,
     },
-    /// Could need undoing after the point of no return.
+    /// Could turn the saga back after the point of no return.
     #[error(
-        "step {step:?} is compensatable but does not come before the pivot {pivot:?}; let the pivot \
-         need it, directly or through other steps, or make it retriable"
+        "step {step:?} is {} but does not come before the pivot {pivot:?}; let the pivot need it, \
+         directly or through other steps, or make it retriable", is(*.kind)
     )]
-    CompensatableNotBeforePivot {
+    NotBeforePivot {
         /// The step.
         step: String,
+        /// Compensatable, or a query.
+        kind: StepKind,
         /// The pivot.
         pivot: String,
     },
-    /// Would have to succeed although the saga may still turn back.
+    /// Would have to stand although the saga may still turn back.
     #[error(
-        "step {step:?} is retriable but does not come after the pivot {pivot:?}; let it need the \
-         pivot, directly or through other steps, or give it a compensation"
+        "step {step:?} is {} but does not come after the pivot {pivot:?}; let it need the pivot, \
+         directly or through other steps, or {}", is(*.kind), instead(*.kind)
     )]
-    RetriableNotAfterPivot {
+    NotAfterPivot {
         /// The step.
         step: String,
+        /// Retriable, or a notification.
+        kind: StepKind,
         /// The pivot.
         pivot: String,
     },
-    /// Without a pivot, the first retriable step is the point of no return.
+    /// Without a pivot, the first retriable step or notification is the point of no return.
     #[error(
-        "step {step:?} is retriable but does not come after {before:?}, which may still have to be \
-         undone; let {step:?} need it, directly or through other steps"
+        "step {step:?} is {} but does not come after {before:?}, which may still turn the saga \
+         back; let {step:?} need it, directly or through other steps", is(*.kind)
     )]
-    RetriableNotLast {
-        /// The retriable step.
+    NotLast {
+        /// The step.
         step: String,
-        /// A compensatable step that is not its ancestor.
+        /// Retriable, or a notification.
+        kind: StepKind,
+        /// A compensatable step or query that is not its ancestor.
         before: String,
+    },
+    /// A refusal that nobody hears.
+    #[error(
+        "step {step:?} waits for no answer, but its command {command:?} may be refused; make it a \
+         step that waits, or set REFUSABLE to false if the participant never refuses it"
+    )]
+    RefusableUnheard {
+        /// The step.
+        step: String,
+        /// Its command.
+        command: &'static str,
     },
     /// A refusal that nobody could act upon.
     #[error(
@@ -124,6 +147,32 @@ pub enum Problem {
         /// Who would undo it.
         other: &'static str,
     },
+}
+
+fn of(step: Option<&str>) -> String {
+    step.map_or_else(String::new, |step| format!(" of step {step:?}"))
+}
+
+fn is(kind: StepKind) -> &'static str {
+    match kind {
+        StepKind::Compensatable => "compensatable",
+        StepKind::Pivot => "the pivot",
+        StepKind::Retriable => "retriable",
+        StepKind::Query => "a query",
+        StepKind::Notify => "a notification",
+        StepKind::Hint => "a hint",
+    }
+}
+
+fn instead(kind: StepKind) -> &'static str {
+    match kind {
+        StepKind::Notify => "make it a hint if it has no effect",
+        StepKind::Compensatable
+        | StepKind::Pivot
+        | StepKind::Retriable
+        | StepKind::Query
+        | StepKind::Hint => "give it a compensation",
+    }
 }
 
 /// All problems of one definition.

@@ -34,6 +34,12 @@ impl StepSet {
         step < Self::CAPACITY && self.0 >> step & 1 == 1
     }
 
+    /// Whether no step is in it.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
     /// The steps, lowest index first.
     pub fn iter(self) -> impl Iterator<Item = usize> {
         (0..Self::CAPACITY).filter(move |step| self.contains(*step))

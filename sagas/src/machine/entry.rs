@@ -43,12 +43,15 @@ pub struct Entry {
         skip_serializing_if = "Option::is_none"
     )]
     pub input: Option<Json>,
-    /// The step that a reply is about.
+    /// The step that a reply or an order is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<String>,
     /// Direction of the command that a reply answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub direction: Option<Direction>,
+    /// Generation that a reply answers; 1 where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<u32>,
     /// Attempt that a reply answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<u32>,
@@ -62,6 +65,19 @@ pub struct Entry {
         skip_serializing_if = "Option::is_none"
     )]
     pub payload: Option<Json>,
+    /// The reply came too late to move anything; it is the truth nevertheless.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub late: bool,
+    /// The reply that a person gave in the participant's stead.
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub substitute: Option<Json>,
+    /// Steps whose condition was found not to hold.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skipped: Vec<String>,
     /// The order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<Order>,
@@ -83,6 +99,33 @@ pub struct Entry {
     pub trouble: Option<String>,
 }
 
+impl Entry {
+    /// An entry that says no more than what kind of event it was.
+    pub(super) fn of(event: EntryKind, revision: u64, at: Timestamp, status: Status) -> Self {
+        Self {
+            revision,
+            at,
+            event,
+            status,
+            input: None,
+            step: None,
+            direction: None,
+            generation: None,
+            attempt: None,
+            outcome: None,
+            payload: None,
+            late: false,
+            substitute: None,
+            skipped: Vec::new(),
+            order: None,
+            result: None,
+            sent: Vec::new(),
+            output: None,
+            trouble: None,
+        }
+    }
+}
+
 /// One command that was sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sent {
@@ -94,6 +137,9 @@ pub struct Sent {
     pub generation: u32,
     /// Which try.
     pub attempt: u32,
+    /// A fence: whether of the compensation.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub fences_compensation: bool,
     /// The bytes, the first time; sent again as they are.
     #[serde(
         default,
@@ -103,8 +149,18 @@ pub struct Sent {
     pub payload: Option<Json>,
 }
 
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes the field so"
+)]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
 /// Reads a field that is there. Serde alone takes `null` for an absent `Option`; here `null` is a
 /// value like any other: the input, payload or reply of a type that has nothing to say.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Json>, D::Error> {
+pub(super) fn present<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Json>, D::Error> {
     Json::deserialize(deserializer).map(Some)
 }

@@ -1,16 +1,33 @@
 //! What an operator may do. Orders are part of the protocol, not edits of stored state: each has
 //! an id, comes through the same door as every event, and is history.
+//!
+//! | order | what it does | makes no sense |
+//! |---|---|---|
+//! | cancel | turns the saga back; with the pivot in flight, fences it first | past the point of no return |
+//! | pause, resume | holds everything that would be sent, lets it go again; replies are taken | twice |
+//! | retry now | the next attempt at once; the next generation of what was refused | where nothing waits |
+//! | edit | a new payload: the next generation of a command or a compensation | where nothing is in flight or parked |
+//! | skip | declares a step done by hand, after a fence | while the saga turns back |
+//! | resolve | declares a compensation done by hand, after a fence | while the saga goes forward |
+//!
+//! Skip and resolve fence first, unless nothing of the step was ever put in flight: until the
+//! participant has said that the command can never take effect, it may.
+
+mod by_hand;
+mod cancel;
+mod pause;
+mod retry;
 
 use serde::{Deserialize, Serialize};
 
-use super::entry::EntryKind;
-use super::saga::{Progress, Reason, Status, Trouble};
+use super::entry::{EntryKind, present};
+use super::saga::{Applied, Status};
 use super::turn::Turn;
-use super::{Direction, Refusal, Transition};
-use crate::definition::StepKind;
-use crate::fault::Fault;
+use super::{Refusal, Transition};
 use crate::id::OrderId;
 use crate::json::Json;
+
+pub(super) use cancel::cancelled;
 
 /// An operator's order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,130 +43,142 @@ pub struct Order {
 }
 
 /// What an operator can order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OrderKind {
     /// Turn the saga back, if it has not passed the point of no return: the pivot, or without one
-    /// the first retriable step. With the pivot in flight, its participant decides which came first,
-    /// the pivot's command or the cancel ([`OrderResult::Fencing`]).
+    /// the first retriable step or notification. With the pivot in flight, its participant decides
+    /// which came first, the pivot's command or the cancel ([`OrderResult::Fencing`]).
     Cancel,
+    /// Send nothing new until [`OrderKind::Resume`]. Replies are still taken; nothing is due.
+    Pause,
+    /// Go on, and send what is in flight once more.
+    Resume,
+    /// Do not wait for the next attempt.
+    RetryNow {
+        /// Which step; `None`: every one that waits.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        step: Option<String>,
+    },
+    /// Send another payload instead, as the next generation: of the forward command, or of the
+    /// compensation where that is in flight or was refused.
+    Edit {
+        /// Which step.
+        step: String,
+        /// Of the command's type.
+        payload: Json,
+    },
+    /// The step was done out of band; its command must not take effect any more.
+    Skip {
+        /// Which step.
+        step: String,
+        /// What the participant would have replied; needed where a later step reads it.
+        #[serde(
+            default,
+            deserialize_with = "present",
+            skip_serializing_if = "Option::is_none"
+        )]
+        reply: Option<Json>,
+    },
+    /// The step was undone out of band; its compensation must not take effect any more.
+    Resolve {
+        /// Which step.
+        step: String,
+    },
 }
 
-/// What came of an order.
+/// What came of an order at once. What a fence's answer makes of it is history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OrderResult {
     /// The saga turns back.
     Cancelling,
-    /// The pivot is in flight: its participant was asked to make it final. If it has taken effect,
-    /// the saga goes on; if not, the saga turns back.
+    /// A participant was asked to make a step final; its answer decides.
     Fencing,
+    /// Nothing new is sent.
+    Paused,
+    /// The saga goes on.
+    Resumed,
+    /// A command is in flight again.
+    Retrying,
+    /// The step counts as done.
+    Skipped,
+    /// The step counts as undone.
+    Resolved,
+}
+
+impl Order {
+    /// The step that it is about.
+    #[must_use]
+    pub fn step(&self) -> Option<&str> {
+        match &self.kind {
+            OrderKind::Cancel | OrderKind::Pause | OrderKind::Resume => None,
+            OrderKind::RetryNow { step } => step.as_deref(),
+            OrderKind::Edit { step, .. }
+            | OrderKind::Skip { step, .. }
+            | OrderKind::Resolve { step } => Some(step),
+        }
+    }
+
+    pub(super) fn substitute(&self) -> Option<&Json> {
+        match &self.kind {
+            OrderKind::Skip { reply, .. } => reply.as_ref(),
+            OrderKind::Cancel
+            | OrderKind::Pause
+            | OrderKind::Resume
+            | OrderKind::RetryNow { .. }
+            | OrderKind::Edit { .. }
+            | OrderKind::Resolve { .. } => None,
+        }
+    }
 }
 
 pub(super) fn apply(
     mut turn: Turn<'_>,
     status: Status,
-    order: Order,
+    mut order: Order,
 ) -> Result<Transition, Refusal> {
-    if let Some(result) = turn.before.orders.get(&order.id) {
-        return Err(Refusal::OrderAppliedBefore(*result));
+    if let Some(applied) = turn.before.orders.get(&order.id) {
+        return Err(Refusal::OrderAppliedBefore(applied.result));
     }
-    let OrderKind::Cancel = order.kind;
     match status {
         Status::Completed | Status::Compensated => return Err(Refusal::Ended(status)),
         Status::Running | Status::Compensating | Status::Stuck => {}
     }
-    let result = cancel(&mut turn, &order)?;
-    turn.next.orders.insert(order.id, result);
+    let result = carry_out(&mut turn, &mut order)?;
+    let (id, step) = (order.id, order.step().map(str::to_owned));
+    let applied = Applied {
+        order: order.clone(),
+        result,
+    };
+    turn.next.orders.insert(id, applied);
     let mut transition = turn.finish(EntryKind::Order);
+    transition.entry.step = step;
     transition.entry.order = Some(order);
     transition.entry.result = Some(result);
     Ok(transition)
 }
 
-fn cancel(turn: &mut Turn<'_>, order: &Order) -> Result<OrderResult, Refusal> {
-    if turn.next.is_unwinding() {
-        return Err(Refusal::OrderMakesNoSense(
-            "the saga is being compensated already",
-        ));
-    }
-    match point_of_no_return(turn) {
-        Point::Ahead => {
-            turn.next.moving.reason = Some(cancelled(order));
-            Ok(OrderResult::Cancelling)
-        }
-        Point::InFlight(pivot) => {
-            turn.launch(pivot, Direction::Fence, Json::null());
-            turn.next.moving.cancel = Some(order.clone());
-            Ok(OrderResult::Fencing)
-        }
-        Point::Asked => Err(Refusal::OrderMakesNoSense(
-            "another cancel waits for the pivot's participant; its answer decides",
-        )),
-        Point::Passed => Err(Refusal::OrderMakesNoSense(
-            "the saga has passed its point of no return and can only be completed",
-        )),
-    }
-}
-
-/// The reason of a saga that an operator's cancel turned back.
-pub(super) fn cancelled(order: &Order) -> Reason {
-    let fault = Fault::new("cancelled", order.reason.clone());
-    Reason::Cancelled {
-        actor: order.actor.clone(),
-        fault,
-    }
-}
-
-enum Point {
-    Ahead,
-    InFlight(usize),
-    Asked,
-    Passed,
-}
-
-/// Where the saga stands to its pivot; without one, to its first retriable step.
-fn point_of_no_return(turn: &Turn<'_>) -> Point {
-    let Some(pivot) = turn.definition.pivot() else {
-        let steps = turn.definition.steps().iter().enumerate();
-        let mut retriable = steps.filter(|(_, step)| step.kind == StepKind::Retriable);
-        let is_ahead = retriable.all(|(step, _)| is_out_of_play(turn.progress(step)));
-        return if is_ahead {
-            Point::Ahead
-        } else {
-            Point::Passed
-        };
+fn carry_out(turn: &mut Turn<'_>, order: &mut Order) -> Result<OrderResult, Refusal> {
+    let position = |turn: &Turn<'_>, step: &str| {
+        let position = turn.definition.position(step);
+        position.ok_or_else(|| Refusal::UnknownStep(step.to_owned()))
     };
-    match turn.progress(pivot) {
-        progress if is_out_of_play(progress) => Point::Ahead,
-        Progress::Forward(_) => Point::InFlight(pivot),
-        Progress::Fencing(_) => Point::Asked,
-        // It took effect, or nobody can tell.
-        Progress::Done | Progress::Parked(_) => Point::Passed,
-        // A pivot that is out of play has turned the saga back.
-        Progress::Idle
-        | Progress::Refused(_)
-        | Progress::Unknown
-        | Progress::Undoing(_)
-        | Progress::Undone => Point::Ahead,
-    }
-}
-
-/// Whether the step has no effect and gets none while the saga stands as it does: it was never
-/// sent, or it was refused although its command promised never to be.
-fn is_out_of_play(progress: &Progress) -> bool {
-    match progress {
-        Progress::Idle | Progress::Parked(Trouble::RefusedUnexpectedly { .. }) => true,
-        Progress::Parked(Trouble::CommandUnbuildable { direction, .. }) => {
-            *direction == Direction::Forward
+    match &order.kind {
+        OrderKind::Cancel => cancel::cancel(turn, order),
+        OrderKind::Pause => pause::pause(turn, order),
+        OrderKind::Resume => pause::resume(turn),
+        OrderKind::RetryNow { step: None } => retry::everything(turn),
+        OrderKind::RetryNow { step: Some(step) } => retry::now(turn, position(turn, step)?),
+        OrderKind::Edit { step, payload } => retry::edit(turn, position(turn, step)?, payload),
+        OrderKind::Skip { step, reply } => {
+            let step = position(turn, step)?;
+            let reply = by_hand::substitute(turn, step, reply.clone())?;
+            if let OrderKind::Skip { reply: given, .. } = &mut order.kind {
+                given.clone_from(&reply);
+            }
+            by_hand::skip(turn, step, order)
         }
-        Progress::Parked(_)
-        | Progress::Forward(_)
-        | Progress::Fencing(_)
-        | Progress::Done
-        | Progress::Refused(_)
-        | Progress::Unknown
-        | Progress::Undoing(_)
-        | Progress::Undone => false,
+        OrderKind::Resolve { step } => by_hand::resolve(turn, position(turn, step)?, order),
     }
 }

@@ -1,34 +1,45 @@
 //! What a reply means.
 //!
 //! A reply counts only for the command that is in flight: same step, direction and generation, and
-//! for `failed` also the same attempt. Everything else is a duplicate or too late, and is refused.
-//! Every (direction, outcome) pair is spelled out below.
+//! for `failed` also the same attempt. Everything else is a duplicate, or a truth that comes too late
+//! (`late.rs`). Every (direction, outcome) pair is spelled out below.
+//!
+//! A step that is being fenced has two commands on the way. An answer to the fence always settles
+//! it; one to the command that it fences does where it says the same thing earlier.
 
 use super::entry::EntryKind;
 use super::event::Reply;
+use super::late;
 use super::order::cancelled;
-use super::saga::{Flight, Progress, Reason, Trouble, Waits};
+use super::saga::{Fence, Flight, Paper, Progress, Purpose, Reason, Trouble, Waits};
 use super::turn::Turn;
 use super::wake::give_up;
 use super::{Direction, Outcome, Refusal, Transition};
 use crate::definition::{Definition, StepKind};
 use crate::fault::Fault;
+use crate::id::OrderId;
 use crate::json::Json;
 
 pub(super) fn apply(mut turn: Turn<'_>, reply: Reply) -> Result<Transition, Refusal> {
     let step = known_step(turn.definition, &reply)?;
-    let flight = flight_answered(&turn, step, &reply)?;
-    match reply.direction {
-        Direction::Forward => forward(&mut turn, step, &flight, &reply)?,
-        Direction::Compensate => compensate(&mut turn, step, &flight, &reply)?,
-        Direction::Fence => fence(&mut turn, step, &flight, &reply)?,
-    }
+    let is_late = match awaited(&turn, step, &reply) {
+        Some(Awaited::Forward(flight)) => forward(&mut turn, step, &flight, &reply).map(|()| false),
+        Some(Awaited::Compensation(flight)) => {
+            compensate(&mut turn, step, &flight, &reply).map(|()| false)
+        }
+        Some(Awaited::Fence(fence)) => answer(&mut turn, step, &fence, &reply).map(|()| false),
+        Some(Awaited::Fenced(fence)) => overtake(&mut turn, step, &fence, &reply).map(|()| false),
+        None => late::take(&mut turn, step, &reply),
+    }?;
     let mut transition = turn.finish(EntryKind::Reply);
-    transition.entry.step = Some(reply.step);
-    transition.entry.direction = Some(reply.direction);
-    transition.entry.attempt = Some(reply.attempt);
-    transition.entry.outcome = Some(reply.outcome);
-    transition.entry.payload = Some(reply.payload);
+    let entry = &mut transition.entry;
+    entry.step = Some(reply.step);
+    entry.direction = Some(reply.direction);
+    entry.generation = (reply.generation > 1).then_some(reply.generation);
+    entry.attempt = Some(reply.attempt);
+    entry.outcome = Some(reply.outcome);
+    entry.payload = Some(reply.payload);
+    entry.late = is_late;
     Ok(transition)
 }
 
@@ -39,33 +50,68 @@ pub(super) fn known_step(definition: &Definition, reply: &Reply) -> Result<usize
         .ok_or_else(|| Refusal::UnknownStep(reply.step.clone()))
 }
 
-/// The flight that the reply answers.
-///
-/// A step that is being fenced has two commands on the way; either's final answer settles it.
-fn flight_answered(turn: &Turn<'_>, step: usize, reply: &Reply) -> Result<Flight, Refusal> {
-    let progress = turn.progress(step);
-    let flight = match (progress, reply.direction) {
-        (Progress::Forward(flight), Direction::Forward)
-        | (Progress::Undoing(flight), Direction::Compensate)
-        | (Progress::Fencing(flight), Direction::Fence) => Some(flight),
-        (Progress::Fencing(flight), Direction::Forward) if reply.outcome != Outcome::Failed => {
-            Some(flight)
+/// The reply answers nothing that is in flight.
+pub(super) fn nothing_in_flight(reply: &Reply) -> Refusal {
+    Refusal::NothingInFlight {
+        direction: reply.direction,
+        generation: reply.generation,
+        attempt: reply.attempt,
+    }
+}
+
+/// What the reply answers.
+enum Awaited {
+    Forward(Flight),
+    Compensation(Flight),
+    Fence(Fence),
+    /// The command that a fence was sent after.
+    Fenced(Fence),
+}
+
+fn awaited(turn: &Turn<'_>, step: usize, reply: &Reply) -> Option<Awaited> {
+    let papers = &turn.next.papers[step];
+    let is_newest = |paper: &Option<Paper>| {
+        let paper = paper.as_ref();
+        paper.is_some_and(|paper| paper.generation == reply.generation)
+    };
+    match (turn.progress(step), reply.direction) {
+        (Progress::Forward(flight), Direction::Forward) if answers(flight, reply) => {
+            Some(Awaited::Forward(flight.clone()))
+        }
+        (Progress::Undoing(flight), Direction::Compensate) if answers(flight, reply) => {
+            Some(Awaited::Compensation(flight.clone()))
+        }
+        (Progress::Fencing(fence), Direction::Fence) if answers(&fence.flight, reply) => {
+            Some(Awaited::Fence(fence.clone()))
+        }
+        (Progress::Fencing(fence), direction) if overtakes(fence, direction, reply.outcome) => {
+            let is_newest = match direction {
+                Direction::Forward => is_newest(&papers.forward),
+                Direction::Compensate => is_newest(&papers.compensation),
+                Direction::Fence => false,
+            };
+            is_newest.then(|| Awaited::Fenced(fence.clone()))
         }
         _ => None,
-    };
-    let is_current = |flight: &&Flight| {
-        flight.generation == reply.generation
-            && (reply.outcome != Outcome::Failed
-                || (flight.attempt == reply.attempt && flight.waits == Waits::Reply))
-    };
-    flight
-        .filter(is_current)
-        .cloned()
-        .ok_or(Refusal::NothingInFlight {
-            direction: reply.direction,
-            generation: reply.generation,
-            attempt: reply.attempt,
-        })
+    }
+}
+
+fn answers(flight: &Flight, reply: &Reply) -> bool {
+    let is_current = flight.attempt == reply.attempt && flight.waits == Waits::Reply;
+    flight.generation == reply.generation && (reply.outcome != Outcome::Failed || is_current)
+}
+
+/// Whether the command's own answer settles what the fence asks. A refusal settles a cancel; for a
+/// skip the fence must still keep a later generation out.
+fn overtakes(fence: &Fence, direction: Direction, outcome: Outcome) -> bool {
+    match (fence.purpose, direction) {
+        (Purpose::Cancel, Direction::Forward) => outcome != Outcome::Failed,
+        (Purpose::Skip, Direction::Forward) => outcome == Outcome::Succeeded,
+        (Purpose::Resolve, Direction::Compensate) => {
+            matches!(outcome, Outcome::Succeeded | Outcome::AlreadyCompensated)
+        }
+        (Purpose::Cancel | Purpose::Skip | Purpose::Resolve, _) => false,
+    }
 }
 
 fn forward(
@@ -76,15 +122,10 @@ fn forward(
 ) -> Result<(), Refusal> {
     match reply.outcome {
         Outcome::Succeeded => took_effect(turn, step, &reply.payload),
-        Outcome::Rejected => refused(turn, step, fault(&reply.payload, "rejected")),
+        Outcome::Rejected => refused(turn, step, fault(&reply.payload, "rejected"), None),
         Outcome::Failed => failed(turn, step, flight, reply),
-        Outcome::AlreadyCompensated => never_will(turn, step),
-        Outcome::Expired => turn.park(
-            step,
-            Trouble::Expired {
-                direction: reply.direction,
-            },
-        ),
+        Outcome::AlreadyCompensated => never_will(turn, step, None),
+        Outcome::Expired => expired(turn, step, reply),
         Outcome::Fenced => return Err(out_of_place(reply)),
     }
     Ok(())
@@ -102,30 +143,49 @@ fn compensate(
             let fault = fault(&reply.payload, "rejected");
             turn.park(step, Trouble::CompensationRefused { fault });
         }
-        Outcome::Failed => retry_later(turn, step, flight, reply, Progress::Undoing),
-        Outcome::Expired => turn.park(
-            step,
-            Trouble::Expired {
-                direction: reply.direction,
-            },
-        ),
+        Outcome::Failed => {
+            let flight = retry_later(turn, step, flight, reply);
+            turn.set(step, Progress::Undoing(flight));
+        }
+        Outcome::Expired => expired(turn, step, reply),
         Outcome::Fenced => return Err(out_of_place(reply)),
     }
     Ok(())
 }
 
-fn fence(turn: &mut Turn<'_>, step: usize, flight: &Flight, reply: &Reply) -> Result<(), Refusal> {
-    match reply.outcome {
-        Outcome::Succeeded => took_effect(turn, step, &reply.payload),
-        Outcome::Fenced => never_will(turn, step),
-        Outcome::Failed => retry_later(turn, step, flight, reply, Progress::Fencing),
-        Outcome::Expired => turn.park(
-            step,
-            Trouble::Expired {
-                direction: reply.direction,
-            },
-        ),
-        Outcome::Rejected | Outcome::AlreadyCompensated => return Err(out_of_place(reply)),
+/// The participant answers a fence.
+fn answer(turn: &mut Turn<'_>, step: usize, fence: &Fence, reply: &Reply) -> Result<(), Refusal> {
+    match (reply.outcome, fence.purpose) {
+        (Outcome::Succeeded, Purpose::Cancel) => took_effect(turn, step, &reply.payload),
+        (Outcome::Succeeded, Purpose::Skip) => took_effect_anyway(turn, step, fence, reply),
+        (Outcome::Fenced, Purpose::Cancel) => never_will(turn, step, Some(fence.order)),
+        (Outcome::Expired, Purpose::Cancel) => expired(turn, step, reply),
+        // Whether it never came or was forgotten, it never runs; and a person vouches for it.
+        (Outcome::Fenced | Outcome::Expired, Purpose::Skip) => done_by_hand(turn, step, fence),
+        (Outcome::Succeeded | Outcome::Fenced | Outcome::Expired, Purpose::Resolve) => {
+            turn.set(step, Progress::Undone);
+        }
+        (Outcome::Failed, _) => {
+            let flight = retry_later(turn, step, &fence.flight, reply);
+            let fence = fence.clone();
+            turn.set(step, Progress::Fencing(Fence { flight, ..fence }));
+        }
+        (Outcome::Rejected | Outcome::AlreadyCompensated, _) => return Err(out_of_place(reply)),
+    }
+    Ok(())
+}
+
+/// The participant answers the command that a fence was sent after.
+fn overtake(turn: &mut Turn<'_>, step: usize, fence: &Fence, reply: &Reply) -> Result<(), Refusal> {
+    match (fence.purpose, reply.outcome) {
+        (Purpose::Cancel, Outcome::Rejected) => {
+            let fault = fault(&reply.payload, "rejected");
+            refused(turn, step, fault, Some(fence.order));
+        }
+        (Purpose::Cancel, Outcome::AlreadyCompensated) => never_will(turn, step, Some(fence.order)),
+        (Purpose::Skip, _) => took_effect_anyway(turn, step, fence, reply),
+        (Purpose::Resolve, _) => turn.set(step, Progress::Undone),
+        (Purpose::Cancel, _) => forward(turn, step, &fence.flight, reply)?,
     }
     Ok(())
 }
@@ -137,9 +197,13 @@ fn out_of_place(reply: &Reply) -> Refusal {
     }
 }
 
+fn expired(turn: &mut Turn<'_>, step: usize, reply: &Reply) {
+    let direction = reply.direction;
+    turn.park(step, Trouble::Expired { direction });
+}
+
 /// The step took effect. Its reply is decoded here, where only this saga can suffer from it.
-fn took_effect(turn: &mut Turn<'_>, step: usize, payload: &Json) {
-    turn.next.moving.cancel = None;
+pub(super) fn took_effect(turn: &mut Turn<'_>, step: usize, payload: &Json) {
     match (turn.definition.steps()[step].check_reply)(payload) {
         Ok(()) => {
             turn.next.replies[step] = Some(payload.clone());
@@ -149,82 +213,99 @@ fn took_effect(turn: &mut Turn<'_>, step: usize, payload: &Json) {
     }
 }
 
+/// The step that a person wanted to skip took effect by itself. If its reply cannot be read, the
+/// person's is taken.
+fn took_effect_anyway(turn: &mut Turn<'_>, step: usize, fence: &Fence, reply: &Reply) {
+    took_effect(turn, step, &reply.payload);
+    let substitute = substitute_of(turn, fence.order);
+    if let (Progress::Parked(_), Some(substitute)) = (turn.progress(step), substitute) {
+        turn.substitute(step, substitute);
+        turn.set(step, Progress::Done);
+    }
+}
+
+fn done_by_hand(turn: &mut Turn<'_>, step: usize, fence: &Fence) {
+    if let Some(substitute) = substitute_of(turn, fence.order) {
+        turn.substitute(step, substitute);
+    }
+    turn.set(step, Progress::ByHand);
+}
+
+fn substitute_of(turn: &Turn<'_>, order: OrderId) -> Option<Json> {
+    turn.next.orders.get(&order)?.order.substitute().cloned()
+}
+
 /// A refusal is definite: nothing happened. Against the command's promise a person decides what
 /// follows; one whose cancel waits for the pivot has decided already.
-fn refused(turn: &mut Turn<'_>, step: usize, fault: Fault) {
-    let cancel = turn.next.moving.cancel.take();
+fn refused(turn: &mut Turn<'_>, step: usize, fault: Fault, cancel: Option<OrderId>) {
     if turn.definition.steps()[step].refusable {
         turn.set(step, Progress::Refused(fault.clone()));
-        turn.turn_back(|step| Reason::Refused { step, fault }, step);
-    } else if let Some(order) = cancel {
+        let step = turn.name(step);
+        turn.turn_back(Reason::Refused { step, fault });
+    } else if let Some(reason) = cancel.and_then(|order| cancelled_by(turn, order)) {
         turn.set(step, Progress::Refused(fault));
-        turn.turn_back(|_| cancelled(&order), step);
+        turn.turn_back(reason);
     } else {
         turn.park(step, Trouble::RefusedUnexpectedly { fault });
     }
 }
 
 /// The step can never take effect: a fence or a compensation came before it.
-fn never_will(turn: &mut Turn<'_>, step: usize) {
+fn never_will(turn: &mut Turn<'_>, step: usize, cancel: Option<OrderId>) {
     if turn.definition.steps()[step].kind == StepKind::Retriable {
         turn.park(step, Trouble::UndoneElsewhere);
         return;
     }
     turn.set(step, Progress::Undone);
-    match turn.next.moving.cancel.take() {
-        Some(order) => turn.turn_back(|_| cancelled(&order), step),
-        None => {
-            let message = "the participant had undone or fenced it before".to_owned();
-            let fault = Fault::new("already-compensated", message);
-            turn.turn_back(|step| Reason::UndoneElsewhere { step, fault }, step);
-        }
-    }
+    let reason = cancel.and_then(|order| cancelled_by(turn, order));
+    turn.turn_back(reason.unwrap_or_else(|| {
+        let message = "the participant had undone or fenced it before".to_owned();
+        let fault = Fault::new("already-compensated", message);
+        let step = turn.name(step);
+        Reason::UndoneElsewhere { step, fault }
+    }));
+}
+
+fn cancelled_by(turn: &Turn<'_>, order: OrderId) -> Option<Reason> {
+    let applied = turn.next.orders.get(&order)?;
+    Some(cancelled(&applied.order))
 }
 
 fn failed(turn: &mut Turn<'_>, step: usize, flight: &Flight, reply: &Reply) {
-    let is_last = turn.definition.retry().is_last(flight.attempt);
-    let may_give_up = turn.definition.steps()[step].kind == StepKind::Compensatable;
+    let is_last = turn.policy(step).is_last(flight.attempt);
+    let may_give_up = turn.definition.steps()[step].kind.may_be_given_up();
     if turn.next.is_unwinding() {
         turn.set(step, Progress::Unknown);
     } else if is_last && may_give_up {
-        let failure = Some(fault(&reply.payload, "failed"));
-        give_up(
-            turn,
-            step,
-            &Flight {
-                failure,
-                ..flight.clone()
-            },
-        );
+        let flight = Flight {
+            failure: Some(fault(&reply.payload, "failed")),
+            ..flight.clone()
+        };
+        give_up(turn, step, &flight);
     } else {
-        retry_later(turn, step, flight, reply, Progress::Forward);
+        let flight = retry_later(turn, step, flight, reply);
+        turn.set(step, Progress::Forward(flight));
     }
 }
 
-fn retry_later(
-    turn: &mut Turn<'_>,
-    step: usize,
-    flight: &Flight,
-    reply: &Reply,
-    fly: fn(Flight) -> Progress,
-) {
-    let policy = turn.definition.retry();
+/// The flight as it waits for its next attempt.
+fn retry_later(turn: &Turn<'_>, step: usize, flight: &Flight, reply: &Reply) -> Flight {
+    let policy = turn.policy(step);
     let (_, seed) = turn.next.id.0.as_u64_pair();
     let seed = seed ^ u64::try_from(step).unwrap_or(0);
     let exhausted = policy.is_last(flight.attempt).then_some(turn.now);
-    let flight = Flight {
+    Flight {
         waits: Waits::Retry,
         due_at: turn.now + policy.delay_after(flight.attempt, seed),
         failure: Some(fault(&reply.payload, "failed")),
         exhausted_since: flight.exhausted_since.or(exhausted),
         ..flight.clone()
-    };
-    turn.set(step, fly(flight));
+    }
 }
 
 /// What the participant said. An outcome decides by itself: a payload of another shape than a
 /// fault's is shown as it is, and changes nothing.
-fn fault(payload: &Json, otherwise: &str) -> Fault {
+pub(super) fn fault(payload: &Json, otherwise: &str) -> Fault {
     payload
         .read()
         .unwrap_or_else(|_| Fault::new(otherwise.to_owned(), payload.text().to_owned()))

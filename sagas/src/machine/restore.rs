@@ -1,12 +1,13 @@
 //! How a stored saga comes back: the row says how far it has come, the history what was said.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::entry::{Entry, EntryKind};
-use super::saga::{Moving, Papers, Progress, Saga};
+use super::entry::{Entry, EntryKind, Sent};
+use super::saga::{Applied, Moving, Paper, Papers, Progress, Saga};
 use crate::definition::Definition;
 use crate::direction::{Direction, Outcome};
 use crate::id::SagaId;
+use crate::json::Json;
 use crate::time::Timestamp;
 
 /// What is stored of a saga beside its history.
@@ -96,43 +97,79 @@ impl Saga {
             replies: vec![None; count],
             output: None,
             orders: BTreeMap::new(),
+            late: BTreeSet::new(),
         };
+        let mut resolving = BTreeSet::new();
         for entry in history {
-            saga.remember(definition, entry)?;
+            saga.remember(definition, entry, &mut resolving)?;
         }
         saga.complete(definition)
     }
 
-    fn remember(&mut self, definition: &Definition, entry: &Entry) -> Result<(), Unrestorable> {
+    /// `resolving` has the fences of compensations so far: their `succeeded` is no reply of the step.
+    fn remember(
+        &mut self,
+        definition: &Definition,
+        entry: &Entry,
+        resolving: &mut BTreeSet<(usize, u32)>,
+    ) -> Result<(), Unrestorable> {
         let position = |step: &str| {
             definition
                 .position(step)
                 .ok_or_else(|| Unrestorable::UnknownStep(step.to_owned()))
         };
-        for sent in entry.sent.iter().filter(|sent| sent.payload.is_some()) {
-            let papers = &mut self.papers[position(&sent.step)?];
-            match sent.direction {
-                Direction::Forward => papers.forward.clone_from(&sent.payload),
-                Direction::Compensate => papers.compensation.clone_from(&sent.payload),
-                Direction::Fence => {}
+        for sent in &entry.sent {
+            let step = position(&sent.step)?;
+            self.file(step, sent);
+            if sent.fences_compensation {
+                resolving.insert((step, sent.generation));
+            }
+            if !definition.steps()[step].kind.is_awaited() {
+                self.replies[step] = Some(Json::null());
             }
         }
+        if let (Some(step), Some(substitute)) = (&entry.step, &entry.substitute) {
+            self.replies[position(step)?] = Some(substitute.clone());
+        }
+        if let (true, Some(step), Some(outcome)) = (entry.late, &entry.step, entry.outcome) {
+            let generation = entry.generation.unwrap_or(1);
+            self.late.insert((position(step)?, generation, outcome));
+        }
         let took_effect = entry.outcome == Some(Outcome::Succeeded)
-            && entry.direction != Some(Direction::Compensate);
+            && entry.direction != Some(Direction::Compensate)
+            && !entry.late
+            && entry.substitute.is_none();
         if let (true, Some(step), Some(payload)) = (took_effect, &entry.step, &entry.payload) {
             let step = position(step)?;
+            let is_resolved = entry.direction == Some(Direction::Fence)
+                && resolving.contains(&(step, entry.generation.unwrap_or(1)));
             // What cannot be read is history, not a reply.
-            if (definition.steps()[step].check_reply)(payload).is_ok() {
+            if !is_resolved && (definition.steps()[step].check_reply)(payload).is_ok() {
                 self.replies[step] = Some(payload.clone());
             }
         }
         if let (Some(order), Some(result)) = (&entry.order, entry.result) {
-            self.orders.insert(order.id, result);
+            let order = order.clone();
+            self.orders.insert(order.id, Applied { order, result });
         }
         if entry.output.is_some() {
             self.output.clone_from(&entry.output);
         }
         Ok(())
+    }
+
+    fn file(&mut self, step: usize, sent: &Sent) {
+        let papers = &mut self.papers[step];
+        let paper = sent.payload.as_ref().map(|payload| Paper {
+            generation: sent.generation,
+            payload: payload.clone(),
+        });
+        match (sent.direction, paper) {
+            (Direction::Forward, Some(paper)) => papers.forward = Some(paper),
+            (Direction::Compensate, Some(paper)) => papers.compensation = Some(paper),
+            (Direction::Fence, _) => papers.fences = papers.fences.max(sent.generation),
+            (Direction::Forward | Direction::Compensate, None) => {}
+        }
     }
 
     fn complete(self, definition: &Definition) -> Result<Self, Unrestorable> {
@@ -143,6 +180,8 @@ impl Saga {
                 Progress::Idle
                 | Progress::Fencing(_)
                 | Progress::Done
+                | Progress::Skipped
+                | Progress::ByHand
                 | Progress::Refused(_)
                 | Progress::Unknown
                 | Progress::Undone

@@ -4,7 +4,7 @@
 //! disagree. What is stored small and rewritten often is [`Moving`]; input, payloads and replies
 //! are immutable and come back from the history.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::order::{Order, OrderResult};
 use crate::definition::{Definition, Replies, Unbuildable};
-use crate::direction::Direction;
+use crate::direction::{Direction, Outcome};
 use crate::fault::Fault;
 use crate::id::{OrderId, SagaId};
 use crate::json::Json;
@@ -100,6 +100,30 @@ pub enum Waits {
     Retry,
 }
 
+/// A question that makes a step final, on its way to the participant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fence {
+    /// The fence itself; its generation counts the step's fences.
+    #[serde(flatten)]
+    pub flight: Flight,
+    /// What follows from the answer.
+    pub purpose: Purpose,
+    /// The order that asked for it.
+    pub order: OrderId,
+}
+
+/// Why a step is fenced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Purpose {
+    /// A cancel: if the pivot never took effect, the saga turns back.
+    Cancel,
+    /// A skip: if the step never took effect, it counts as done by hand.
+    Skip,
+    /// A resolve: if the compensation never took effect, it counts as done by hand.
+    Resolve,
+}
+
 /// How far one step has come.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "kebab-case")]
@@ -108,10 +132,14 @@ pub enum Progress {
     Idle,
     /// Its command is in flight.
     Forward(Flight),
-    /// Its command was sent, and a fence after it: it took effect, or never will.
-    Fencing(Flight),
+    /// A fence was sent after its command, or after its compensation: that took effect, or never will.
+    Fencing(Fence),
     /// It took effect.
     Done,
+    /// Its condition does not hold, or a step that it is given did not run. Nothing was ever sent.
+    Skipped,
+    /// A person did it, outside of the participant's command.
+    ByHand,
     /// The participant refused; nothing happened.
     Refused(Fault),
     /// Given up on while its outcome is unknown; to be compensated.
@@ -154,6 +182,9 @@ pub enum Trouble {
         /// The refusal.
         fault: Fault,
     },
+    /// A person did it, so a person must undo it.
+    #[error("it was done by hand, so it is undone by hand; resolve it then")]
+    DoneByHand,
     /// A step after the point of no return can never take effect, because somebody undid it.
     #[error("the participant says that it was undone, after the point of no return")]
     UndoneElsewhere,
@@ -193,6 +224,12 @@ pub enum Reason {
         #[serde(flatten)]
         fault: Fault,
     },
+    /// The saga's deadline passed before its point of no return.
+    DeadlinePassed {
+        /// `deadline-passed`, and which.
+        #[serde(flatten)]
+        fault: Fault,
+    },
     /// An operator cancelled it.
     Cancelled {
         /// Who.
@@ -204,14 +241,14 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// The step that caused it; `None` where a person did.
+    /// The step that caused it; `None` where a person or the clock did.
     #[must_use]
     pub fn step(&self) -> Option<&str> {
         match self {
             Self::Refused { step, .. }
             | Self::Exhausted { step, .. }
             | Self::UndoneElsewhere { step, .. } => Some(step),
-            Self::Cancelled { .. } => None,
+            Self::DeadlinePassed { .. } | Self::Cancelled { .. } => None,
         }
     }
 
@@ -222,6 +259,7 @@ impl Reason {
             Self::Refused { fault, .. }
             | Self::Exhausted { fault, .. }
             | Self::UndoneElsewhere { fault, .. }
+            | Self::DeadlinePassed { fault }
             | Self::Cancelled { fault, .. } => fault,
         }
     }
@@ -235,18 +273,52 @@ pub struct Moving {
     /// Why it turned back, once it has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
-    /// The cancel that waits for a fence's answer.
+    /// Who holds it, while it is paused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cancel: Option<Order>,
+    pub paused: Option<Pause>,
+    /// Since when its deadline has passed, beyond the point of no return.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overdue_since: Option<Timestamp>,
 }
 
-/// The bytes of a step's commands and its reply; each is written once and never changed.
+/// A saga that is held: nothing new is sent, replies are still taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
+    /// Since when.
+    pub since: Timestamp,
+    /// Who paused it.
+    pub actor: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// The commands of one step that were put in flight; their bytes are never changed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Papers {
-    /// Payload of the command.
-    pub forward: Option<Json>,
-    /// Payload of the compensation.
-    pub compensation: Option<Json>,
+    /// The newest forward command.
+    pub forward: Option<Paper>,
+    /// The newest compensation.
+    pub compensation: Option<Paper>,
+    /// Fences so far; the generation of the newest.
+    pub fences: u32,
+}
+
+/// A command's bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paper {
+    /// 1, and one more with every edit.
+    pub generation: u32,
+    /// The payload.
+    pub payload: Json,
+}
+
+/// An order that was applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Applied {
+    /// The order.
+    pub order: Order,
+    /// What came of it at once.
+    pub result: OrderResult,
 }
 
 /// One run of a definition.
@@ -276,8 +348,11 @@ pub struct Saga {
     pub replies: Vec<Option<Json>>,
     /// The result, once completed.
     pub output: Option<Json>,
-    /// Orders that were applied, with what came of them.
-    pub orders: BTreeMap<OrderId, OrderResult>,
+    /// Orders that were applied.
+    pub orders: BTreeMap<OrderId, Applied>,
+    /// Truths that came too late to move anything, each recorded once: step, generation, outcome of
+    /// the forward command.
+    pub late: BTreeSet<(usize, u32, Outcome)>,
 }
 
 impl Saga {
@@ -296,13 +371,13 @@ impl Saga {
             input,
             moving: Moving {
                 steps: vec![Progress::Idle; steps],
-                reason: None,
-                cancel: None,
+                ..Moving::default()
             },
             papers: vec![Papers::default(); steps],
             replies: vec![None; steps],
             output: None,
             orders: BTreeMap::new(),
+            late: BTreeSet::new(),
         }
     }
 
@@ -313,21 +388,15 @@ impl Saga {
     #[must_use]
     pub fn status(&self) -> Status {
         let steps = &self.moving.steps;
-        let at_rest = |step: &Progress| {
-            matches!(
-                step,
-                Progress::Idle | Progress::Refused(_) | Progress::Undone
-            )
-        };
         if steps.iter().any(|step| matches!(step, Progress::Parked(_))) {
             Status::Stuck
         } else if self.moving.reason.is_some() {
-            if steps.iter().all(at_rest) {
+            if steps.iter().all(Progress::is_gone) {
                 Status::Compensated
             } else {
                 Status::Compensating
             }
-        } else if steps.iter().all(|step| *step == Progress::Done) {
+        } else if steps.iter().all(Progress::is_settled) {
             Status::Completed
         } else {
             Status::Running
@@ -340,17 +409,10 @@ impl Saga {
         self.moving.reason.is_some()
     }
 
-    /// Since when, and with what, it needs a person's attention although it goes on by itself.
+    /// The flight that has been tried beyond its policy for longest.
     #[must_use]
     pub fn exhausted(&self) -> Option<(usize, &Flight)> {
-        let flights = self.moving.steps.iter().enumerate();
-        let exhausted = flights.filter_map(|(step, progress)| {
-            let flight = progress.flight()?;
-            flight.exhausted_since.map(|since| (since, step, flight))
-        });
-        exhausted
-            .min_by_key(|(since, step, _)| (*since, *step))
-            .map(|(_, step, f)| (step, f))
+        self.moving.exhausted()
     }
 
     pub(super) fn known(&self) -> Replies<'_> {
@@ -358,14 +420,53 @@ impl Saga {
     }
 }
 
+impl Moving {
+    /// Whether a person should look: it is parked, or tries beyond a policy, or beyond its deadline.
+    /// It ends by itself when the step succeeds.
+    #[must_use]
+    pub fn needs_attention(&self) -> bool {
+        let parked = |step: &Progress| matches!(step, Progress::Parked(_));
+        self.steps.iter().any(parked) || self.exhausted().is_some() || self.overdue_since.is_some()
+    }
+
+    fn exhausted(&self) -> Option<(usize, &Flight)> {
+        let flights = self.steps.iter().enumerate();
+        let exhausted = flights.filter_map(|(step, progress)| {
+            let flight = progress.flight()?;
+            flight.exhausted_since.map(|since| (since, step, flight))
+        });
+        exhausted
+            .min_by_key(|(since, step, _)| (*since, *step))
+            .map(|(_, step, flight)| (step, flight))
+    }
+}
+
 impl Progress {
+    /// Whether the steps that need it may go on: it took effect, or is not to.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        matches!(self, Self::Done | Self::Skipped | Self::ByHand)
+    }
+
+    /// Whether it has no effect, and gets none any more while the saga turns back.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        matches!(
+            self,
+            Self::Idle | Self::Skipped | Self::Refused(_) | Self::Undone
+        )
+    }
+
     /// The command in flight, whichever direction it goes.
     #[must_use]
     pub fn flight(&self) -> Option<&Flight> {
         match self {
-            Self::Forward(flight) | Self::Fencing(flight) | Self::Undoing(flight) => Some(flight),
+            Self::Forward(flight) | Self::Undoing(flight) => Some(flight),
+            Self::Fencing(fence) => Some(&fence.flight),
             Self::Idle
             | Self::Done
+            | Self::Skipped
+            | Self::ByHand
             | Self::Refused(_)
             | Self::Unknown
             | Self::Undone
@@ -382,10 +483,22 @@ impl Progress {
             Self::Undoing(_) => Some(Direction::Compensate),
             Self::Idle
             | Self::Done
+            | Self::Skipped
+            | Self::ByHand
             | Self::Refused(_)
             | Self::Unknown
             | Self::Undone
             | Self::Parked(_) => None,
+        }
+    }
+
+    /// Why it is being fenced, if it is.
+    #[must_use]
+    pub fn fence_purpose(&self) -> Option<Purpose> {
+        if let Self::Fencing(fence) = self {
+            Some(fence.purpose)
+        } else {
+            None
         }
     }
 
@@ -404,6 +517,8 @@ impl Progress {
             }) => "retrying",
             Self::Fencing(_) => "fencing",
             Self::Done => "done",
+            Self::Skipped => "skipped",
+            Self::ByHand => "by_hand",
             Self::Refused(_) => "refused",
             Self::Unknown => "unknown",
             Self::Undoing(_) => "undoing",

@@ -4,11 +4,13 @@
 //! grows by one, the wake is set, and a change of status is announced.
 
 use super::entry::{Entry, EntryKind, Sent};
-use super::saga::{Flight, Progress, Reason, Saga, Status, Trouble, Waits};
+use super::order::Order;
+use super::saga::{Fence, Flight, Paper, Progress, Purpose, Reason, Saga, Status, Trouble, Waits};
 use super::{Announcement, Send, Transition, forward, unwind, wake};
 use crate::definition::Definition;
 use crate::direction::Direction;
 use crate::json::Json;
+use crate::retry::RetryPolicy;
 use crate::time::Timestamp;
 
 pub(super) struct Turn<'a> {
@@ -17,20 +19,25 @@ pub(super) struct Turn<'a> {
     pub(super) next: Saga,
     pub(super) now: Timestamp,
     sends: Vec<Send>,
+    notices: Vec<Send>,
     sent: Vec<Sent>,
+    skipped: Vec<String>,
+    substitute: Option<Json>,
     trouble: Option<String>,
 }
 
 impl<'a> Turn<'a> {
     pub(super) fn new(definition: &'a Definition, before: &'a Saga, now: Timestamp) -> Self {
-        let (next, sends, sent) = (before.clone(), Vec::new(), Vec::new());
         Self {
             definition,
             before,
-            next,
+            next: before.clone(),
             now,
-            sends,
-            sent,
+            sends: Vec::new(),
+            notices: Vec::new(),
+            sent: Vec::new(),
+            skipped: Vec::new(),
+            substitute: None,
             trouble: None,
         }
     }
@@ -43,81 +50,196 @@ impl<'a> Turn<'a> {
         self.next.moving.steps[step] = progress;
     }
 
-    /// Puts the first command of a direction in flight: its bytes are fixed here, for good.
-    pub(super) fn launch(&mut self, step: usize, direction: Direction, payload: Json) {
-        let flight = Flight {
-            generation: 1,
+    pub(super) fn policy(&self, step: usize) -> &'a RetryPolicy {
+        &self.definition.steps()[step].retry
+    }
+
+    pub(super) fn name(&self, step: usize) -> String {
+        self.definition.steps()[step].name.clone()
+    }
+
+    /// Puts the next generation of a step's command in flight: its bytes are fixed here, for good.
+    pub(super) fn launch_forward(&mut self, step: usize, payload: Json) {
+        let flight = self.flight(
+            step,
+            next_generation(self.next.papers[step].forward.as_ref()),
+        );
+        self.next.papers[step].forward = Some(paper(&flight, &payload));
+        self.push(step, Direction::Forward, &flight, payload, true);
+        self.set(step, Progress::Forward(flight));
+    }
+
+    /// The same for its compensation.
+    pub(super) fn launch_compensation(&mut self, step: usize, payload: Json) {
+        let generation = next_generation(self.next.papers[step].compensation.as_ref());
+        let flight = self.flight(step, generation);
+        self.next.papers[step].compensation = Some(paper(&flight, &payload));
+        self.push(step, Direction::Compensate, &flight, payload, true);
+        self.set(step, Progress::Undoing(flight));
+    }
+
+    /// Asks the participant to make the step final; the order is applied once it has answered.
+    pub(super) fn launch_fence(&mut self, step: usize, purpose: Purpose, order: &Order) {
+        self.next.papers[step].fences += 1;
+        let flight = self.flight(step, self.next.papers[step].fences);
+        let order = order.id;
+        self.fence(
+            step,
+            Fence {
+                flight,
+                purpose,
+                order,
+            },
+        );
+    }
+
+    fn fence(&mut self, step: usize, fence: Fence) {
+        let flight = fence.flight.clone();
+        self.set(step, Progress::Fencing(fence));
+        self.push(step, Direction::Fence, &flight, Json::null(), false);
+    }
+
+    /// Sends a command that nobody answers; it is done once it is stored.
+    pub(super) fn notify(&mut self, step: usize, payload: Json) {
+        let flight = self.flight(step, 1);
+        self.next.papers[step].forward = Some(paper(&flight, &payload));
+        self.push(step, Direction::Forward, &flight, payload, true);
+        self.notices.extend(self.sends.pop());
+        self.next.replies[step] = Some(Json::null());
+        self.set(step, Progress::Done);
+    }
+
+    fn flight(&self, step: usize, generation: u32) -> Flight {
+        Flight {
+            generation,
             attempt: 1,
             sent_at: self.now,
-            due_at: self.now + self.definition.retry().reply_within,
+            due_at: self.now + self.policy(step).reply_within,
             waits: Waits::Reply,
             exhausted_since: None,
             failure: None,
-        };
-        self.push(step, direction, &flight, payload.clone(), true);
-        let papers = &mut self.next.papers[step];
-        match direction {
-            Direction::Forward => papers.forward = Some(payload),
-            Direction::Compensate => papers.compensation = Some(payload),
-            Direction::Fence => {}
         }
-        self.set(step, fly(direction, flight));
     }
 
-    /// Sends what is in flight again, under the same id; as a new attempt if `attempt` grows.
-    pub(super) fn relaunch(&mut self, step: usize, attempt: u32) {
-        let (Some(flight), Some(direction)) = (
-            self.progress(step).flight().cloned(),
-            self.progress(step).direction(),
-        ) else {
+    /// Sends what is in flight once more, under the same id, as a new attempt.
+    pub(super) fn try_again(&mut self, step: usize) {
+        let policy = *self.policy(step);
+        let Some(flight) = self.progress(step).flight().cloned() else {
             return;
         };
-        let policy = self.definition.retry();
-        let is_new_attempt = attempt > flight.attempt;
-        let exhausted = is_new_attempt && policy.is_last(flight.attempt);
-        let exhausted = exhausted.then_some(self.now);
-        let flight = Flight {
-            attempt,
-            sent_at: self.now,
-            due_at: if is_new_attempt {
-                self.now + policy.reply_within
-            } else {
-                flight.due_at
-            },
-            waits: Waits::Reply,
-            exhausted_since: flight.exhausted_since.or(exhausted),
-            ..flight
-        };
-        let papers = &self.next.papers[step];
-        let payload = match direction {
-            Direction::Forward => papers.forward.clone(),
-            Direction::Compensate => papers.compensation.clone(),
-            Direction::Fence => None,
-        };
-        self.push(
+        let exhausted = policy.is_last(flight.attempt).then_some(self.now);
+        self.send_again(
             step,
-            direction,
-            &flight,
-            payload.unwrap_or_else(Json::null),
-            false,
+            Flight {
+                attempt: flight.attempt + 1,
+                sent_at: self.now,
+                due_at: self.now + policy.reply_within,
+                waits: Waits::Reply,
+                exhausted_since: flight.exhausted_since.or(exhausted),
+                ..flight
+            },
         );
-        self.set(step, fly(direction, flight));
+    }
+
+    /// Sends what is in flight once more, as the same attempt: nobody knows whether it was published.
+    pub(super) fn repeat(&mut self, step: usize) {
+        let now = self.now;
+        let Some(flight) = self.progress(step).flight().cloned() else {
+            return;
+        };
+        self.send_again(
+            step,
+            Flight {
+                sent_at: now,
+                ..flight
+            },
+        );
+    }
+
+    /// As [`Turn::repeat`], with the whole time for an answer before it.
+    pub(super) fn repeat_afresh(&mut self, step: usize) {
+        let due_at = self.now + self.policy(step).reply_within;
+        let Some(flight) = self.progress(step).flight().cloned() else {
+            return;
+        };
+        let sent_at = self.now;
+        self.send_again(
+            step,
+            Flight {
+                sent_at,
+                due_at,
+                ..flight
+            },
+        );
+    }
+
+    /// Sends the newest forward command again, although nothing of the step is in flight.
+    pub(super) fn ask_again(&mut self, step: usize) {
+        if let Some(paper) = self.next.papers[step].forward.clone() {
+            let flight = self.flight(step, paper.generation);
+            self.push(step, Direction::Forward, &flight, paper.payload, false);
+            self.set(step, Progress::Forward(flight));
+        }
+    }
+
+    fn send_again(&mut self, step: usize, flight: Flight) {
+        let papers = &self.next.papers[step];
+        let bytes = |paper: &Option<Paper>| {
+            let payload = paper.as_ref().map(|paper| paper.payload.clone());
+            payload.expect("what is in flight has its bytes: restore checks it")
+        };
+        match self.progress(step) {
+            Progress::Forward(_) => {
+                self.push(
+                    step,
+                    Direction::Forward,
+                    &flight,
+                    bytes(&papers.forward),
+                    false,
+                );
+                self.set(step, Progress::Forward(flight));
+            }
+            Progress::Undoing(_) => {
+                let payload = bytes(&papers.compensation);
+                self.push(step, Direction::Compensate, &flight, payload, false);
+                self.set(step, Progress::Undoing(flight));
+            }
+            Progress::Fencing(fence) => {
+                let fence = Fence {
+                    flight,
+                    ..fence.clone()
+                };
+                self.fence(step, fence);
+            }
+            Progress::Idle
+            | Progress::Done
+            | Progress::Skipped
+            | Progress::ByHand
+            | Progress::Refused(_)
+            | Progress::Unknown
+            | Progress::Undone
+            | Progress::Parked(_) => {}
+        }
     }
 
     fn push(&mut self, step: usize, direction: Direction, flight: &Flight, bytes: Json, new: bool) {
         let (generation, attempt) = (flight.generation, flight.attempt);
+        let fences_compensation = direction == Direction::Fence
+            && self.progress(step).fence_purpose() == Some(Purpose::Resolve);
         self.sent.push(Sent {
-            step: self.definition.steps()[step].name.clone(),
+            step: self.name(step),
             direction,
             generation,
             attempt,
-            payload: (new && direction != Direction::Fence).then(|| bytes.clone()),
+            fences_compensation,
+            payload: new.then(|| bytes.clone()),
         });
         self.sends.push(Send {
             step,
             direction,
             generation,
             attempt,
+            fences_compensation,
             payload: bytes,
         });
     }
@@ -126,17 +248,33 @@ impl<'a> Turn<'a> {
         self.set(step, Progress::Parked(trouble));
     }
 
+    /// The condition of a step does not hold.
+    pub(super) fn skip(&mut self, step: usize) {
+        self.skipped.push(self.name(step));
+        self.set(step, Progress::Skipped);
+    }
+
+    /// A person gives a reply in the participant's stead.
+    pub(super) fn substitute(&mut self, step: usize, reply: Json) {
+        self.next.replies[step] = Some(reply.clone());
+        self.substitute = Some(reply);
+    }
+
     /// Turns the saga back, unless it has turned back already: the first reason stays.
-    pub(super) fn turn_back(&mut self, reason: impl FnOnce(String) -> Reason, step: usize) {
-        if self.next.moving.reason.is_none() {
-            let step = self.definition.steps()[step].name.clone();
-            self.next.moving.reason = Some(reason(step));
-        }
+    pub(super) fn turn_back(&mut self, reason: Reason) {
+        self.next.moving.reason.get_or_insert(reason);
     }
 
     /// Takes every step that is possible now, and closes the turn.
     pub(super) fn finish(mut self, entry: EntryKind) -> Transition {
         if self.next.is_unwinding() {
+            unwind::let_go(&mut self);
+            self.forget_what_was_let_go();
+        }
+        if self.next.moving.paused.is_some() {
+            // What an order has put in flight goes out when the saga is resumed.
+            self.sends.clear();
+        } else if self.next.is_unwinding() {
             unwind::undo_what_is_free(&mut self);
         } else {
             forward::start_what_is_ready(&mut self);
@@ -146,38 +284,40 @@ impl<'a> Turn<'a> {
             self.conclude();
         }
         if is.is_terminal() {
-            self.next.moving.cancel = None;
+            self.next.moving.paused = None;
+            self.next.moving.overdue_since = None;
         }
         self.next.revision = self.before.revision + 1;
-        self.next.wake_at = wake::wake_at(&self.next, self.before.wake_at, self.now);
+        self.next.wake_at =
+            wake::wake_at(self.definition, &self.next, self.before.wake_at, self.now);
         let announcement = if entry == EntryKind::Started {
             Some(Announcement::Started)
         } else {
             (was != is).then_some(Announcement::Entered(is))
         };
-        let entry = Entry {
-            revision: self.next.revision,
-            at: self.now,
-            event: entry,
-            status: is,
-            input: None,
-            step: None,
-            direction: None,
-            attempt: None,
-            outcome: None,
-            payload: None,
-            order: None,
-            result: None,
-            sent: self.sent,
-            output: self.next.output.clone(),
-            trouble: self.trouble,
-        };
         Transition {
+            entry: Entry {
+                sent: self.sent,
+                skipped: self.skipped,
+                substitute: self.substitute,
+                output: self.next.output.clone(),
+                trouble: self.trouble,
+                ..Entry::of(entry, self.next.revision, self.now, is)
+            },
             next: self.next,
-            entry,
             sends: self.sends,
+            notices: self.notices,
             announcement,
         }
+    }
+
+    /// A query that was sent in the turn that turns the saga back need not go out.
+    fn forget_what_was_let_go(&mut self) {
+        let is_in_flight = |step: usize| self.next.moving.steps[step].flight().is_some();
+        self.sends.retain(|send| is_in_flight(send.step));
+        let position = |name: &str| self.definition.position(name);
+        self.sent
+            .retain(|sent| position(&sent.step).is_some_and(is_in_flight));
     }
 
     /// Every step took effect, so the saga is completed, whatever its output closure does.
@@ -189,10 +329,13 @@ impl<'a> Turn<'a> {
     }
 }
 
-fn fly(direction: Direction, flight: Flight) -> Progress {
-    match direction {
-        Direction::Forward => Progress::Forward(flight),
-        Direction::Compensate => Progress::Undoing(flight),
-        Direction::Fence => Progress::Fencing(flight),
+fn next_generation(newest: Option<&Paper>) -> u32 {
+    newest.map_or(1, |paper| paper.generation + 1)
+}
+
+fn paper(flight: &Flight, payload: &Json) -> Paper {
+    Paper {
+        generation: flight.generation,
+        payload: payload.clone(),
     }
 }

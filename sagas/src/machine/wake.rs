@@ -1,17 +1,22 @@
-//! What is due: commands to send again, silence to act upon, delays that are over.
+//! What is due: commands to send again, silence to act upon, delays that are over, the deadline.
 //!
 //! Two clocks run for a command in flight. Until the broker has acknowledged it, it is sent again
 //! after [`CONFIRM_WITHIN`], because the process that should have published it may be gone; that
 //! is the same attempt. Once the policy's `reply_within` has passed, the participant's silence
 //! makes a new attempt of it, acknowledged or not, because the participant may have lost it.
+//!
+//! The saga's deadline turns it back while its point of no return is ahead. Once the pivot may have
+//! happened it never does: the saga goes on, and needs attention until it ends. While a saga is
+//! paused nothing is due, and it has no wake: it waits for a person.
 
 use std::time::Duration;
 
 use super::entry::EntryKind;
+use super::point::{Point, point_of_no_return};
 use super::saga::{Flight, Progress, Reason, Saga, Waits};
 use super::turn::Turn;
 use super::{Refusal, Transition};
-use crate::definition::StepKind;
+use crate::definition::Definition;
 use crate::fault::Fault;
 use crate::time::Timestamp;
 
@@ -23,40 +28,68 @@ pub const CONFIRM_WITHIN: Duration = Duration::from_secs(2);
 
 /// Does what is due.
 pub(super) fn apply(mut turn: Turn<'_>, published: bool) -> Result<Transition, Refusal> {
-    let mut moved = false;
+    if turn.next.moving.paused.is_some() {
+        return Err(Refusal::NothingDue { wake_at: None });
+    }
+    let mut moved = pass_deadline(&mut turn);
     // Giving up comes first: in a saga that turns back, no other step gets a new attempt.
-    for step in 0..turn.definition.steps().len() {
-        let exhausted = exhausted(&turn, step).cloned();
-        if let Some(flight) = exhausted {
-            give_up(&mut turn, step, &flight);
-            moved = true;
-        }
+    let steps = 0..turn.definition.steps().len();
+    let exhausted = steps.filter_map(|step| Some((step, exhausted(&turn, step)?.clone())));
+    for (step, flight) in exhausted.collect::<Vec<_>>() {
+        give_up(&mut turn, step, &flight);
+        moved = true;
     }
     for step in 0..turn.definition.steps().len() {
         let Some(flight) = turn.progress(step).flight().cloned() else {
             continue;
         };
         if flight.due_at <= turn.now {
-            overdue(&mut turn, step, &flight);
+            overdue(&mut turn, step);
             moved = true;
         } else if !published
             && is_unconfirmed(&flight)
             && flight.sent_at + CONFIRM_WITHIN <= turn.now
         {
-            turn.relaunch(step, flight.attempt);
+            turn.repeat(step);
             moved = true;
         }
     }
     if !moved {
         return Err(Refusal::NothingDue {
-            wake_at: earliest(&turn.next, turn.now),
+            wake_at: earliest(turn.definition, &turn.next, turn.now),
         });
     }
     // What was due is done with; the wake starts from the flights as they are now.
-    let now = turn.now;
+    let (definition, now) = (turn.definition, turn.now);
     let mut transition = turn.finish(EntryKind::Wake);
-    transition.next.wake_at = earliest(&transition.next, now);
+    transition.next.wake_at = earliest(definition, &transition.next, now);
     Ok(transition)
+}
+
+/// Acts on the saga's deadline, once.
+fn pass_deadline(turn: &mut Turn<'_>) -> bool {
+    let Some(deadline) = deadline(turn.definition, &turn.next).filter(|at| *at <= turn.now) else {
+        return false;
+    };
+    match point_of_no_return(turn) {
+        Point::Ahead => {
+            let message = format!("the saga had to pass its point of no return before {deadline}");
+            let fault = Fault::new("deadline-passed", message);
+            turn.turn_back(Reason::DeadlinePassed { fault });
+        }
+        Point::InFlight(_) | Point::Asked | Point::Passed => {
+            turn.next.moving.overdue_since = Some(turn.now);
+        }
+    }
+    true
+}
+
+/// The deadline, while it still means something.
+fn deadline(definition: &Definition, saga: &Saga) -> Option<Timestamp> {
+    let counts =
+        !saga.is_unwinding() && saga.moving.overdue_since.is_none() && !saga.status().is_terminal();
+    let after_start = definition.deadline().filter(|_| counts);
+    after_start.map(|after_start| saga.started_at + after_start)
 }
 
 fn is_unconfirmed(flight: &Flight) -> bool {
@@ -69,19 +102,19 @@ fn exhausted<'a>(turn: &'a Turn<'_>, step: usize) -> Option<&'a Flight> {
     let Progress::Forward(flight) = turn.progress(step) else {
         return None;
     };
-    let may_give_up = turn.definition.steps()[step].kind == StepKind::Compensatable
-        && turn.definition.retry().is_last(flight.attempt)
-        && !turn.before.is_unwinding();
+    let may_give_up = turn.definition.steps()[step].kind.may_be_given_up()
+        && turn.policy(step).is_last(flight.attempt)
+        && !turn.next.is_unwinding();
     (may_give_up && flight.due_at <= turn.now).then_some(flight)
 }
 
 /// The participant stayed silent, or the delay after a failure is over.
-fn overdue(turn: &mut Turn<'_>, step: usize, flight: &Flight) {
+fn overdue(turn: &mut Turn<'_>, step: usize) {
     let is_forward = matches!(turn.progress(step), Progress::Forward(_));
     if is_forward && turn.next.is_unwinding() {
         turn.set(step, Progress::Unknown);
     } else {
-        turn.relaunch(step, flight.attempt + 1);
+        turn.try_again(step);
     }
 }
 
@@ -92,21 +125,34 @@ pub(super) fn give_up(turn: &mut Turn<'_>, step: usize, flight: &Flight) {
         Some(failure) => format!("the last failure was {}: {}", failure.code, failure.message),
         None => "the participant stayed silent".to_owned(),
     };
-    let message = format!("no success in {} attempts; {last}", flight.attempt);
+    let attempts = match flight.attempt {
+        1 => "1 attempt".to_owned(),
+        more => format!("{more} attempts"),
+    };
+    let message = format!("no success in {attempts}; {last}");
     let fault = Fault::new("attempts-exhausted", message);
     turn.set(step, Progress::Unknown);
-    turn.turn_back(|step| Reason::Exhausted { step, fault }, step);
+    let step = turn.name(step);
+    turn.turn_back(Reason::Exhausted { step, fault });
 }
 
 /// The wake after a transition that was not a wake: never later than the stored one, which may
 /// stand for something that nobody has looked at yet. A fast saga thus leaves it alone.
-pub(super) fn wake_at(saga: &Saga, stored: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
-    let earliest = earliest(saga, now)?;
+pub(super) fn wake_at(
+    definition: &Definition,
+    saga: &Saga,
+    stored: Option<Timestamp>,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let earliest = earliest(definition, saga, now)?;
     Some(stored.map_or(earliest, |stored| stored.min(earliest)))
 }
 
 /// When the next thing is due.
-fn earliest(saga: &Saga, now: Timestamp) -> Option<Timestamp> {
+fn earliest(definition: &Definition, saga: &Saga, now: Timestamp) -> Option<Timestamp> {
+    if saga.moving.paused.is_some() {
+        return None;
+    }
     let flights = saga.moving.steps.iter().filter_map(Progress::flight);
     let due = flights.map(|flight| {
         let confirm_at = flight.sent_at + CONFIRM_WITHIN;
@@ -117,5 +163,5 @@ fn earliest(saga: &Saga, now: Timestamp) -> Option<Timestamp> {
             flight.due_at
         }
     });
-    due.min()
+    due.chain(deadline(definition, saga)).min()
 }

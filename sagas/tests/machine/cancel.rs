@@ -18,7 +18,7 @@ fn a_cancel_before_the_pivot_turns_the_saga_back() {
           authorize-payment ok => create-order compensate#1 | compensating, wake 2s
           create-order ok => nothing | compensated, announces compensated
           steps: create-order undone, reserve-stock undone, authorize-payment undone, create-shipment idle, capture-payment idle, confirm-order idle
-          reason: an operator: cancelled: the customer asked
+          reason: an operator or the clock: cancelled: the customer asked
         ",
     );
 }
@@ -38,7 +38,7 @@ fn a_cancel_with_the_pivot_in_flight_turns_back_once_the_pivot_is_fenced() {
           authorize-payment ok => create-order compensate#1 | compensating, wake 2s
           create-order ok => nothing | compensated, announces compensated
           steps: create-order undone, reserve-stock undone, authorize-payment undone, create-shipment undone, capture-payment undone, confirm-order idle
-          reason: an operator: cancelled: the customer asked
+          reason: an operator or the clock: cancelled: the customer asked
         ",
     );
 }
@@ -108,7 +108,7 @@ fn the_pivots_late_command_finds_the_fence_and_turns_the_saga_back() {
           capture-payment/forward already-compensated => create-shipment compensate#1 | compensating, announces compensating, wake 2s
           capture-payment/fence fenced => refused: no fence command of generation 1, attempt 1, waits for it
           steps: create-order done, reserve-stock done, authorize-payment done, create-shipment undoing, capture-payment undone, confirm-order idle
-          reason: an operator: cancelled: the customer asked
+          reason: an operator or the clock: cancelled: the customer asked
         ",
     );
 }
@@ -130,7 +130,7 @@ fn a_fence_is_sent_again_until_it_is_answered() {
           wake +10s => capture-payment fence#4 | running, wake 24s, capture-payment needs attention since 22s
           capture-payment fenced => create-shipment compensate#1 | compensating, announces compensating, wake 24s
           steps: create-order done, reserve-stock done, authorize-payment done, create-shipment undoing, capture-payment undone, confirm-order idle
-          reason: an operator: cancelled: the customer asked
+          reason: an operator or the clock: cancelled: the customer asked
         ",
     );
 }
@@ -147,7 +147,7 @@ fn a_cancel_while_the_pivot_waits_for_its_retry_fences_it() {
           wake +1s => refused: nothing is due before 2s
           capture-payment fenced => create-shipment compensate#1 | compensating, announces compensating, wake 2s
           steps: create-order done, reserve-stock done, authorize-payment done, create-shipment undoing, capture-payment undone, confirm-order idle
-          reason: an operator: cancelled: the customer asked
+          reason: an operator or the clock: cancelled: the customer asked
         ",
     );
 }
@@ -177,7 +177,7 @@ fn a_cancel_without_a_pivot_is_refused_from_the_first_retriable_step_on() {
             cancel => reserve-stock compensate#1 | compensating, announces compensating, wake 2s
             authorize-payment ok => authorize-payment compensate#1 | compensating, wake 2s
             steps: reserve-stock undoing, authorize-payment undoing, confirm-order idle, send-receipt idle
-            reason: an operator: cancelled: the customer asked
+            reason: an operator or the clock: cancelled: the customer asked
           ");
 }
 
@@ -191,7 +191,7 @@ fn a_repeated_cancel_answers_with_what_came_of_it() {
           until capture-payment => capture-payment forward#1 | running, wake 2s
           cancel => capture-payment fence#1 | running, wake 2s
           cancel => refused: the order was applied before: Fencing
-          cancel 2 => refused: another cancel waits for the pivot's participant; its answer decides
+          cancel 2 => refused: another order waits for the pivot's participant; its answer decides
           capture-payment ok => confirm-order forward#1 | running, wake 2s
           cancel => refused: the order was applied before: Fencing
           confirm-order ok => nothing | completed, announces completed
@@ -221,7 +221,7 @@ fn a_stuck_saga_before_the_pivot_can_be_cancelled() {
             create-order rejected => nothing | stuck, announces stuck
             cancel => nothing | compensated, announces compensated
             steps: create-order refused, reserve-stock idle, authorize-payment idle, create-shipment idle, capture-payment idle, confirm-order idle
-            reason: an operator: cancelled: the customer asked
+            reason: an operator or the clock: cancelled: the customer asked
           ");
 }
 
@@ -236,7 +236,7 @@ fn a_pivot_that_was_refused_against_its_promise_leaves_the_way_back_open() {
             cancel => reserve-stock compensate#1 | compensating, announces compensating, wake 2s
             reserve-stock ok => nothing | compensated, announces compensated
             steps: reserve-stock undone, confirm-order refused
-            reason: an operator: cancelled: the customer asked
+            reason: an operator or the clock: cancelled: the customer asked
           ",
     );
 }
@@ -252,7 +252,7 @@ fn a_refusal_of_a_fenced_pivot_fulfils_the_cancel_even_against_the_pivots_promis
           confirm-order/forward rejected => reserve-stock compensate#1 | compensating, announces compensating, wake 2s
           reserve-stock ok => nothing | compensated, announces compensated
           steps: reserve-stock undone, confirm-order refused
-          reason: an operator: cancelled: the customer asked
+          reason: an operator or the clock: cancelled: the customer asked
         ",
     );
 }
@@ -288,7 +288,7 @@ fn a_retriable_end_that_was_refused_against_its_promise_leaves_the_way_back_open
           send-receipt rejected => nothing | stuck
           cancel => authorize-payment compensate#1, reserve-stock compensate#1 | compensating, announces compensating, wake 2s
           steps: reserve-stock undoing, authorize-payment undoing, confirm-order refused, send-receipt refused
-          reason: an operator: cancelled: the customer asked
+          reason: an operator or the clock: cancelled: the customer asked
         ",
     );
     check(

@@ -100,6 +100,14 @@ commands! {
     CapturePayment => "payments" "capture" true
     CreateShipment => "shipping" "create" true
     CancelShipment => "shipping" "cancel" false
+    ReadPrice => "catalogue" "read-price" true
+    WrapGift => "shipping" "wrap" true
+    UnwrapGift => "shipping" "unwrap" false
+    PrintCard => "shipping" "print-card" false
+    ShredCard => "shipping" "shred-card" false
+    TellWarehouse => "warehouse" "tell" false
+    SendMail => "mail" "send" false
+    AddPoints => "loyalty" "add-points" false
 }
 
 /// Two reservations in parallel, a shipment that needs both, a pivot and a retriable end.
@@ -152,6 +160,63 @@ pub(crate) fn place_order() -> Definition {
     });
     saga.build()
         .expect("the order business has a legal end from every point")
+}
+
+/// Every kind of step, and conditions: orders above 100 are gifts, with a card; those above 200 earn
+/// points. It must pass the pivot within a minute.
+pub(crate) fn gift_order() -> Definition {
+    let mut saga = Definition::of::<Order>("gift-order");
+    saga.retry(POLICY).deadline(Duration::from_secs(60));
+    let price = saga
+        .step("read-price")
+        .send(|o, ()| o.command::<ReadPrice>("read-price", vec![]))
+        .query();
+    saga.step("tell-warehouse")
+        .after(price)
+        .send(|o, price| o.command::<TellWarehouse>("tell-warehouse", vec![price.number]))
+        .hint();
+    let wrapped = saga
+        .step("wrap-gift")
+        .after(price)
+        .when(|o, _| {
+            o.may_break("condition");
+            o.order > 100
+        })
+        .send(|o, price| o.command::<WrapGift>("wrap-gift", vec![price.number]))
+        .retry(RetryPolicy {
+            attempts_max: 1,
+            ..POLICY
+        })
+        .compensate(|o, _, _| o.command::<UnwrapGift>("undo wrap-gift", vec![]));
+    let card = saga
+        .step("print-card")
+        .given(wrapped)
+        .send(|o, wrapped| o.command::<PrintCard>("print-card", vec![wrapped.number]))
+        .compensate(|o, _, _| o.command::<ShredCard>("undo print-card", vec![]));
+    let capture = saga
+        .step("capture-payment")
+        .after((wrapped, card))
+        .send(|o, (wrapped, card): (Option<Receipt>, Option<Receipt>)| {
+            let receipts = [wrapped, card].into_iter().flatten();
+            let receipts = receipts.map(|receipt| receipt.number).collect();
+            o.command::<CapturePayment>("capture-payment", receipts)
+        })
+        .pivot();
+    saga.step("send-mail")
+        .after(capture)
+        .send(|o, capture| o.command::<SendMail>("send-mail", vec![capture.number]))
+        .notify();
+    let points = saga
+        .step("add-points")
+        .after(capture)
+        .when(|o, _| o.order > 200)
+        .send(|o, capture| o.command::<AddPoints>("add-points", vec![capture.number]))
+        .retriable();
+    saga.output((card, points), |_, (card, points)| {
+        [card, points].map(|receipt: Option<Receipt>| receipt.map(|receipt| receipt.number))
+    });
+    saga.build()
+        .expect("conditions and kinds without effect change nothing of the legal ends")
 }
 
 /// Two reservations in parallel and no pivot; then two retriable steps in parallel.

@@ -100,7 +100,7 @@ impl Search<'_> {
                 self.spec
             );
             self.before.push(Vec::new());
-            promises::at_any_time(self.definition, &state.participants)?;
+            promises::at_any_time(self.definition, &state.saga, &state.participants)?;
             if state.saga.status().is_terminal() {
                 let State {
                     saga, participants, ..
@@ -181,9 +181,8 @@ fn make(definition: &Definition, state: &mut State, next: &Move) {
 
 fn flight(progress: &mut Progress) -> Option<&mut Flight> {
     match progress {
-        Progress::Forward(flight) | Progress::Fencing(flight) | Progress::Undoing(flight) => {
-            Some(flight)
-        }
+        Progress::Forward(flight) | Progress::Undoing(flight) => Some(flight),
+        Progress::Fencing(fence) => Some(&mut fence.flight),
         _ => None,
     }
 }
@@ -212,11 +211,7 @@ fn apply(definition: &Definition, state: &mut State, event: Event, now: Timestam
 /// What makes two states the same. Why a saga turned back, and what a fault says, changes nothing
 /// of what happens next, so it is left out; so are payloads, which follow from the step.
 fn key(state: &State) -> Key {
-    let Moving {
-        steps,
-        reason,
-        cancel,
-    } = &state.saga.moving;
+    let Moving { steps, reason, .. } = &state.saga.moving;
     let steps = steps.iter().map(|progress| {
         let waits_for_retry = progress
             .flight()
@@ -231,7 +226,7 @@ fn key(state: &State) -> Key {
     Key {
         steps: steps.collect(),
         turned_back: reason.is_some(),
-        cancelled: (cancel.is_some(), !state.saga.orders.is_empty()),
+        cancelled: !state.saga.orders.is_empty(),
         participants: state.participants.clone(),
         commands: commands.collect(),
         replies: replies
@@ -244,7 +239,7 @@ fn key(state: &State) -> Key {
 struct Key {
     steps: Vec<(&'static str, bool)>,
     turned_back: bool,
-    cancelled: (bool, bool),
+    cancelled: bool,
     participants: Participants,
     commands: BTreeSet<(usize, Direction)>,
     replies: BTreeSet<(String, Direction, Outcome)>,
@@ -264,14 +259,17 @@ fn worlds(shape: &[(StepKind, &[usize])]) -> Vec<Spec> {
                 };
                 let needs = needs.to_vec();
                 (refusable || !is_refused).then_some(StepSpec {
-                    kind: *kind,
                     needs,
                     refusable,
                     fate,
+                    ..StepSpec::new(*kind)
                 })
             });
             let steps: Option<Vec<StepSpec>> = steps.collect();
-            steps.map(|steps| Spec { steps })
+            steps.map(|steps| Spec {
+                steps,
+                deadline: None,
+            })
         })
         .collect()
 }

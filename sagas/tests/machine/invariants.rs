@@ -3,7 +3,7 @@
 //! Broken rules come back as text instead of a panic, so that the tests which seed a bug can see
 //! that it is noticed.
 
-use sagas::machine::{Entry, Row, Saga, Transition};
+use sagas::machine::{Entry, Paper, Row, Saga, Transition};
 use sagas::{Definition, Direction};
 
 /// What makes a rule broken, in words.
@@ -54,11 +54,23 @@ pub(crate) fn require(holds: bool, otherwise: &str) -> Result<(), Broken> {
 /// What is sent is what the next state says is in flight, and it is in the history.
 fn sends(definition: &Definition, before: &Saga, transition: &Transition) -> Result<(), Broken> {
     let next = &transition.next;
+    if next.moving.paused.is_some() {
+        return require(transition.sends.is_empty(), "a paused saga sent something");
+    }
+    let (notices, sends) = (&transition.notices, &transition.sends);
     require(
-        transition.sends.len() == transition.entry.sent.len(),
+        sends.len() + notices.len() == transition.entry.sent.len(),
         "sends are not in the history",
     )?;
-    for (send, sent) in transition.sends.iter().zip(&transition.entry.sent) {
+    let is_awaited = |step: usize| definition.steps()[step].kind.is_awaited();
+    require(
+        notices.iter().all(|notice| !is_awaited(notice.step)),
+        "a command that is waited for went out as a notice",
+    )?;
+    let position = |name: &str| definition.position(name).expect("history names steps");
+    let sent = transition.entry.sent.iter();
+    let sent = sent.filter(|sent| is_awaited(position(&sent.step)));
+    for (send, sent) in sends.iter().zip(sent) {
         let progress = &next.moving.steps[send.step];
         let flight = progress
             .flight()
@@ -80,13 +92,19 @@ fn sends(definition: &Definition, before: &Saga, transition: &Transition) -> Res
             Direction::Compensate => next.papers[send.step].compensation.as_ref(),
             Direction::Fence => None,
         };
-        let text = stored.map_or("null", |stored| stored.text());
+        require(
+            stored.is_none_or(|stored| stored.generation == send.generation),
+            "sent as another generation than the stored one",
+        )?;
+        let text = stored.map_or("null", |stored| stored.payload.text());
         require(
             send.payload.text() == text,
             "sent bytes are not the stored ones",
         )?;
         let was = &before.moving.steps[send.step];
-        let is_new_attempt = was.flight().is_none_or(|was| was.attempt < flight.attempt);
+        let is_new_attempt = was
+            .flight()
+            .is_none_or(|was| (was.generation, was.attempt) < (flight.generation, flight.attempt));
         require(
             !(next.is_unwinding() && send.direction == Direction::Forward && is_new_attempt),
             "a saga that turns back made a new attempt forward",
@@ -99,10 +117,15 @@ fn sends(definition: &Definition, before: &Saga, transition: &Transition) -> Res
     Ok(())
 }
 
+/// The bytes of one generation stay; generations only grow.
 fn papers_never_change(before: &Saga, next: &Saga) -> Result<(), Broken> {
+    let kept = |was: &Option<Paper>, is: &Option<Paper>| match (was, is) {
+        (None, _) => true,
+        (Some(_), None) => false,
+        (Some(was), Some(is)) => was == is || was.generation + 1 == is.generation,
+    };
     for (was, is) in before.papers.iter().zip(&next.papers) {
-        let kept = (was.forward.is_none() || was.forward == is.forward)
-            && (was.compensation.is_none() || was.compensation == is.compensation);
+        let kept = kept(&was.forward, &is.forward) && kept(&was.compensation, &is.compensation);
         require(kept, "the bytes of a command changed")?;
     }
     Ok(())

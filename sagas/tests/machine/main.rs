@@ -5,12 +5,19 @@
 //! random schedules against participants that follow the barrier table, and the exhaustive search
 //! sees every interleaving of small sagas. Seeded bugs show that the last two can fail.
 
+mod attempts;
+mod by_hand;
 mod cancel;
+mod conditions;
+mod deadlines;
 mod definitions;
 mod exhaustive;
 mod forward;
 mod invariants;
+mod kinds;
+mod late;
 mod matrix;
+mod pauses;
 mod properties;
 mod repeats;
 mod retries;

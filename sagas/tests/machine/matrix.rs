@@ -1,6 +1,7 @@
 //! What becomes of every event in every situation, as one table that is kept in `matrix.txt`.
 //!
-//! A new status, direction, outcome or rule shows up there as a difference. After reading the
+//! Every status, every kind of step, every event: replies of each direction and outcome, wakes, and each
+//! order. A new status, direction, outcome or rule shows up there as a difference. After reading the
 //! difference, `REFRESH_MATRIX=1 cargo test -p sagas matrix` writes the table anew.
 
 use std::fmt::Write;
@@ -8,7 +9,7 @@ use std::{env, fs};
 
 use sagas::{Definition, Direction, Outcome, Status};
 
-use crate::definitions::{firm_pivot, place_order, without_a_pivot};
+use crate::definitions::{firm_pivot, gift_order, place_order, without_a_pivot};
 use crate::script::Stage;
 
 /// A saga in a status, and how it got there.
@@ -16,6 +17,7 @@ struct Situation {
     status: Status,
     what: &'static str,
     definition: Definition,
+    input: &'static str,
     script: &'static str,
     /// The step whose command is in flight, if any.
     in_flight: Option<&'static str>,
@@ -29,39 +31,35 @@ fn situations(status: Status) -> Vec<Situation> {
         status,
         what,
         definition: place_order(),
+        input: r#"{"order":7}"#,
         script,
         in_flight,
         at_rest,
     };
     match status {
-        Status::Running => running(&situation),
-        Status::Compensating => vec![
+        Status::Running => [running(&situation), running_otherwise(&situation)]
+            .into_iter()
+            .flatten()
+            .collect(),
+        Status::Compensating => compensating(&situation),
+        Status::Stuck => stuck(&situation),
+        Status::Completed => vec![
+            Situation {
+                definition: gift_order(),
+                ..situation(
+                    "a step skipped, a notification sent",
+                    "until capture-payment; capture-payment ok",
+                    None,
+                    "wrap-gift",
+                )
+            },
             situation(
-                "a sibling's command in flight",
-                "until reserve-stock; authorize-payment rejected",
-                Some("reserve-stock"),
-                "create-order",
-            ),
-            situation(
-                "a compensation in flight",
-                "until create-shipment; create-shipment rejected; authorize-payment ok",
-                Some("reserve-stock"),
-                "create-order",
-            ),
-            situation(
-                "a compensation waits for its retry",
-                "until create-shipment; create-shipment rejected; reserve-stock failed",
-                Some("reserve-stock"),
+                "every step done",
+                "until capture-payment; cancel; capture-payment ok; confirm-order ok",
+                None,
                 "create-order",
             ),
         ],
-        Status::Stuck => stuck(&situation),
-        Status::Completed => vec![situation(
-            "every step done",
-            "until capture-payment; cancel; capture-payment ok; confirm-order ok",
-            None,
-            "create-order",
-        )],
         Status::Compensated => vec![situation(
             "every step undone",
             "until reserve-stock; cancel; reserve-stock rejected; authorize-payment rejected; \
@@ -74,6 +72,42 @@ fn situations(status: Status) -> Vec<Situation> {
 
 type Plain<'a> =
     &'a dyn Fn(&'static str, &'static str, Option<&'static str>, &'static str) -> Situation;
+
+fn compensating(situation: Plain<'_>) -> Vec<Situation> {
+    vec![
+        situation(
+            "a compensation being resolved",
+            "until reserve-stock; authorize-payment rejected; reserve-stock ok; \
+                 reserve-stock rejected; resolve reserve-stock",
+            Some("reserve-stock"),
+            "create-order",
+        ),
+        situation(
+            "paused, a step given up on",
+            "until create-shipment; pause; cancel; create-shipment failed",
+            None,
+            "create-shipment",
+        ),
+        situation(
+            "a sibling's command in flight",
+            "until reserve-stock; authorize-payment rejected",
+            Some("reserve-stock"),
+            "create-order",
+        ),
+        situation(
+            "a compensation in flight",
+            "until create-shipment; create-shipment rejected; authorize-payment ok",
+            Some("reserve-stock"),
+            "create-order",
+        ),
+        situation(
+            "a compensation waits for its retry",
+            "until create-shipment; create-shipment rejected; reserve-stock failed",
+            Some("reserve-stock"),
+            "create-order",
+        ),
+    ]
+}
 
 fn running(situation: Plain<'_>) -> Vec<Situation> {
     vec![
@@ -132,6 +166,65 @@ fn running(situation: Plain<'_>) -> Vec<Situation> {
     ]
 }
 
+/// Running sagas with what orders, conditions and further kinds of steps make of them.
+fn running_otherwise(situation: Plain<'_>) -> Vec<Situation> {
+    vec![
+        situation(
+            "paused",
+            "until reserve-stock; reserve-stock ok; pause",
+            Some("authorize-payment"),
+            "reserve-stock",
+        ),
+        situation(
+            "an edited step in flight",
+            r#"until create-shipment; edit create-shipment {"order":7,"receipts":[]}"#,
+            Some("create-shipment"),
+            "capture-payment",
+        ),
+        situation(
+            "a step being skipped",
+            r#"until reserve-stock; skip reserve-stock {"number":2}"#,
+            Some("reserve-stock"),
+            "create-order",
+        ),
+        situation(
+            "a step done by hand",
+            r#"until reserve-stock; skip reserve-stock {"number":2}; reserve-stock fenced"#,
+            Some("authorize-payment"),
+            "reserve-stock",
+        ),
+        Situation {
+            definition: gift_order(),
+            ..situation(
+                "a query in flight",
+                "start",
+                Some("read-price"),
+                "send-mail",
+            )
+        },
+        Situation {
+            definition: gift_order(),
+            input: r#"{"order":101}"#,
+            ..situation(
+                "a conditional step in flight, a hint sent",
+                "until wrap-gift",
+                Some("wrap-gift"),
+                "tell-warehouse",
+            )
+        },
+        Situation {
+            definition: gift_order(),
+            input: r#"{"order":201}"#,
+            ..situation(
+                "a conditional retriable step in flight, beyond the deadline",
+                "until add-points; wake +60s",
+                Some("add-points"),
+                "send-mail",
+            )
+        },
+    ]
+}
+
 fn stuck(situation: Plain<'_>) -> Vec<Situation> {
     vec![
         situation(
@@ -146,6 +239,23 @@ fn stuck(situation: Plain<'_>) -> Vec<Situation> {
             Some("authorize-payment"),
             "reserve-stock",
         ),
+        situation(
+            "a step done by hand that must be undone",
+            "until reserve-stock; skip reserve-stock {\"number\":2}; reserve-stock fenced; \
+             authorize-payment rejected",
+            None,
+            "reserve-stock",
+        ),
+        Situation {
+            definition: gift_order(),
+            input: r#"{"order":7,"broken":"condition"}"#,
+            ..situation(
+                "a condition that panicked",
+                "start; read-price ok",
+                None,
+                "wrap-gift",
+            )
+        },
         situation(
             "a first step refused against its promise",
             "start; create-order rejected",
@@ -176,7 +286,13 @@ fn events(situation: &Situation) -> Vec<String> {
     for publish in ["", " unpublished"] {
         events.extend(["+0s", "+2s", "+10s"].map(|later| format!("wake {later}{publish}")));
     }
-    events.extend(["cancel 1", "cancel 2"].map(str::to_owned));
+    events.extend(["cancel 1", "cancel 2", "pause", "resume", "retry"].map(str::to_owned));
+    for step in situation.in_flight.into_iter().chain([situation.at_rest]) {
+        events.push(format!("retry {step}"));
+        events.push(format!(r#"edit {step} {{"order":7,"receipts":[9]}}"#));
+        events.push(format!(r#"skip {step} {{"number":9}}"#));
+        events.push(format!("resolve {step}"));
+    }
     let steps = situation.in_flight.into_iter().chain([situation.at_rest]);
     for step in steps {
         for direction in Direction::ALL {
@@ -200,7 +316,7 @@ fn events(situation: &Situation) -> Vec<String> {
 fn table() -> String {
     let mut table = String::new();
     for situation in Status::ALL.into_iter().flat_map(situations) {
-        let mut stage = Stage::new(&situation.definition, r#"{"order":7}"#);
+        let mut stage = Stage::new(&situation.definition, situation.input);
         stage.play(situation.script);
         let (status, what) = (situation.status, situation.what);
         assert_eq!(
@@ -210,7 +326,7 @@ fn table() -> String {
         );
         let _ = writeln!(table, "== {status}: {what}");
         if !situation.script.is_empty() {
-            let _ = writeln!(table, "   {}", situation.script);
+            let _ = writeln!(table, "   {} {}", situation.input, situation.script);
         }
         for event in events(&situation) {
             let verdict = stage.clone().act(&event);

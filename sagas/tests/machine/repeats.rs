@@ -75,8 +75,8 @@ fn a_late_reply_forward_does_not_end_a_compensation() {
           until reserve-stock => reserve-stock forward#1, authorize-payment forward#1 | running, wake 2s
           authorize-payment rejected => nothing | compensating, announces compensating, wake 2s
           wake +10s => reserve-stock compensate#1 | compensating, wake 12s
-          reserve-stock/forward ok => refused: no forward command of generation 1, attempt 1, waits for it
-          reserve-stock/forward rejected => refused: no forward command of generation 1, attempt 1, waits for it
+          reserve-stock/forward ok => recorded as late | compensating, wake 12s
+          reserve-stock/forward rejected => recorded as late | compensating, wake 12s
           reserve-stock ok => create-order compensate#1 | compensating, wake 12s
           reserve-stock/forward ok => refused: no forward command of generation 1, attempt 1, waits for it
           steps: create-order undoing, reserve-stock undone, authorize-payment refused, create-shipment idle, capture-payment idle, confirm-order idle

@@ -6,7 +6,9 @@
 //! <step> <outcome> [code or JSON]     a reply to the command in flight
 //! <step>/<direction>#<attempt>@<generation> <outcome> …      a reply to another one
 //! wake +10s [unpublished]             ten seconds later, something may be due
-//! cancel [number]                     an operator's order with that id; 1 without a number
+//! cancel|pause|resume [number]        an operator's order with that id; 1 without a number
+//! retry [step], skip <step> [JSON], resolve <step>, edit <step> <JSON>      further orders, each with
+//!                                     an id of its own
 //! +10s                                ten seconds pass
 //! ```
 //! Outcomes are the words of the wire; `ok` is short for `succeeded`. Every transition of every
@@ -15,7 +17,7 @@
 use std::time::Duration;
 
 use sagas::machine::{
-    Announcement, Entry, Event, Order, OrderKind, Progress, Refusal, Reply, Saga, Send, transition,
+    Entry, Event, Order, OrderKind, Progress, Refusal, Reply, Saga, Send, Transition, transition,
 };
 use sagas::{Definition, Direction, Fault, Json, OrderId, Outcome, SagaId, Timestamp};
 use uuid::Uuid;
@@ -93,6 +95,25 @@ impl<'a> Stage<'a> {
                 }
             }
             ["cancel", rest @ ..] => Event::Order(order(rest.first().unwrap_or(&"1"))),
+            ["pause", rest @ ..] => self.order(OrderKind::Pause, rest.first()),
+            ["resume", rest @ ..] => self.order(OrderKind::Resume, rest.first()),
+            ["retry", rest @ ..] => {
+                let step = rest.first().map(|step| (*step).to_owned());
+                self.order(OrderKind::RetryNow { step }, None)
+            }
+            ["skip", step, rest @ ..] => {
+                let reply = (!rest.is_empty()).then(|| json(&rest.join(" ")));
+                let step = (*step).to_owned();
+                self.order(OrderKind::Skip { step, reply }, None)
+            }
+            ["resolve", step] => {
+                let step = (*step).to_owned();
+                self.order(OrderKind::Resolve { step }, None)
+            }
+            ["edit", step, rest @ ..] => {
+                let (step, payload) = ((*step).to_owned(), json(&rest.join(" ")));
+                self.order(OrderKind::Edit { step, payload }, None)
+            }
             ["until", step] => return self.go_on_until(step),
             [later] if later.starts_with('+') => {
                 self.pass(&later[1..]);
@@ -105,6 +126,16 @@ impl<'a> Stage<'a> {
             Ok(outcome) => outcome,
             Err(refusal) => describe_refusal(&refusal),
         }
+    }
+
+    /// An order; without a number, its id is new.
+    fn order(&self, kind: OrderKind, number: Option<&&str>) -> Event {
+        let number = number.map_or_else(
+            || (1000 + self.history.len()).to_string(),
+            |number| (*number).to_owned(),
+        );
+        let order = order(&number);
+        Event::Order(Order { kind, ..order })
     }
 
     fn go_on_until(&mut self, name: &str) -> String {
@@ -135,7 +166,7 @@ impl<'a> Stage<'a> {
         self.history.push(transition.entry.clone());
         let checked = invariants::check(self.definition, &self.saga, &transition, &self.history);
         assert_eq!(checked, Ok(()), "after {} entries", self.history.len());
-        let line = self.describe(&transition.sends, transition.announcement, &transition.next);
+        let line = self.describe(&transition);
         self.saga = transition.next;
         self.sends = transition.sends;
         Ok(line)
@@ -171,7 +202,9 @@ impl<'a> Stage<'a> {
             direction: direction
                 .or_else(|| progress.and_then(Progress::direction))
                 .unwrap_or(Direction::Forward),
-            generation: generation.unwrap_or(1),
+            generation: generation
+                .or_else(|| in_flight.map(|flight| flight.generation))
+                .unwrap_or(1),
             attempt: attempt
                 .or_else(|| in_flight.map(|flight| flight.attempt))
                 .unwrap_or(1),
@@ -180,27 +213,41 @@ impl<'a> Stage<'a> {
         }
     }
 
-    fn describe(&self, sends: &[Send], announcement: Option<Announcement>, next: &Saga) -> String {
-        let sends: Vec<String> = sends
-            .iter()
-            .map(|send| {
-                let name = &self.definition.steps()[send.step].name;
-                format!("{name} {}#{}", send.direction, send.attempt)
-            })
-            .collect();
+    fn describe(&self, transition: &Transition) -> String {
+        let Transition { next, entry, .. } = transition;
+        let send = |send: &Send| {
+            let name = &self.definition.steps()[send.step].name;
+            let generation = match send.generation {
+                1 => String::new(),
+                generation => format!("@{generation}"),
+            };
+            format!("{name} {}#{}{generation}", send.direction, send.attempt)
+        };
+        let mut sends: Vec<String> = transition.sends.iter().map(send).collect();
+        let notices = transition.notices.iter();
+        sends.extend(notices.map(|notice| format!("{} as notice", send(notice))));
+        sends.extend(entry.skipped.iter().map(|step| format!("{step} skipped")));
+        sends.extend(entry.late.then(|| "recorded as late".to_owned()));
         let sends = if sends.is_empty() {
             "nothing".to_owned()
         } else {
             sends.join(", ")
         };
-        let announced = announcement.map(|announced| format!(", announces {}", announced.as_str()));
+        let announced = transition
+            .announcement
+            .map(|announced| format!(", announces {}", announced.as_str()));
         let wake = next.wake_at.map(|at| format!(", wake {}", seconds(at)));
         let exhausted = next.exhausted().map(|(step, flight)| {
             let since = flight.exhausted_since.map(seconds).unwrap_or_default();
             let name = &self.definition.steps()[step].name;
             format!(", {name} needs attention since {since}")
         });
-        let more = [announced, wake, exhausted].into_iter().flatten();
+        let overdue = next.moving.overdue_since;
+        let overdue = overdue.map(|since| format!(", overdue since {}", seconds(since)));
+        let paused = next.moving.paused.as_ref().map(|_| ", paused".to_owned());
+        let more = [announced, wake, exhausted, overdue, paused]
+            .into_iter()
+            .flatten();
         format!("{sends} | {}{}", next.status(), more.collect::<String>())
     }
 
@@ -213,7 +260,7 @@ impl<'a> Stage<'a> {
         let mut text = format!("steps: {}\n", steps.join(", "));
         if let Some(reason) = &saga.moving.reason {
             let Fault { code, message } = reason.fault();
-            let step = reason.step().unwrap_or("an operator");
+            let step = reason.step().unwrap_or("an operator or the clock");
             text.push_str(&format!("reason: {step}: {code}: {message}\n"));
         }
         for (progress, step) in saga.moving.steps.iter().zip(self.definition.steps()) {
@@ -242,6 +289,7 @@ pub(crate) fn describe_refusal(refusal: &Refusal) -> String {
         | Refusal::NothingInFlight { .. }
         | Refusal::OutOfPlace { .. }
         | Refusal::NothingDue { wake_at: None }
+        | Refusal::PayloadUnfit { .. }
         | Refusal::OrderMakesNoSense(_) => format!("refused: {refusal}"),
     }
 }
@@ -254,6 +302,10 @@ pub(crate) fn order(number: &str) -> Order {
         reason: "the customer asked".to_owned(),
         kind: OrderKind::Cancel,
     }
+}
+
+fn json(text: &str) -> Json {
+    Json::parse(text.to_owned()).expect("the script has JSON here")
 }
 
 fn numbered(target: &str, mark: char) -> (&str, Option<u32>) {

@@ -105,7 +105,7 @@ fn a_sibling_of_an_unconfirmed_publish_is_sent_again_as_the_same_attempt() {
           authorize-payment rejected card-declined => nothing | compensating, announces compensating, wake 2s
           wake +2s unpublished => reserve-stock forward#1 | compensating, wake 4s
           wake +8s unpublished => reserve-stock compensate#1 | compensating, wake 12s
-          reserve-stock/forward ok => refused: no forward command of generation 1, attempt 1, waits for it
+          reserve-stock/forward ok => recorded as late | compensating, wake 12s
           reserve-stock ok => create-order compensate#1 | compensating, wake 12s
           create-order ok => nothing | compensated, announces compensated
           steps: create-order undone, reserve-stock undone, authorize-payment refused, create-shipment idle, capture-payment idle, confirm-order idle

@@ -84,7 +84,7 @@ fn a_command_that_cannot_be_built_parks_the_step_and_its_sibling_goes_on() {
           reserve-stock ok => create-order compensate#1 | compensating, wake 2s
           create-order ok => nothing | compensated, announces compensated
           steps: create-order undone, reserve-stock undone, authorize-payment idle, create-shipment idle, capture-payment idle, confirm-order idle
-          reason: an operator: cancelled: the customer asked
+          reason: an operator or the clock: cancelled: the customer asked
         ",
     );
 }
@@ -115,7 +115,7 @@ fn a_first_command_that_cannot_be_built_parks_the_new_saga() {
           start => nothing | stuck, announces started
           cancel => nothing | compensated, announces compensated
           steps: create-order idle, reserve-stock idle, authorize-payment idle, create-shipment idle, capture-payment idle, confirm-order idle
-          reason: an operator: cancelled: the customer asked
+          reason: an operator or the clock: cancelled: the customer asked
         ",
     );
 }

@@ -14,7 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use sagas::machine::{
-    CONFIRM_WITHIN, Entry, Event, Progress, Reply, Saga, Send, Transition, Waits, transition,
+    CONFIRM_WITHIN, Entry, Event, Order, OrderKind, Progress, Reason, Reply, Saga, Send,
+    Transition, Waits, transition,
 };
 use sagas::{Definition, Direction, Json, Outcome, Refusal, SagaId, Timestamp};
 use uuid::Uuid;
@@ -23,7 +24,7 @@ use crate::invariants::{self, Broken, require};
 use crate::script::order;
 use participant::Participants;
 use sabotage::Sabotage;
-use schedule::Op;
+use schedule::{Op, What};
 use spec::Spec;
 
 /// What was counted, so that a fault which never happens is noticed.
@@ -38,6 +39,8 @@ pub(crate) struct World<'a> {
     now: Timestamp,
     /// Committed and not yet published; a crash loses it.
     outbox: Vec<Send>,
+    /// Stored with the commit until published: a crash keeps it.
+    notices: Vec<Send>,
     /// Steps whose last command is known to be published; a crash forgets it.
     published: BTreeSet<usize>,
     /// Flights that a wake found published, by step and instant of sending.
@@ -67,6 +70,7 @@ impl<'a> World<'a> {
             history: Vec::new(),
             now,
             outbox: Vec::new(),
+            notices: Vec::new(),
             published: BTreeSet::new(),
             confirmed: BTreeSet::new(),
             commands: Vec::new(),
@@ -86,10 +90,41 @@ impl<'a> World<'a> {
             self.act(*op)?;
         }
         self.be_fair()?;
-        self.repeat_everything()?;
         promises::check(self.definition, self.spec, &self.saga, &self.participants)?;
         self.count(self.saga.status().as_str());
-        Ok(())
+        self.a_person_ends_it()?;
+        self.repeat_everything()?;
+        promises::check(self.definition, self.spec, &self.saga, &self.participants)
+    }
+
+    /// Whatever a saga waits for, a person's orders bring it to its end.
+    fn a_person_ends_it(&mut self) -> Result<(), Broken> {
+        for _ in 0..=self.spec.steps.len() * 2 {
+            let steps = self.saga.moving.steps.iter();
+            let parked = steps
+                .enumerate()
+                .filter(|(_, progress)| matches!(progress, Progress::Parked(_)))
+                .map(|(step, _)| step);
+            let parked: Vec<usize> = parked.collect();
+            if parked.is_empty() {
+                break;
+            }
+            for step in parked {
+                let what = if self.saga.is_unwinding() {
+                    What::Resolve
+                } else {
+                    What::Skip
+                };
+                self.now = self.now + Duration::from_millis(1);
+                let order = self.order(what, step);
+                self.apply(&Event::Order(order))?;
+            }
+            self.be_fair()?;
+        }
+        require(
+            self.saga.status().is_terminal(),
+            &format!("no person can end it: {:#?}", self.saga.moving),
+        )
     }
 
     fn count(&mut self, what: &'static str) {
@@ -127,6 +162,10 @@ impl<'a> World<'a> {
             }
             Op::ClockBack { by } => self.now = self.now - by,
             Op::Cancel { number } => self.apply(&Event::Order(order(&number.to_string())))?,
+            Op::Order { what, which } => {
+                let order = self.order(what, usize::from(which) % self.spec.steps.len());
+                self.apply(&Event::Order(order))?;
+            }
             Op::Crash => self.crash()?,
             Op::Purge => {
                 self.count("purge");
@@ -136,7 +175,35 @@ impl<'a> World<'a> {
         Ok(())
     }
 
+    /// An order with an id of its own.
+    fn order(&self, what: What, step: usize) -> Order {
+        let name = Spec::name(step);
+        let json = |text: String| Json::parse(text).expect("it is JSON");
+        let kind = match what {
+            What::Pause => OrderKind::Pause,
+            What::Resume => OrderKind::Resume,
+            What::RetryAll => OrderKind::RetryNow { step: None },
+            What::Retry => OrderKind::RetryNow { step: Some(name) },
+            What::Edit => OrderKind::Edit {
+                step: name,
+                payload: json(format!(r#"{{"step":{step},"seen":[99]}}"#)),
+            },
+            What::Skip => OrderKind::Skip {
+                step: name,
+                reply: Some(json(format!(r#"{{"step":{step}}}"#))),
+            },
+            What::Resolve => OrderKind::Resolve { step: name },
+        };
+        Order {
+            kind,
+            ..order(&(1000 + self.history.len()).to_string())
+        }
+    }
+
     fn publish(&mut self) {
+        for notice in self.notices.drain(..) {
+            self.commands.push(notice);
+        }
         for send in self.outbox.drain(..) {
             self.published.insert(send.step);
             self.commands.push(send);
@@ -220,7 +287,9 @@ impl<'a> World<'a> {
         }
         invariants::check(self.definition, &self.saga, &transition, &self.history)?;
         self.the_pivot_was_settled(event, &transition)?;
+        self.count_what_is_new(&transition);
         self.saga = transition.next;
+        self.notices.extend(transition.notices);
         for send in transition.sends {
             let key = (send.step, send.direction, send.generation);
             let first = self.sent.entry(key).or_insert_with(|| send.clone());
@@ -232,6 +301,39 @@ impl<'a> World<'a> {
             self.outbox.push(send);
         }
         self.wake_is_not_late()
+    }
+
+    fn count_what_is_new(&mut self, transition: &Transition) {
+        let Transition { next, entry, .. } = transition;
+        if let Some(order) = &entry.order {
+            self.count(match order.kind {
+                OrderKind::Cancel => "cancel",
+                OrderKind::Pause => "pause",
+                OrderKind::Resume => "resume",
+                OrderKind::RetryNow { .. } => "retry now",
+                OrderKind::Edit { .. } => "edit",
+                OrderKind::Skip { .. } => "skip",
+                OrderKind::Resolve { .. } => "resolve",
+            });
+        }
+        if entry.late {
+            self.count("recorded as late");
+        }
+        if !entry.skipped.is_empty() {
+            self.count("condition does not hold");
+        }
+        if !transition.notices.is_empty() {
+            self.count("notice");
+        }
+        if entry.substitute.is_some() && entry.direction == Some(Direction::Fence) {
+            self.count("done by hand after a fence");
+        }
+        if matches!(next.moving.reason, Some(Reason::DeadlinePassed { .. })) {
+            self.count("deadline passed");
+        }
+        if next.moving.overdue_since.is_some() {
+            self.count("overdue");
+        }
     }
 
     /// Promise 5: with the pivot's command in flight, only a definite answer turns the saga back.
@@ -270,9 +372,18 @@ impl<'a> World<'a> {
                 flight.due_at
             })
         });
-        let Some(due) = due.min() else {
+        let deadline = self.definition.deadline().filter(|_| {
+            !self.saga.is_unwinding()
+                && !self.saga.status().is_terminal()
+                && self.saga.moving.overdue_since.is_none()
+        });
+        let deadline = deadline.map(|after| self.saga.started_at + after);
+        let Some(due) = due.chain(deadline).min() else {
             return Ok(());
         };
+        if self.saga.moving.paused.is_some() {
+            return Ok(());
+        }
         let is_in_time = self.saga.wake_at.is_some_and(|wake_at| wake_at <= due);
         require(
             is_in_time,
@@ -284,6 +395,10 @@ impl<'a> World<'a> {
     fn be_fair(&mut self) -> Result<(), Broken> {
         /// Eight steps, forward and back, with a wake between any two, end far below.
         const ROUNDS_MAX: usize = 500;
+        if self.saga.moving.paused.is_some() {
+            let order = self.order(What::Resume, 0);
+            self.apply(&Event::Order(order))?;
+        }
         for _ in 0..ROUNDS_MAX {
             self.publish();
             for command in std::mem::take(&mut self.commands) {
@@ -292,7 +407,7 @@ impl<'a> World<'a> {
             for reply in std::mem::take(&mut self.replies) {
                 self.apply(&Event::Reply(reply))?;
             }
-            if !self.outbox.is_empty() {
+            if !self.outbox.is_empty() || !self.notices.is_empty() {
                 continue;
             }
             let Some(wake_at) = self.saga.wake_at else {
@@ -330,6 +445,10 @@ impl<'a> World<'a> {
         self.apply(&Event::Wake { published: false })?;
         self.apply(&Event::Start)?;
         self.apply(&Event::Order(order("99")))?;
+        for what in [What::Pause, What::Edit, What::Skip, What::Resolve] {
+            let order = self.order(what, 0);
+            self.apply(&Event::Order(order))?;
+        }
         require(saga == self.saga, "an ended saga changed")
     }
 }

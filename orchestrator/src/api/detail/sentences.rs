@@ -11,6 +11,16 @@ pub(super) fn tell(entry: &Entry, before: Option<&Entry>) -> String {
         EntryKind::Wake => "Time was up.".to_owned(),
         EntryKind::Order => order(entry),
     };
+    if entry.late {
+        text.push_str(" It came too late to move anything.");
+    }
+    if !entry.skipped.is_empty() {
+        let names: Vec<_> = entry.skipped.iter().map(String::as_str).collect();
+        text.push_str(&format!(
+            " Skipped {}: the condition does not hold.",
+            list(&names)
+        ));
+    }
     for clause in sent(&entry.sent) {
         text.push(' ');
         text.push_str(&clause);
@@ -78,8 +88,17 @@ fn order(entry: &Entry) -> String {
     let Some(order) = &entry.order else {
         return "An order was given.".to_owned();
     };
-    let OrderKind::Cancel = order.kind;
-    format!("{} ordered to cancel: {}.", order.actor, order.reason)
+    let what = match &order.kind {
+        OrderKind::Cancel => "cancel".to_owned(),
+        OrderKind::Pause => "pause".to_owned(),
+        OrderKind::Resume => "resume".to_owned(),
+        OrderKind::RetryNow { step: None } => "try again now".to_owned(),
+        OrderKind::RetryNow { step: Some(step) } => format!("try {step} again now"),
+        OrderKind::Edit { step, .. } => format!("send {step} with another payload"),
+        OrderKind::Skip { step, .. } => format!("skip {step}, as done by hand"),
+        OrderKind::Resolve { step } => format!("resolve {step}, as undone by hand"),
+    };
+    format!("{} ordered to {what}: {}.", order.actor, order.reason)
 }
 
 fn sent(all: &[Sent]) -> Vec<String> {

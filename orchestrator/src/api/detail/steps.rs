@@ -19,6 +19,7 @@ pub(super) struct Step<'a> {
     command: &'a str,
     compensation: Option<&'a str>,
     needs: Vec<&'a str>,
+    is_conditional: bool,
     state: &'static str,
     /// Of the last command that went out; 0 when none did.
     attempt: u32,
@@ -64,6 +65,7 @@ fn one<'a>(
         command: step.command,
         compensation: step.compensation.as_ref().map(|undo| undo.command),
         needs: step.needs.iter().map(name).collect(),
+        is_conditional: step.is_conditional(),
         state: progress.as_str(),
         attempt: trace.last.map_or(0, |sent| sent.attempt),
         generation: trace.last.map_or(0, |sent| sent.generation),
@@ -86,7 +88,11 @@ fn one<'a>(
 fn has_ended(progress: &Progress) -> bool {
     matches!(
         progress,
-        Progress::Done | Progress::Refused(_) | Progress::Undone | Progress::Parked(_)
+        Progress::Done
+            | Progress::ByHand
+            | Progress::Refused(_)
+            | Progress::Undone
+            | Progress::Parked(_)
     )
 }
 

@@ -49,9 +49,17 @@ impl<'a> Trace<'a> {
     }
 
     fn take_reply(&mut self, entry: &'a Entry) {
+        if let Some(substitute) = &entry.substitute {
+            self.reply = Some(substitute);
+            self.answered_at = Some(entry.at);
+            return;
+        }
         let (Some(direction), Some(outcome)) = (entry.direction, entry.outcome) else {
             return;
         };
+        if entry.late {
+            return;
+        }
         if outcome != Outcome::Failed {
             self.answered_at = Some(entry.at);
         }

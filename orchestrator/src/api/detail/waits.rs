@@ -1,41 +1,62 @@
 //! What a step waits for, in words: the question of whoever looks at a saga that does not move.
 
-use sagas::machine::{Flight, Moving, Progress, Waits};
-use sagas::{Definition, StepKind};
+use sagas::Definition;
+use sagas::definition::StepDefinition;
+use sagas::machine::{Flight, Moving, Progress, Purpose, Waits};
 
 /// `None` where nothing is waited for.
 pub(super) fn tell(definition: &Definition, index: usize, moving: &Moving) -> Option<String> {
+    let waits = of_itself(definition, index, moving)?;
+    let Some(pause) = &moving.paused else {
+        return Some(waits);
+    };
+    let (actor, since) = (&pause.actor, pause.since);
+    Some(format!("paused by {actor} since {since}; then {waits}"))
+}
+
+/// The same, as if the saga were not paused.
+fn of_itself(definition: &Definition, index: usize, moving: &Moving) -> Option<String> {
     let step = &definition.steps()[index];
     let is_unwinding = moving.reason.is_some();
     match &moving.steps[index] {
         Progress::Idle if is_unwinding => None,
         Progress::Idle => {
-            let open = step.needs.iter();
-            let open = open.filter(|need| moving.steps[*need] != Progress::Done);
-            named(definition, open, "to be done")
+            let is_open = |earlier: &usize| !moving.steps[*earlier].is_settled();
+            // Where the needs were done by hand, it waits for what comes before them.
+            let needs = named(definition, step.needs.iter().filter(is_open), "to be done");
+            let earlier = step.ancestors.iter().filter(is_open);
+            needs.or_else(|| named(definition, earlier, "to be done"))
         }
         Progress::Forward(flight) => {
-            let end = forward_end(step.kind, flight, definition, is_unwinding);
+            let end = forward_end(step, flight, is_unwinding);
             Some(waiting(step.participant, "", flight, &end))
         }
-        Progress::Fencing(flight) => Some(waiting(
-            step.participant,
-            "the question whether it took effect, ",
-            flight,
-            &Next::Attempt,
-        )),
+        Progress::Fencing(fence) => {
+            let what = match fence.purpose {
+                Purpose::Cancel | Purpose::Skip => "the question whether it took effect, ",
+                Purpose::Resolve => "the question whether its compensation took effect, ",
+            };
+            Some(waiting(
+                step.participant,
+                what,
+                &fence.flight,
+                &Next::Attempt,
+            ))
+        }
         Progress::Undoing(flight) => {
             let command = step.compensation.as_ref().map_or("", |undo| undo.command);
             let what = format!("the compensation {command}, ");
             Some(waiting(step.participant, &what, flight, &Next::Attempt))
         }
-        Progress::Done | Progress::Unknown if is_unwinding => {
+        Progress::Done | Progress::Unknown | Progress::ByHand if is_unwinding => {
             let standing = definition
                 .dependents(index)
-                .filter(|later| !is_gone(&moving.steps[*later]));
+                .filter(|later| !moving.steps[*later].is_gone());
             named(definition, standing, "to be undone first")
         }
         Progress::Done
+        | Progress::Skipped
+        | Progress::ByHand
         | Progress::Unknown
         | Progress::Refused(_)
         | Progress::Undone
@@ -50,15 +71,10 @@ enum Next {
     Compensation,
 }
 
-fn forward_end(
-    kind: StepKind,
-    flight: &Flight,
-    definition: &Definition,
-    is_unwinding: bool,
-) -> Next {
+fn forward_end(step: &StepDefinition, flight: &Flight, is_unwinding: bool) -> Next {
     if is_unwinding {
         Next::Compensation
-    } else if kind == StepKind::Compensatable && definition.retry().is_last(flight.attempt) {
+    } else if step.kind.may_be_given_up() && step.retry.is_last(flight.attempt) {
         Next::GiveUp
     } else {
         Next::Attempt
@@ -89,11 +105,4 @@ fn named(definition: &Definition, steps: impl Iterator<Item = usize>, end: &str)
         .map(|step| definition.steps()[step].name.as_str())
         .collect();
     (!names.is_empty()).then(|| format!("waits for {} {end}", names.join(", ")))
-}
-
-fn is_gone(progress: &Progress) -> bool {
-    matches!(
-        progress,
-        Progress::Idle | Progress::Refused(_) | Progress::Undone
-    )
 }

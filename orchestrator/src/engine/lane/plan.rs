@@ -3,13 +3,14 @@
 //! Several events of one saga that wait together become several transitions in one row write.
 
 use sagas::machine::{Announcement, CONFIRM_WITHIN, Entry, Progress, Refusal, Send, Transition};
-use sagas::{Json, Saga, SagaId, Status, Timestamp, transition};
+use sagas::{Definition, Json, Saga, SagaId, Status, Timestamp, transition};
 
 use super::cache::Cached;
 use super::job::{Answer, Job};
 use super::{Lane, OutgoingCommand, Output, Position, QUARANTINE, Stage};
 use crate::store::batch::{
-    Batch, DeadLetter, OutboxId, OutgoingEvent, Postponement, Start, State, Update,
+    Batch, DeadLetter, OutboxId, Outgoing, OutgoingEvent, OutgoingNotice, Postponement, Start,
+    State, Update,
 };
 
 /// The commit that is under way, and what it will mean.
@@ -33,7 +34,7 @@ pub(super) struct Member {
     /// The events, each with what to tell its caller if the commit holds.
     pub(super) jobs: Vec<(Job, Answer)>,
     pub(super) commands: Vec<OutgoingCommand>,
-    pub(super) announcements: Vec<OutgoingEvent>,
+    pub(super) announcements: Vec<Outgoing>,
     entries: Vec<Entry>,
 }
 
@@ -340,9 +341,9 @@ fn told(member: &Member, job: &Job) -> Answer {
         return Answer::Accepted { id, is_new: false };
     };
     match member.cached.saga.orders.get(&order.id) {
-        Some(result) => Answer::Ordered {
+        Some(applied) => Answer::Ordered {
             order: order.id,
-            result: *result,
+            result: applied.result,
         },
         None => Answer::NotFound,
     }
@@ -371,6 +372,7 @@ impl Member {
             next,
             entry,
             sends,
+            notices,
             announcement,
         } = transition(&cached.definition, &cached.saga, job.event(published), now)?;
         let reply_partition = lane.reply_partition(next.id);
@@ -390,6 +392,8 @@ impl Member {
         self.commands.extend(sends.into_iter().map(command));
         self.announcements
             .extend(announcement.map(|what| announce(&next, what, now)));
+        let notice = |send| notice(&next, &self.cached.definition, send, reply_partition, now);
+        self.announcements.extend(notices.into_iter().map(notice));
         self.entries.push(entry);
         self.cached.saga = next;
         Ok(())
@@ -408,7 +412,7 @@ impl Member {
     }
 }
 
-fn announce(saga: &Saga, what: Announcement, at: Timestamp) -> OutgoingEvent {
+fn announce(saga: &Saga, what: Announcement, at: Timestamp) -> Outgoing {
     let payload = serde_json::json!({
         "saga": saga.id,
         "definition": saga.definition,
@@ -418,12 +422,34 @@ fn announce(saga: &Saga, what: Announcement, at: Timestamp) -> OutgoingEvent {
         "reason": saga.moving.reason,
         "output": saga.output.as_ref().filter(|_| saga.status() == Status::Completed),
     });
-    OutgoingEvent {
+    Outgoing::Event(OutgoingEvent {
         saga: saga.id,
         definition: saga.definition.clone(),
         kind: what.as_str().to_owned(),
         revision: saga.revision,
         at,
         payload: Json::of(&payload).unwrap_or_else(|_| Json::null()),
-    }
+    })
+}
+
+fn notice(
+    saga: &Saga,
+    definition: &Definition,
+    send: Send,
+    reply_partition: i32,
+    at: Timestamp,
+) -> Outgoing {
+    let step = &definition.steps()[send.step];
+    Outgoing::Notice(OutgoingNotice {
+        saga: saga.id,
+        definition: saga.definition.clone(),
+        started_at: saga.started_at,
+        revision: saga.revision,
+        at,
+        step: step.name.clone(),
+        participant: step.participant.to_owned(),
+        command: step.command.to_owned(),
+        reply_partition,
+        payload: send.payload,
+    })
 }

@@ -60,8 +60,13 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let registry = Registry::new().with(two_questions());
-        let definition = registry.newest("two-questions").unwrap().clone();
+        Self::of(two_questions())
+    }
+
+    fn of(definition: Definition) -> Self {
+        let name = definition.name().to_owned();
+        let registry = Registry::new().with(definition);
+        let definition = registry.newest(&name).unwrap().clone();
         let bounds = Bounds {
             batch_max: 8,
             cache_max: NonZeroUsize::new(100).unwrap(),

@@ -3,7 +3,7 @@
 //! Written as plainly as the table itself, so that it can be compared line by line.
 
 use sagas::machine::Send;
-use sagas::{Direction, Json, Outcome};
+use sagas::{Direction, Json, Outcome, StepKind};
 
 use super::sabotage::Sabotage;
 use super::spec::{Fate, Spec};
@@ -27,6 +27,8 @@ pub(crate) enum Effect {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Participants {
     fates: Vec<Fate>,
+    /// Queries and hints have none.
+    has_effect: Vec<bool>,
     rows: Vec<Option<Row>>,
     /// How often the forward handler ran.
     asked: Vec<u32>,
@@ -44,6 +46,11 @@ impl Participants {
         let count = spec.steps.len();
         Self {
             fates: spec.steps.iter().map(|step| step.fate).collect(),
+            has_effect: spec
+                .steps
+                .iter()
+                .map(|step| !matches!(step.kind, StepKind::Query | StepKind::Hint))
+                .collect(),
             rows: vec![None; count],
             asked: vec![0; count],
             is_purged: false,
@@ -70,6 +77,7 @@ impl Participants {
         match command.direction {
             Direction::Forward => self.forward(step, command.generation),
             Direction::Compensate => self.compensate(step, command.generation),
+            Direction::Fence if command.fences_compensation => self.fence_compensation(step),
             Direction::Fence => self.fence(step),
         }
     }
@@ -96,7 +104,9 @@ impl Participants {
             self.rows[step] = keeps_the_row.then_some(Row::Refused { generation });
             return (Outcome::Rejected, fault("refused"));
         }
-        self.effects.push(Effect::Did(step));
+        if self.has_effect[step] {
+            self.effects.push(Effect::Did(step));
+        }
         self.rows[step] = Some(Row::Done { undo_refused: None });
         (Outcome::Succeeded, self.receipt(step))
     }
@@ -131,6 +141,20 @@ impl Participants {
             Some(Row::Undone) => {}
         }
         (Outcome::Fenced, Json::null())
+    }
+
+    /// Whatever took effect stays, and its compensation never runs.
+    fn fence_compensation(&mut self, step: usize) -> Answer {
+        let was_undone = self.effects.contains(&Effect::Undid(step));
+        if self.rows[step] != Some(Row::Undone) {
+            self.bury(step);
+        }
+        let outcome = if was_undone {
+            Outcome::Succeeded
+        } else {
+            Outcome::Fenced
+        };
+        (outcome, Json::null())
     }
 
     /// From now on the step can never take effect.

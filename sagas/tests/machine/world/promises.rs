@@ -1,6 +1,8 @@
 //! What holds once a saga has come to rest: the promises, read off the participants' effects.
 
-use sagas::machine::{Progress, Saga};
+use std::collections::BTreeSet;
+
+use sagas::machine::{OrderKind, Progress, Saga, Trouble};
 use sagas::{Definition, Status, StepKind};
 
 use super::participant::{Effect, Participants};
@@ -14,17 +16,32 @@ pub(crate) fn check(
     saga: &Saga,
     participants: &Participants,
 ) -> Result<(), Broken> {
-    at_any_time(definition, participants)?;
+    at_any_time(definition, saga, participants)?;
     let effects = &participants.effects;
     let did = |step: usize| effects.contains(&Effect::Did(step));
     let undid = |step: usize| effects.contains(&Effect::Undid(step));
     let mut steps = 0..definition.steps().len();
+    let kind = |step: usize| definition.steps()[step].kind;
+    let has_effect = |step: usize| !matches!(kind(step), StepKind::Query | StepKind::Hint);
+    let progress = |step: usize| &saga.moving.steps[step];
     let agrees = match saga.status() {
-        Status::Completed => steps.all(|step| did(step) && !undid(step)),
-        Status::Compensated => steps.all(|step| did(step) == undid(step)),
+        Status::Completed => steps.all(|step| match progress(step) {
+            // Nobody hears what becomes of it.
+            Progress::Done if kind(step) == StepKind::Notify => !undid(step),
+            Progress::Done => did(step) == has_effect(step) && !undid(step),
+            // Nobody can tell where rows were purged.
+            Progress::ByHand => !did(step) || participants.is_purged,
+            _ => !did(step),
+        }),
+        Status::Compensated => {
+            steps.all(|step| did(step) == undid(step) || by_hand(definition, saga).contains(&step))
+        }
         Status::Stuck => {
+            let done_by_hand = Progress::Parked(Trouble::DoneByHand);
             require(
-                spec.may_get_stuck() || participants.is_purged,
+                spec.may_get_stuck()
+                    || participants.is_purged
+                    || saga.moving.steps.contains(&done_by_hand),
                 "the saga waits for a person without a reason",
             )?;
             return nothing_possible_is_left(definition, saga);
@@ -41,13 +58,41 @@ pub(crate) fn check(
 /// Checks what holds of the effects even before the saga has come to rest.
 pub(crate) fn at_any_time(
     definition: &Definition,
+    saga: &Saga,
     participants: &Participants,
 ) -> Result<(), Broken> {
     let effects = &participants.effects;
     for step in 0..definition.steps().len() {
         at_most_once(effects, step)?;
     }
-    in_order(definition, effects)
+    in_order(definition, &unseen(definition, saga), effects)
+}
+
+/// Steps that a person has answered for.
+fn by_hand(definition: &Definition, saga: &Saga) -> BTreeSet<usize> {
+    let orders = saga.orders.values();
+    orders
+        .filter_map(|applied| match &applied.order.kind {
+            OrderKind::Skip { step, .. } | OrderKind::Resolve { step } => definition.position(step),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Steps whose effects the participants do not show, or a person vouches for: in the order of effects
+/// they may be missing.
+fn unseen(definition: &Definition, saga: &Saga) -> BTreeSet<usize> {
+    let mut unseen = by_hand(definition, saga);
+    for (index, step) in definition.steps().iter().enumerate() {
+        let is_seen = match step.kind {
+            StepKind::Compensatable | StepKind::Pivot | StepKind::Retriable => true,
+            StepKind::Query | StepKind::Hint | StepKind::Notify => false,
+        };
+        if !is_seen || saga.moving.steps[index] == Progress::Skipped {
+            unseen.insert(index);
+        }
+    }
+    unseen
 }
 
 /// Promise 3.
@@ -62,13 +107,18 @@ fn at_most_once(effects: &[Effect], step: usize) -> Result<(), Broken> {
 
 /// Nothing is built on what is not there, nothing is undone under what still is, and nothing is
 /// undone once the pivot took effect.
-fn in_order(definition: &Definition, effects: &[Effect]) -> Result<(), Broken> {
+fn in_order(
+    definition: &Definition,
+    unseen: &BTreeSet<usize>,
+    effects: &[Effect],
+) -> Result<(), Broken> {
     let mut is_there = vec![false; definition.steps().len()];
     for effect in effects {
         match *effect {
             Effect::Did(step) => {
                 let mut ancestors = definition.steps()[step].ancestors.iter();
-                let holds = ancestors.all(|ancestor| is_there[ancestor]);
+                let holds =
+                    ancestors.all(|ancestor| is_there[ancestor] || unseen.contains(&ancestor));
                 require(
                     holds,
                     &format!("step {step} took effect before its needs: {effects:?}"),
@@ -76,7 +126,9 @@ fn in_order(definition: &Definition, effects: &[Effect]) -> Result<(), Broken> {
                 is_there[step] = true;
             }
             Effect::Undid(step) => {
-                let is_last = definition.dependents(step).all(|later| !is_there[later]);
+                let is_last = definition
+                    .dependents(step)
+                    .all(|later| !is_there[later] || unseen.contains(&later));
                 require(
                     is_last,
                     &format!("step {step} was undone too early: {effects:?}"),
@@ -100,23 +152,19 @@ fn nothing_possible_is_left(definition: &Definition, saga: &Saga) -> Result<(), 
     for (index, progress) in steps.iter().enumerate() {
         let is_possible = match progress {
             Progress::Idle => {
-                let needs = &definition.steps()[index].needs;
-                !saga.is_unwinding() && needs.iter().all(|need| steps[need] == Progress::Done)
+                let ancestors = &definition.steps()[index].ancestors;
+                !saga.is_unwinding() && ancestors.iter().all(|earlier| steps[earlier].is_settled())
             }
-            Progress::Done | Progress::Unknown => {
-                let gone = |step: &Progress| {
-                    matches!(
-                        step,
-                        Progress::Idle | Progress::Refused(_) | Progress::Undone
-                    )
-                };
+            Progress::Done | Progress::Unknown | Progress::ByHand => {
                 saga.is_unwinding()
                     && definition
                         .dependents(index)
-                        .all(|later| gone(&steps[later]))
+                        .all(|later| steps[later].is_gone())
             }
             Progress::Forward(_) | Progress::Fencing(_) | Progress::Undoing(_) => true,
-            Progress::Refused(_) | Progress::Undone | Progress::Parked(_) => false,
+            Progress::Skipped | Progress::Refused(_) | Progress::Undone | Progress::Parked(_) => {
+                false
+            }
         };
         require(
             !is_possible,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sagas::Fault;
 use sagas::Json;
-use sagas::machine::{Announcement, Entry, Event, Progress, Reason, Saga, Transition};
+use sagas::machine::{Announcement, Entry, Event, OrderKind, Progress, Reason, Saga, Transition};
 
 use super::spec::Spec;
 
@@ -98,7 +98,7 @@ impl Sabotage {
                 }
             }
             Self::CancelsWithoutFence => {
-                if matches!(event, Event::Order(_)) {
+                if matches!(event, Event::Order(order) if order.kind == OrderKind::Cancel) {
                     next.moving.reason.get_or_insert_with(reason);
                     agree(before, transition, history);
                 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use sagas::definition::{DefinitionBuilder, Step};
+use sagas::definition::{DefinitionBuilder, Maybe, NamedStep, Needs, Presence, SendingStep, Step};
 use sagas::{Command, Definition, RetryPolicy, StepKind};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone)]
 pub(crate) struct Spec {
     pub(crate) steps: Vec<StepSpec>,
+    /// Seconds after the start.
+    pub(crate) deadline: Option<u8>,
 }
 
 #[derive(Debug, Clone)]
@@ -21,6 +23,31 @@ pub(crate) struct StepSpec {
     pub(crate) needs: Vec<usize>,
     pub(crate) refusable: bool,
     pub(crate) fate: Fate,
+    pub(crate) condition: Condition,
+}
+
+/// Whether the step runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Condition {
+    /// Always.
+    None,
+    /// Under a condition that holds, or not.
+    When(bool),
+    /// With all of its needs, or not at all.
+    Given,
+}
+
+impl StepSpec {
+    /// A step of this kind that needs nothing, is not refusable, and succeeds.
+    pub(crate) fn new(kind: StepKind) -> Self {
+        Self {
+            kind,
+            needs: Vec::new(),
+            refusable: false,
+            fate: Fate::Succeeds,
+            condition: Condition::None,
+        }
+    }
 }
 
 /// What becomes of a step when nothing else goes wrong.
@@ -70,25 +97,43 @@ probes! {
 
 /// One to eight steps: any order before the pivot, perhaps a pivot, perhaps a retriable end.
 pub(crate) fn specs() -> impl Strategy<Value = Spec> {
-    let step = || (any::<u8>(), any::<bool>(), any::<u8>());
-    let before = vec(step(), 0..=5);
+    let step = || {
+        (
+            any::<u8>(),
+            any::<bool>(),
+            any::<u8>(),
+            conditions(),
+            any::<u8>(),
+        )
+    };
+    let before = vec(step(), 0..=6);
     let pivot = proptest::option::of(step());
-    let after = vec(step(), 0..=2);
-    (before, pivot, after, 0..4_u8).prop_filter_map(
+    let after = vec(step(), 0..=3);
+    let deadline = prop_oneof![3 => Just(None), 1 => (1..60_u8).prop_map(Some)];
+    (before, pivot, after, 0..4_u8, deadline).prop_filter_map(
         "a definition has a step",
-        |(before, pivot, after, hostility)| {
+        |(before, pivot, after, hostility, deadline)| {
             let mut steps: Vec<StepSpec> = Vec::new();
-            for (kind, (mask, refusable, fate)) in before
+            for (kind, (mask, refusable, fate, condition, _)) in before
                 .into_iter()
-                .map(|raw| (StepKind::Compensatable, raw))
+                .map(|raw| (kind_before(raw.4), raw))
                 .chain(pivot.map(|raw| (StepKind::Pivot, raw)))
-                .chain(after.into_iter().map(|raw| (StepKind::Retriable, raw)))
+                .chain(after.into_iter().map(|raw| (kind_after(raw.4), raw)))
             {
-                let refusable = refusable && kind != StepKind::Retriable;
+                let may_be_refused = match kind {
+                    StepKind::Compensatable | StepKind::Query | StepKind::Pivot => true,
+                    StepKind::Retriable | StepKind::Notify | StepKind::Hint => false,
+                };
+                let refusable = refusable && may_be_refused;
+                let condition = match kind {
+                    StepKind::Pivot => Condition::None,
+                    _ => condition,
+                };
                 let needs = needs(&steps, kind, mask);
                 let fate = fate_of(fate, hostility == 0);
                 // One hostile world in four: in the others nothing gets stuck.
                 let fate = match fate {
+                    Fate::Refused | Fate::Unreadable if !kind.is_awaited() => Fate::Succeeds,
                     Fate::Refused if !refusable && hostility != 0 => Fate::Succeeds,
                     fate => fate,
                 };
@@ -97,11 +142,36 @@ pub(crate) fn specs() -> impl Strategy<Value = Spec> {
                     needs,
                     refusable,
                     fate,
+                    condition,
                 });
             }
-            (!steps.is_empty()).then_some(Spec { steps })
+            (!steps.is_empty()).then_some(Spec { steps, deadline })
         },
     )
+}
+
+fn conditions() -> impl Strategy<Value = Condition> {
+    prop_oneof![
+        6 => Just(Condition::None),
+        2 => any::<bool>().prop_map(Condition::When),
+        1 => Just(Condition::Given),
+    ]
+}
+
+fn kind_before(raw: u8) -> StepKind {
+    match raw % 8 {
+        0 => StepKind::Query,
+        1 => StepKind::Hint,
+        _ => StepKind::Compensatable,
+    }
+}
+
+fn kind_after(raw: u8) -> StepKind {
+    match raw % 4 {
+        0 => StepKind::Notify,
+        1 => StepKind::Hint,
+        _ => StepKind::Retriable,
+    }
 }
 
 fn fate_of(raw: u8, is_hostile: bool) -> Fate {
@@ -118,12 +188,15 @@ fn fate_of(raw: u8, is_hostile: bool) -> Fate {
 /// What the kinds ask for, and whatever else the mask picks among the earlier steps.
 fn needs(earlier: &[StepSpec], kind: StepKind, mask: u8) -> Vec<usize> {
     let must = |step: &StepSpec| match kind {
-        StepKind::Compensatable => false,
+        StepKind::Compensatable | StepKind::Query | StepKind::Hint => false,
         StepKind::Pivot => true,
-        StepKind::Retriable => step.kind != StepKind::Retriable,
+        StepKind::Retriable | StepKind::Notify => match step.kind {
+            StepKind::Compensatable | StepKind::Query | StepKind::Pivot => true,
+            StepKind::Retriable | StepKind::Notify | StepKind::Hint => false,
+        },
     };
     let steps = earlier.iter().enumerate();
-    let needs = steps.filter(|(index, step)| must(step) || mask >> index & 1 == 1);
+    let needs = steps.filter(|(index, step)| must(step) || u16::from(mask) >> index & 1 == 1);
     needs.map(|(index, _)| index).collect()
 }
 
@@ -159,9 +232,12 @@ impl Spec {
             delay_max: Duration::from_secs(8),
             attempts_max,
         });
-        let mut handles: Vec<Step<Receipt>> = Vec::new();
+        if let Some(seconds) = self.deadline {
+            saga.deadline(Duration::from_secs(seconds.into()));
+        }
+        let mut handles = Vec::new();
         for (index, step) in self.steps.iter().enumerate() {
-            let needs = step.needs.iter().map(|need| handles[*need]).collect();
+            let needs = Picked::of(step.needs.iter().map(|need| handles[*need]));
             handles.push(if step.refusable {
                 add(&mut saga, index, step, needs, |step, seen| Ask {
                     step,
@@ -179,31 +255,134 @@ impl Spec {
     }
 }
 
+/// The four handles that a step may hand out.
+#[derive(Clone, Copy)]
+enum Handle {
+    Step(Step<Receipt>),
+    Maybe(Maybe<Receipt>),
+    Note(Step<()>),
+    MaybeNote(Maybe<()>),
+}
+
+type Lists = (
+    Vec<Step<Receipt>>,
+    Vec<Maybe<Receipt>>,
+    Vec<Step<()>>,
+    Vec<Maybe<()>>,
+);
+
+/// Handles, each kind in its list.
+struct Picked;
+
+impl Picked {
+    fn of(handles: impl Iterator<Item = Handle>) -> Lists {
+        let mut lists = Lists::default();
+        for handle in handles {
+            match handle {
+                Handle::Step(step) => lists.0.push(step),
+                Handle::Maybe(maybe) => lists.1.push(maybe),
+                Handle::Note(note) => lists.2.push(note),
+                Handle::MaybeNote(note) => lists.3.push(note),
+            }
+        }
+        lists
+    }
+}
+
+/// The numbers of the steps whose receipts were read.
+trait Seen {
+    fn numbers(self) -> Vec<usize>;
+}
+
+impl Seen for (Vec<Receipt>, Vec<Option<Receipt>>, Vec<()>, Vec<Option<()>>) {
+    fn numbers(self) -> Vec<usize> {
+        let (always, maybe, ..) = self;
+        let all = always.into_iter().chain(maybe.into_iter().flatten());
+        all.map(|receipt| receipt.step).collect()
+    }
+}
+
+impl Seen for (Vec<Receipt>, Vec<Receipt>, Vec<()>, Vec<()>) {
+    fn numbers(self) -> Vec<usize> {
+        let (always, given, ..) = self;
+        let all = always.into_iter().chain(given);
+        all.map(|receipt| receipt.step).collect()
+    }
+}
+
 fn add<C: Command<Reply = Receipt>>(
     saga: &mut DefinitionBuilder<()>,
     index: usize,
     step: &StepSpec,
-    needs: Vec<Step<Receipt>>,
+    needs: Lists,
     command: fn(usize, Vec<usize>) -> C,
-) -> Step<Receipt> {
+) -> Handle {
+    let named = saga.step(&Spec::name(index));
+    match step.condition {
+        Condition::None => {
+            let sending = send(named.after(needs), index, step, command);
+            match step.kind {
+                StepKind::Pivot => Handle::Step(sending.pivot()),
+                _ => finish(sending, index, step, Handle::Step, Handle::Note),
+            }
+        }
+        Condition::When(holds) => {
+            let named = named.after(needs).when(move |(), _| holds);
+            let sending = send(named, index, step, command);
+            finish(sending, index, step, Handle::Maybe, Handle::MaybeNote)
+        }
+        Condition::Given => {
+            let sending = send(named.given(needs), index, step, command);
+            finish(sending, index, step, Handle::Maybe, Handle::MaybeNote)
+        }
+    }
+}
+
+fn send<'b, N, P, C>(
+    named: NamedStep<'b, (), N, P>,
+    index: usize,
+    step: &StepSpec,
+    command: fn(usize, Vec<usize>) -> C,
+) -> SendingStep<'b, (), N, C, P>
+where
+    N: Needs<Replies: Seen>,
+    P: Presence,
+    C: Command<Reply = Receipt>,
+{
     let fate = step.fate;
-    let seen = |receipts: Vec<Receipt>| receipts.into_iter().map(|receipt| receipt.step).collect();
-    let sending = saga
-        .step(&Spec::name(index))
-        .after(needs)
-        .send(move |(), receipts| {
-            assert!(fate != Fate::Unbuildable, "{BROKEN}");
-            command(index, seen(receipts))
-        });
+    named.send(move |(), receipts| {
+        assert!(fate != Fate::Unbuildable, "{BROKEN}");
+        command(index, receipts.numbers())
+    })
+}
+
+fn finish<N, P, C>(
+    sending: SendingStep<'_, (), N, C, P>,
+    index: usize,
+    step: &StepSpec,
+    awaited: fn(P::Handle<Receipt>) -> Handle,
+    note: fn(P::Handle<()>) -> Handle,
+) -> Handle
+where
+    N: Needs<Replies: Seen>,
+    P: Presence,
+    C: Command<Reply = Receipt>,
+{
+    let fate = step.fate;
     match step.kind {
-        StepKind::Compensatable => sending.compensate(move |(), receipts, own| {
-            assert!(fate != Fate::UndoUnbuildable, "{BROKEN}");
-            let own = own.map(|receipt| receipt.step);
-            let seen = seen(receipts).into_iter().chain(own).collect();
-            Undo { step: index, seen }
-        }),
-        StepKind::Pivot => sending.pivot(),
-        StepKind::Retriable => sending.retriable(),
+        StepKind::Compensatable => awaited(sending.compensate(
+            move |(), receipts, own: Option<Receipt>| {
+                assert!(fate != Fate::UndoUnbuildable, "{BROKEN}");
+                let own = own.map(|receipt| receipt.step);
+                let seen = receipts.numbers().into_iter().chain(own).collect();
+                Undo { step: index, seen }
+            },
+        )),
+        StepKind::Retriable => awaited(sending.retriable()),
+        StepKind::Query => awaited(sending.query()),
+        StepKind::Notify => note(sending.notify()),
+        StepKind::Hint => note(sending.hint()),
+        StepKind::Pivot => unreachable!("the pivot always runs"),
     }
 }
 

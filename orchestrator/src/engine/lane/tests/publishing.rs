@@ -1,6 +1,7 @@
 //! What is sent, when it is sent again, and whose sagas are left alone.
 
 use super::*;
+use crate::store::batch::Outgoing;
 
 #[test]
 fn what_waits_for_the_broker_is_sent_again_only_when_it_was_given_up() {
@@ -148,4 +149,37 @@ fn commands_name_a_reply_partition_of_their_own_lane() {
     });
     let partitions: BTreeSet<_> = partitions.collect();
     assert_eq!(partitions, BTreeSet::from([2, 4]));
+}
+
+#[test]
+fn the_command_of_a_hint_is_stored_for_the_broker_and_not_sent_again_by_a_wake() {
+    let mut saga = Definition::of::<serde_json::Value>("told");
+    saga.step("tell").send(|_, ()| Forget {}).hint();
+    saga.step("ask").send(|_, ()| Ask {}).pivot();
+    let mut bench = Bench::of(saga.build().unwrap());
+    let id = bench.submit("a");
+    let batch = bench.commit();
+    let notices = |all: &[Outgoing]| -> Vec<String> {
+        let notices = all.iter().filter_map(|outgoing| match outgoing {
+            Outgoing::Notice(notice) => Some(notice.step.clone()),
+            Outgoing::Event(_) => None,
+        });
+        notices.collect()
+    };
+    assert_eq!(notices(&batch.starts[0].state.announcements), ["tell"]);
+    let sent: Vec<String> = bench
+        .outputs
+        .iter()
+        .flat_map(|output| match output {
+            Output::Publish { events, .. } => notices(events),
+            _ => Vec::new(),
+        })
+        .collect();
+    assert_eq!(sent, ["tell"]);
+    bench.outputs.clear();
+    bench.now = bench.now + Duration::from_secs(11);
+    bench.take(Input::Due(id));
+    let batch = bench.commit();
+    assert_eq!(bench.published(), ["ask"]);
+    assert!(notices(&batch.updates[0].state.announcements).is_empty());
 }

@@ -1,0 +1,275 @@
+//! `POST /v1/sagas/{id}/<order>`: what an operator may do to one saga.
+//!
+//! Each order is an event like any other: the engine commits it, and repeated under its id it is
+//! answered like the first time. Here only its form is checked; whether it makes sense is for the
+//! state machine to say.
+
+use std::str::FromStr;
+
+use axum::Json as Answer;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use sagas::machine::{Order, OrderKind, OrderResult, Refusal};
+use sagas::{Json, OrderId, SagaId};
+use serde::{Deserialize, Deserializer, Serialize};
+use uuid::Uuid;
+
+use super::backend::Backend;
+use super::problem::{Kind, PathError, Problem};
+use super::read::saga_id;
+use super::{body, inputs};
+use crate::engine;
+
+/// Bytes of an actor's name and of a reason: history is kept for long.
+const TEXT_MAX: usize = 1_000;
+
+/// The last part of the path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Name {
+    Cancel,
+    Pause,
+    Resume,
+    Retry,
+    Edit,
+    Skip,
+    Resolve,
+}
+
+impl FromStr for Name {
+    type Err = Problem;
+
+    fn from_str(word: &str) -> Result<Self, Problem> {
+        Ok(match word {
+            "cancel" => Self::Cancel,
+            "pause" => Self::Pause,
+            "resume" => Self::Resume,
+            "retry" => Self::Retry,
+            "edit" => Self::Edit,
+            "skip" => Self::Skip,
+            "resolve" => Self::Resolve,
+            other => {
+                let detail = format!(
+                    "there is no order {other:?}; orders are cancel, pause, resume, retry, edit, \
+                     skip and resolve"
+                );
+                return Err(Problem::new(Kind::NotFound, detail));
+            }
+        })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Body {
+    /// Chosen by the client, so that a repeated order is applied once.
+    order_id: Option<Uuid>,
+    actor: String,
+    reason: String,
+    /// The step that retry, edit, skip and resolve are about.
+    step: Option<String>,
+    /// What edit sends instead.
+    #[serde(default, deserialize_with = "present")]
+    payload: Option<Json>,
+    /// What the participant would have replied to the step that is skipped.
+    #[serde(default, deserialize_with = "present")]
+    reply: Option<Json>,
+}
+
+/// `null` is a value here: the payload or reply of a type that has nothing to say.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Json>, D::Error> {
+    Json::deserialize(deserializer).map(Some)
+}
+
+/// What came of the order.
+#[derive(Debug, Serialize)]
+pub(super) struct Done {
+    order_id: OrderId,
+    saga: SagaId,
+    result: OrderResult,
+    /// What happens next, for people.
+    text: &'static str,
+}
+
+pub(super) async fn give(
+    State(backend): State<Backend>,
+    Path((id, name)): Path<(String, String)>,
+    headers: HeaderMap,
+    bytes: Bytes,
+) -> Result<Answer<Done>, Problem> {
+    let name: Name = name.parse()?;
+    let saga = saga_id(&id)?;
+    let body: Body = body::read(&headers, &bytes, backend.limits().json_depth_max)?;
+    let order_id = OrderId(body.order_id.unwrap_or_else(Uuid::now_v7));
+    let (actor, reason) = (body.actor.clone(), body.reason.clone());
+    let order = Order {
+        id: order_id,
+        kind: kind(name, body)?,
+        actor,
+        reason,
+    };
+    let result = match backend.engine()?.order(saga, order).await {
+        Ok(result) => result,
+        // A repeated order is answered like the first time.
+        Err(engine::Error::Refused(Refusal::OrderAppliedBefore(result))) => result,
+        Err(engine::Error::Refused(refusal)) => return Err(refused(name, &refusal)),
+        Err(engine::Error::NotFound) => return Err(Problem::no_saga(&saga)),
+        Err(error) => return Err(error.into()),
+    };
+    tracing::info!(%saga, order = %order_id, ?name, ?result, "an operator gave an order");
+    Ok(Answer(Done {
+        order_id,
+        saga,
+        result,
+        text: text(name, result),
+    }))
+}
+
+/// The order, if its fields are those that it takes.
+fn kind(name: Name, body: Body) -> Result<OrderKind, Problem> {
+    let mut errors = Vec::new();
+    text_fault("/actor", &body.actor, &mut errors);
+    text_fault("/reason", &body.reason, &mut errors);
+    let takes = |field: &str| match field {
+        "/step" => !matches!(name, Name::Cancel | Name::Pause | Name::Resume),
+        "/payload" => name == Name::Edit,
+        _ => name == Name::Skip,
+    };
+    let given = [
+        ("/step", body.step.is_some()),
+        ("/payload", body.payload.is_some()),
+        ("/reply", body.reply.is_some()),
+    ];
+    for (path, is_given) in given {
+        let is_needed = takes(path) && path != "/reply" && name != Name::Retry;
+        let message = match (is_given, takes(path)) {
+            (true, false) => "this order does not take it",
+            (false, _) if is_needed => "is missing",
+            _ => continue,
+        };
+        errors.push(fault(path, message));
+    }
+    for (path, json) in [("/payload", &body.payload), ("/reply", &body.reply)] {
+        if let Some(json) = json {
+            inputs::find_nul_in(json, path, &mut errors);
+        }
+    }
+    let incomplete = |errors| Problem::invalid("the order is incomplete".to_owned(), errors);
+    if !errors.is_empty() {
+        return Err(incomplete(errors));
+    }
+    Ok(match (name, body.step, body.payload) {
+        (Name::Cancel, ..) => OrderKind::Cancel,
+        (Name::Pause, ..) => OrderKind::Pause,
+        (Name::Resume, ..) => OrderKind::Resume,
+        (Name::Retry, step, _) => OrderKind::RetryNow { step },
+        (Name::Edit, Some(step), Some(payload)) => OrderKind::Edit { step, payload },
+        (Name::Skip, Some(step), _) => {
+            let reply = body.reply;
+            OrderKind::Skip { step, reply }
+        }
+        (Name::Resolve, Some(step), _) => OrderKind::Resolve { step },
+        (Name::Edit | Name::Skip | Name::Resolve, ..) => return Err(incomplete(errors)),
+    })
+}
+
+fn refused(name: Name, refusal: &Refusal) -> Problem {
+    let path = match (refusal, name) {
+        (Refusal::UnknownStep(_), _) => "/step",
+        (Refusal::PayloadUnfit { .. }, Name::Skip) => "/reply",
+        (Refusal::PayloadUnfit { .. }, _) => "/payload",
+        _ => return Problem::new(Kind::OrderRefused, refusal.to_string()),
+    };
+    let errors = vec![fault(path, &refusal.to_string())];
+    Problem::invalid("the order does not fit the saga".to_owned(), errors)
+}
+
+fn text(name: Name, result: OrderResult) -> &'static str {
+    match (result, name) {
+        (OrderResult::Cancelling, _) => "the saga turns back; what took effect is compensated",
+        (OrderResult::Fencing, Name::Cancel) => {
+            "the pivot is in flight: its participant decides whether it took effect; if not, the \
+             saga turns back"
+        }
+        (OrderResult::Fencing, _) => {
+            "the participant is asked to make the step final; its answer decides whether the \
+             order applies"
+        }
+        (OrderResult::Paused, _) => "nothing new is sent until the saga is resumed",
+        (OrderResult::Resumed, _) => "the saga goes on; what was in flight is sent once more",
+        (OrderResult::Retrying, _) => {
+            "the command is sent again, as soon as the saga is not paused"
+        }
+        (OrderResult::Skipped, _) => "the step counts as done by hand",
+        (OrderResult::Resolved, _) => "the step counts as undone by hand",
+    }
+}
+
+fn text_fault(path: &str, text: &str, errors: &mut Vec<PathError>) {
+    let message = if text.trim().is_empty() {
+        "is empty; history names who gave an order, and why".to_owned()
+    } else if text.len() > TEXT_MAX {
+        format!("has more than {TEXT_MAX} bytes")
+    } else if text.contains('\0') {
+        "contains \\u0000, which cannot be stored".to_owned()
+    } else {
+        return;
+    };
+    errors.push(fault(path, &message));
+}
+
+fn fault(path: &str, message: &str) -> PathError {
+    PathError {
+        path: path.to_owned(),
+        message: message.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn paths(name: Name, body: &str) -> Vec<String> {
+        let body: Body = serde_json::from_str(body).unwrap();
+        let Err(problem) = kind(name, body) else {
+            return Vec::new();
+        };
+        assert_eq!(problem.kind(), Kind::InvalidInput);
+        let errors = problem.errors().iter();
+        errors.map(|error| error.path.clone()).collect()
+    }
+
+    #[test]
+    fn actor_and_reason_are_needed_and_bounded() {
+        let check = |text: &str| {
+            let mut errors = Vec::new();
+            text_fault("/reason", text, &mut errors);
+            errors.len()
+        };
+        assert_eq!(check("operator"), 0);
+        for text in ["", " \t", "a\0b", &"x".repeat(TEXT_MAX + 1)] {
+            assert_eq!(check(text), 1, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn every_order_takes_its_own_fields_and_no_others() {
+        let who = r#""actor":"a","reason":"b""#;
+        let with = |more: &str| format!("{{{who}{more}}}");
+        let (step, payload, reply) = (r#","step":"s""#, r#","payload":null"#, r#","reply":null"#);
+        for name in [Name::Cancel, Name::Pause, Name::Resume] {
+            assert!(paths(name, &with("")).is_empty());
+            let all = with(&format!("{step}{payload}{reply}"));
+            assert_eq!(paths(name, &all), ["/step", "/payload", "/reply"]);
+        }
+        assert!(paths(Name::Retry, &with("")).is_empty());
+        assert!(paths(Name::Retry, &with(step)).is_empty());
+        assert_eq!(paths(Name::Edit, &with("")), ["/step", "/payload"]);
+        assert!(paths(Name::Edit, &with(&format!("{step}{payload}"))).is_empty());
+        assert_eq!(paths(Name::Skip, &with(payload)), ["/step", "/payload"]);
+        assert!(paths(Name::Skip, &with(&format!("{step}{reply}"))).is_empty());
+        assert_eq!(paths(Name::Resolve, &with(reply)), ["/step", "/reply"]);
+        let nul = r#","step":"s","payload":{"a":["\u0000"]}"#;
+        assert_eq!(paths(Name::Edit, &with(nul)), ["/payload/a/0"]);
+    }
+}
