@@ -5,6 +5,7 @@
 mod bounds;
 mod cancel;
 mod keys;
+mod orders;
 mod reading;
 mod refused;
 mod waiting;
