@@ -5,6 +5,7 @@
 
 mod arguments;
 mod audit;
+mod database;
 mod service;
 mod submit;
 

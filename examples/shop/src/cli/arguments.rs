@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::database::DatabaseArguments;
 use crate::audit::Urls;
 use crate::services::ServiceName;
 use crate::stage::KafkaKind;
@@ -43,14 +44,9 @@ pub(crate) struct SeedArguments {
     /// Which service
     #[arg(value_enum)]
     pub service: ServiceName,
-    /// The service's own database: postgres://user:password@host:port/database
-    #[arg(
-        long,
-        env = "SHOP_DATABASE_URL",
-        value_name = "URL",
-        hide_env_values = true
-    )]
-    pub database_url: String,
+    /// The service's own database.
+    #[command(flatten)]
+    pub database: DatabaseArguments,
 }
 
 /// How to run a service.

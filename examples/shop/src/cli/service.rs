@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use participant::Settings;
 use sqlx::PgPool;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::PgPoolOptions;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::arguments::{SeedArguments, ServiceArguments};
@@ -61,10 +61,7 @@ const PLANS: [(&str, &str); 3] = [
 
 /// A pool on a database whose tables are up to date.
 async fn prepare(arguments: &SeedArguments, connections_max: u32) -> anyhow::Result<PgPool> {
-    let connect: PgConnectOptions = arguments
-        .database_url
-        .parse()
-        .context("read the database's address")?;
+    let connect = arguments.database.connect_options()?;
     let pool = PgPoolOptions::new()
         .max_connections(connections_max)
         .acquire_timeout(CONNECTION_WITHIN)
