@@ -10,10 +10,15 @@ use sqlx::postgres::PgPoolOptions;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::arguments::{SeedArguments, ServiceArguments};
+use super::health;
 
 pub(super) async fn run(arguments: ServiceArguments) -> anyhow::Result<ExitCode> {
     let stop = stop_signal().context("listen for SIGTERM")?;
     let name = arguments.own.service;
+    let listener = match arguments.health_listen {
+        Some(address) => Some(health::bind(address).await?),
+        None => None,
+    };
     let pool = prepare(&arguments.own, arguments.database_connections_max).await?;
     if arguments.seed {
         name.seed(&mut *pool.acquire().await?)
@@ -25,6 +30,9 @@ pub(super) async fn run(arguments: ServiceArguments) -> anyhow::Result<ExitCode>
     settings.partitions = arguments.command_partitions;
     settings.kafka = options(&arguments.kafka_options)?;
     let service = name.service(settings);
+    if let Some(listener) = listener {
+        tokio::spawn(health::serve(listener, service.health()));
+    }
     service.migrate().await?;
     tracing::info!(
         service = name.as_str(),

@@ -5,6 +5,8 @@ mod audit;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
+mod health;
+#[cfg(test)]
 mod play;
 #[cfg(test)]
 mod program;
