@@ -41,6 +41,7 @@ mod builder;
 mod check;
 mod describe;
 mod erased;
+mod graph;
 mod needs;
 mod problem;
 mod step_set;
@@ -54,6 +55,7 @@ use uuid::Uuid;
 
 pub use builder::{DefinitionBuilder, NamedStep, SendingStep};
 pub use describe::{Description, StepDescription};
+pub use graph::GraphFormat;
 pub use needs::{Needs, Replies, Step};
 pub use problem::{Problem, Problems};
 pub use step_set::StepSet;
