@@ -7,6 +7,8 @@ mod fixture;
 #[cfg(test)]
 mod health;
 #[cfg(test)]
+mod picture;
+#[cfg(test)]
 mod play;
 #[cfg(test)]
 mod program;
