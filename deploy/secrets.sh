@@ -31,11 +31,10 @@ for name in saga orders inventory payments shipping; do
     secret=$(password)
     url="postgres://$name:$secret@postgres:5432/$name"
     echo "$name $secret" >> "$new/database_passwords"
+    printf '%s' "$url" > "$new/${name}_database_url"
     if [ "$name" = saga ]; then
-        printf '%s' "$url" > "$new/saga_database_url"
         echo "SAGA_DATABASE_URL=$url" >> "$new/audit.env"
     else
-        echo "SHOP_DATABASE_URL=$url" > "$new/$name.env"
         echo "SHOP_$(echo "$name" | tr a-z A-Z)_URL=$url" >> "$new/audit.env"
     fi
 done

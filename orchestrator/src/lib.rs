@@ -8,6 +8,7 @@ pub mod config;
 mod dev;
 pub mod engine;
 pub mod logging;
+mod near;
 pub mod registry;
 pub mod store;
 

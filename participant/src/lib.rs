@@ -16,6 +16,8 @@
 //! committed after the replies of everything below it. So a crash at any instant delivers commands
 //! again, and none takes effect twice.
 //!
+//! Whether all of that can go on is told by [`Health`], for the health check of a container.
+//!
 //! Not here: calls that a handler makes outside the transaction that it is given. They happen as
 //! often as the handler runs.
 //!
@@ -64,6 +66,7 @@ mod batch;
 mod clock;
 mod error;
 mod handler;
+mod health;
 mod inbox;
 mod kafka;
 mod processor;
@@ -74,6 +77,7 @@ mod trouble;
 
 pub use error::Error;
 pub use handler::{BatchHandler, Handle, Handler, HandlerError, Received, Rejection};
+pub use health::{Health, HealthReport, Trouble};
 pub use running::Running;
 pub use service::Service;
 pub use settings::Settings;

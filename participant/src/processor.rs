@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::backoff::Backoff;
 use crate::batch::{self, GaveUp, Handlers, Job};
 use crate::clock;
+use crate::health::Health;
 use crate::kafka::{Offsets, Outstanding, Record, Replies};
 
 /// A batch whose transactions are committed.
@@ -31,6 +32,7 @@ pub(crate) struct Processor {
     pub(crate) batch_max: usize,
     pub(crate) stopping: CancellationToken,
     pub(crate) handled: mpsc::Sender<Handled>,
+    pub(crate) health: Health,
 }
 
 /// The service is stopping; what is not committed comes again.
@@ -53,6 +55,7 @@ impl Processor {
     }
 
     async fn handle(&self, batch: Vec<Record>) -> Result<(), Stopping> {
+        let _in_hand = self.health.in_hand();
         let replies = Outstanding::new();
         let records = batch
             .iter()

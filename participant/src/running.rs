@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::batch::Handlers;
+use crate::health::{self, Health};
 use crate::kafka::{Poller, Replies};
 use crate::processor::{Processor, release_offsets};
 use crate::service::days_before_today;
@@ -31,6 +32,7 @@ pub struct Running {
     supervisor: JoinHandle<Result<(), Error>>,
     finished: Arc<AtomicBool>,
     unreadable: Arc<AtomicU64>,
+    health: Health,
     stop_within: Duration,
     _stop_on_drop: DropGuard,
 }
@@ -39,6 +41,7 @@ pub(crate) fn start(
     participant: &str,
     settings: Settings,
     handlers: Arc<dyn Handlers>,
+    health: Health,
 ) -> Result<Running, Error> {
     // A producer that can never send again stops the service.
     let broken = CancellationToken::new();
@@ -47,7 +50,13 @@ pub(crate) fn start(
     let (records, read) = mpsc::unbounded_channel();
     let (handled, to_release) = mpsc::channel(UNACKNOWLEDGED_BATCHES_MAX);
     let replies = Arc::new(Replies::new(&settings, broken.clone())?);
-    let (poller, offsets) = Poller::new(&settings, participant, records, stopping.clone())?;
+    let (poller, offsets) = Poller::new(
+        &settings,
+        participant,
+        records,
+        stopping.clone(),
+        health.clone(),
+    )?;
     let (waiting, finished) = (Arc::clone(&poller.waiting), Arc::clone(&poller.finished));
     let unreadable = Arc::clone(&poller.unreadable);
     let processor = Processor {
@@ -57,9 +66,16 @@ pub(crate) fn start(
         batch_max: settings.batch_max,
         stopping: stopping.clone(),
         handled,
+        health: health.clone(),
     };
     let stop_within = settings.stop_within;
     let polled = spawn_poller(participant, poller, stopping.clone())?;
+    // Nobody waits for its end: it holds nothing.
+    tokio::spawn(health::probe(
+        settings.database.clone(),
+        health.clone(),
+        stopping.clone(),
+    ));
     let parts = Parts {
         polled,
         processed: tokio::spawn(processor.run(read)),
@@ -86,6 +102,7 @@ pub(crate) fn start(
         supervisor,
         finished,
         unreadable,
+        health,
         stop_within,
         _stop_on_drop,
     })
@@ -161,6 +178,12 @@ impl Running {
     /// Waits until the service has ended, by itself or by [`Running::stop`].
     pub async fn ended(&self) {
         self.ended.cancelled().await;
+    }
+
+    /// Its health; the same view that [`Service::health`](crate::Service::health) gave.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.health.clone()
     }
 
     /// How many records were skipped because they are no commands of the wire format.

@@ -11,6 +11,7 @@ use sqlx::{Postgres, Transaction};
 
 use crate::batch::Handlers;
 use crate::handler::{All, BatchHandler, Each, Erased, Handle, Handler, With};
+use crate::health::Health;
 use crate::running::{self, Running};
 use crate::{Error, Settings, clock, inbox, kafka};
 
@@ -19,6 +20,7 @@ use crate::{Error, Settings, clock, inbox, kafka};
 pub struct Service {
     pub(crate) registry: Registry,
     pub(crate) settings: Settings,
+    health: Health,
     /// The first thing that was registered wrongly; reported by [`Service::start`].
     mistake: Option<Error>,
 }
@@ -50,6 +52,7 @@ impl Service {
         Self {
             registry,
             settings,
+            health: Health::new(),
             mistake: None,
         }
     }
@@ -97,6 +100,12 @@ impl Service {
         };
         self.mistake = self.mistake.or(mistake);
         self
+    }
+
+    /// Its health, in trouble until it has started; the same that [`Running::health`] shows.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.health.clone()
     }
 
     /// Creates or updates the inbox tables. Repeatable; several instances may call it at once.
@@ -155,7 +164,8 @@ impl Service {
         let topic = topics::commands(&self.settings.prefix, &self.registry.participant);
         kafka::ensure(&self.settings, &topic).await?;
         let participant = self.registry.participant.clone();
-        running::start(&participant, self.settings, Arc::new(self.registry))
+        let handlers = Arc::new(self.registry);
+        running::start(&participant, self.settings, handlers, self.health)
     }
 
     /// Starts, answers commands until `stop` is ready, and stops.

@@ -41,6 +41,7 @@ mod builder;
 mod check;
 mod describe;
 mod erased;
+mod graph;
 mod needs;
 mod problem;
 mod step_set;
@@ -56,6 +57,7 @@ use uuid::Uuid;
 
 pub use builder::DefinitionBuilder;
 pub use describe::{Description, StepDescription};
+pub use graph::GraphFormat;
 pub use needs::{Always, Given, Maybe, Needs, Presence, Replies, Sometimes, Step};
 pub use problem::{Problem, Problems};
 pub use step_set::StepSet;

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 mod addresses;
 mod checks;
+mod health;
 
 /// The file. Top-level keys beyond these are anchors (`x-…`), whose content is where they are used.
 #[derive(Debug, Deserialize)]

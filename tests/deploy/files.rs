@@ -104,9 +104,9 @@ fn a_misspelt_variable_is_told_with_the_command_that_does_not_read_it() {
     );
     // Variables of files count too.
     told(
-        "secrets/orders.env",
-        "secrets/audit.env",
-        "orders: sets SHOP_PAYMENTS_URL, which",
+        "entrypoint: [shop]",
+        "entrypoint: [shop, submit]",
+        "shop: sets SHOP_PAYMENTS_URL, which `shop submit`",
     );
 }
 
@@ -137,8 +137,8 @@ fn a_reference_that_leads_nowhere_is_told() {
     );
     told(
         "      orchestrator: { condition",
-        "      orders: { condition",
-        "waits for the health of orders, which has no health check",
+        "      shop: { condition",
+        "waits for the health of shop, which has no health check",
     );
     told(
         "service_healthy",
@@ -176,8 +176,8 @@ fn a_reference_that_leads_nowhere_is_told() {
         "does not write",
     );
     told(
-        "[deploy/secrets/orders.env]",
-        "[orders.env]",
+        "[deploy/secrets/audit.env]",
+        "[audit.env]",
         "is not in deploy/secrets",
     );
 }
@@ -211,15 +211,45 @@ fn an_address_that_nobody_has_is_told() {
         "does not publish port 8080",
     );
     told(
-        "secrets/orders.env",
-        "secrets/payments.env",
-        "orders: takes deploy/secrets/payments.env",
+        "FILE: /run/secrets/orders_database_url",
+        "FILE: /run/secrets/payments_database_url",
+        "orders: its database is that of Some(\"/run/secrets/payments_database_url\")",
     );
+}
+
+#[test]
+fn a_health_check_that_is_missing_or_cannot_run_is_told() {
+    let told = |from, to, expected| mistake("docker-compose.yml", from, to, expected);
     told(
         "CMD, /bin/busybox",
         "CMD, /bin/curl",
-        "starts /bin/curl, which is not in the image",
+        "orchestrator: its health check starts /bin/curl, which is not in the image",
     );
+    told(
+        "[CMD, shop, health]",
+        "[CMD, shap, health]",
+        "shipping: its health check starts shap, which is not in the image",
+    );
+    told(
+        "[CMD, shop, health]",
+        "[CMD, shop, healthy]",
+        "orders: its health check: `shop healthy` is refused",
+    );
+    told("[CMD, shop, health]", "[CMD]", "use CMD and a program");
+    told(
+        "  SHOP_HEALTH_LISTEN: 127.0.0.1:8081\n",
+        "",
+        "payments: its health check reads SHOP_HEALTH_LISTEN, which is not set",
+    );
+    told(
+        "HEALTH_LISTEN: 127.0.0.1:8081",
+        "HEALTH_LISTEN: 0.0.0.0:8081",
+        "tells its health at 0.0.0.0:8081 to other containers",
+    );
+    let text = repository::read("docker-compose.yml");
+    let start = text.find("  healthcheck:\n    # Bad").unwrap();
+    let end = text.find("  # A service stops").unwrap();
+    told(&text[start..end], "", "inventory: has no health check");
 }
 
 #[test]

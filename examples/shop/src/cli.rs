@@ -5,6 +5,8 @@
 
 mod arguments;
 mod audit;
+mod database;
+mod health;
 mod service;
 mod submit;
 
@@ -44,6 +46,7 @@ fn run(verb: Verb) -> anyhow::Result<ExitCode> {
                 start_logging(&arguments.log_level)?;
                 service::run(arguments).await
             }
+            Verb::Health(arguments) => health::ask(&arguments).await,
             Verb::Seed(arguments) => service::seed(&arguments).await,
             Verb::Submit(arguments) => submit::run(&arguments).await,
             Verb::Audit(arguments) => audit::run(&arguments).await,

@@ -30,7 +30,7 @@ pub(super) enum Verb {
     Migrate(MigrateArguments),
     /// Creates, checks or lists the Kafka topics of the definitions
     Topics(TopicsArguments),
-    /// Lists the definitions of this binary, or shows one
+    /// Lists the definitions of this binary, or shows or draws one
     Definitions(DefinitionsArguments),
 }
 
@@ -117,7 +117,7 @@ pub(super) enum TopicsVerb {
 pub(super) struct DefinitionsArguments {
     #[command(subcommand)]
     pub(super) verb: Option<DefinitionsVerb>,
-    /// How they are printed
+    /// How the list, or one definition, is printed; not for a picture
     #[arg(long, value_enum, default_value_t = Output::Table, global = true)]
     pub(super) output: Output,
 }
@@ -129,6 +129,27 @@ pub(super) enum DefinitionsVerb {
         /// Its name
         name: String,
     },
+    /// Draws one definition: steps, needs, compensations and the point of no return
+    ///
+    /// Mermaid goes into a Markdown page as it is; `dot -Tsvg` makes a picture of dot.
+    Graph {
+        /// Its name
+        name: String,
+        /// The language of the picture
+        #[arg(long, value_enum, default_value_t = Picture::Mermaid)]
+        format: Picture,
+    },
+}
+
+/// In which language a definition is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Picture {
+    /// A flowchart of Mermaid.
+    Mermaid,
+    /// A digraph of Graphviz.
+    Dot,
+    /// Steps and edges, for programs.
+    Json,
 }
 
 /// How a command prints what it found.

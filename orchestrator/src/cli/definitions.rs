@@ -2,11 +2,14 @@
 
 use std::io::Write;
 
+use sagas::Definition;
+use sagas::definition::GraphFormat;
 use serde_json::json;
 
-use super::arguments::{DefinitionsArguments, DefinitionsVerb, Output};
+use super::arguments::{DefinitionsArguments, DefinitionsVerb, Output, Picture};
 use super::{Failure, table};
 use crate::Registry;
+use crate::near::near;
 
 pub(super) fn run(
     registry: &Registry,
@@ -15,7 +18,12 @@ pub(super) fn run(
 ) -> Result<(), Failure> {
     let written = match &arguments.verb {
         None => list(registry, arguments.output, out),
-        Some(DefinitionsVerb::Show { name }) => show(registry, name, arguments.output, out)?,
+        Some(DefinitionsVerb::Show { name }) => show(find(registry, name)?, arguments.output, out),
+        Some(DefinitionsVerb::Graph { .. }) if arguments.output == Output::Json => {
+            let text = "a picture has no --output; its language is --format";
+            return Err(Failure::Usage(text.to_owned()));
+        }
+        Some(DefinitionsVerb::Graph { name, format }) => graph(find(registry, name)?, *format, out),
     };
     // A reader that has seen enough closes the pipe: `saga definitions | head`.
     written.or_else(|error| match error.kind() {
@@ -60,26 +68,33 @@ fn list(registry: &Registry, output: Output, out: &mut dyn Write) -> std::io::Re
     table::write(out, ["NAME", "VERSION", "STEPS", "FINGERPRINT"], &rows)
 }
 
-fn show(
-    registry: &Registry,
-    name: &str,
-    output: Output,
-    out: &mut dyn Write,
-) -> Result<std::io::Result<()>, Failure> {
-    let Some(definition) = registry.newest(name) else {
+/// The newest version of a definition.
+fn find<'a>(registry: &'a Registry, name: &str) -> Result<&'a Definition, Failure> {
+    let definition = registry.newest(name).map(AsRef::as_ref);
+    definition.ok_or_else(|| {
         let known: Vec<_> = registry.names().collect();
-        let known = if known.is_empty() {
-            "none".to_owned()
-        } else {
-            known.join(", ")
+        let hint = match near(registry.names(), name) {
+            Some(near) => format!("did you mean {near}?"),
+            None if known.is_empty() => "there is: none".to_owned(),
+            None => format!("there is: {}", known.join(", ")),
         };
-        return Err(Failure::Usage(format!(
-            "no definition {name:?} in this binary; there is: {known}"
-        )));
+        Failure::Usage(format!("no definition {name:?} in this binary; {hint}"))
+    })
+}
+
+fn graph(definition: &Definition, format: Picture, out: &mut dyn Write) -> std::io::Result<()> {
+    let format = match format {
+        Picture::Mermaid => GraphFormat::Mermaid,
+        Picture::Dot => GraphFormat::Dot,
+        Picture::Json => GraphFormat::Json,
     };
+    out.write_all(definition.describe().graph(format).as_bytes())
+}
+
+fn show(definition: &Definition, output: Output, out: &mut dyn Write) -> std::io::Result<()> {
     let description = definition.describe();
     if output == Output::Json {
-        return Ok(writeln!(out, "{:#}", json!(description)));
+        return writeln!(out, "{:#}", json!(description));
     }
     let steps = description.steps.iter().map(|step| {
         [
@@ -96,17 +111,18 @@ fn show(
     });
     let steps: Vec<_> = steps.collect();
     let head = ["STEP", "KIND", "COMMAND", "COMPENSATION", "NEEDS"];
-    let (version, fingerprint) = (description.version, description.fingerprint);
-    Ok(writeln!(
+    let (name, version) = (description.name, description.version);
+    let fingerprint = description.fingerprint;
+    writeln!(
         out,
         "{name}, version {version}, fingerprint {fingerprint}\n"
-    )
-    .and_then(|()| table::write(out, head, &steps))
-    .and_then(|()| writeln!(out, "\ninput: {:#}", json!(description.input_schema)))
-    .and_then(|()| match &description.output_schema {
+    )?;
+    table::write(out, head, &steps)?;
+    writeln!(out, "\ninput: {:#}", json!(description.input_schema))?;
+    match &description.output_schema {
         Some(schema) => writeln!(out, "\noutput: {:#}", json!(schema)),
         None => Ok(()),
-    }))
+    }
 }
 
 #[cfg(test)]
@@ -147,5 +163,32 @@ mod tests {
             failure.to_string().ends_with("there is: book-trip"),
             "{failure}"
         );
+    }
+
+    fn drawn(name: &str, format: Picture, output: Output) -> Result<String, Failure> {
+        let name = name.to_owned();
+        printed(Some(DefinitionsVerb::Graph { name, format }), output)
+    }
+
+    #[test]
+    fn a_definition_is_drawn_in_each_language() {
+        let drawn = |format| drawn("book-trip", format, Output::Table).unwrap();
+        assert!(drawn(Picture::Mermaid).contains("\nflowchart LR\n"));
+        assert!(drawn(Picture::Dot).starts_with("digraph \"book-trip\" {\n"));
+        let json: serde_json::Value = serde_json::from_str(&drawn(Picture::Json)).unwrap();
+        assert_eq!(json["point_of_no_return"], "pay-room");
+    }
+
+    #[test]
+    fn a_mistyped_definition_is_answered_with_its_near_match() {
+        let failure = drawn("book-trp", Picture::Dot, Output::Table).unwrap_err();
+        let expected = "no definition \"book-trp\" in this binary; did you mean `book-trip`?";
+        assert_eq!(failure.to_string(), expected);
+    }
+
+    #[test]
+    fn a_picture_does_not_pass_over_an_output_that_it_does_not_have() {
+        let failure = drawn("book-trip", Picture::Dot, Output::Json).unwrap_err();
+        assert!(failure.to_string().contains("--format"), "{failure}");
     }
 }

@@ -7,6 +7,7 @@ use clap::Arg;
 use clap::builder::Resettable;
 
 use super::settings;
+use crate::near::near;
 
 /// What is wrong with the file. No value of a secret, and no line of the file, is in it.
 #[derive(Debug, thiserror::Error)]
@@ -138,22 +139,9 @@ fn check(argument: &Arg, text: &str) -> Result<(), String> {
 fn unknown(known: &[Arg], key: &str) -> String {
     let names = known.iter().map(|argument| argument.get_id().as_str());
     let names = names.filter(|name| *name != "config");
-    let mut near: Vec<_> = names
-        .map(|name| (strsim::jaro_winkler(name, key), name))
-        // Below this, a suggestion is noise: `shard` is at 0.97 of `shards`, `listen` at 0.6 of
-        // `lanes`.
-        .filter(|(likeness, _)| *likeness > 0.8)
-        .collect();
-    near.sort_by(|(a, _), (b, _)| b.total_cmp(a));
-    let near: Vec<_> = near
-        .iter()
-        .take(3)
-        .map(|(_, name)| format!("`{name}`"))
-        .collect();
-    if near.is_empty() {
-        format!("unknown key `{key}`; keys are the flags of `--help` with underscores")
-    } else {
-        format!("unknown key `{key}`; did you mean {}?", near.join(" or "))
+    match near(names, key) {
+        Some(near) => format!("unknown key `{key}`; did you mean {near}?"),
+        None => format!("unknown key `{key}`; keys are the flags of `--help` with underscores"),
     }
 }
 

@@ -79,6 +79,8 @@ fn wrong_usage_ends_with_2_and_says_what_is_wrong() {
         2,
         &["there is: none"],
     );
+    let graph = ["definitions", "graph", "nope", "--format", "dot"];
+    check(saga().args(graph), 2, &["no definition \"nope\""]);
 }
 
 #[test]

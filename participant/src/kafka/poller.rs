@@ -16,11 +16,13 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::{ClientContext, TopicPartitionList};
 use sagas::wire::{CommandMessage, topics};
+use serde::Deserialize;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::client;
 use crate::batch::Job;
+use crate::health::{HEARD_EVERY, Health};
 use crate::{Error, Settings};
 
 /// How long one poll waits where nothing comes; a stop is noticed after it.
@@ -42,11 +44,38 @@ pub(crate) struct Record {
     pub(crate) job: Option<Job>,
 }
 
-struct Context;
+struct Context {
+    health: Health,
+}
+
+/// Of librdkafka's statistics, what tells whether commands can come.
+#[derive(Deserialize)]
+struct Statistics {
+    cgrp: Group,
+}
+
+#[derive(Deserialize)]
+struct Group {
+    /// `up` while there is a connection to the group's coordinator.
+    state: String,
+}
 
 impl ClientContext for Context {
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!(%error, reason, "the Kafka consumer reports trouble");
+    }
+
+    /// Called by `poll` only: a poller that hangs is not heard of.
+    fn stats_raw(&self, statistics: &[u8]) {
+        match serde_json::from_slice(statistics) {
+            Ok(Statistics { cgrp }) if cgrp.state == "up" => self.health.broker(Ok(())),
+            Ok(_) => self
+                .health
+                .broker(Err("the group's coordinator is out of reach")),
+            Err(_) => self
+                .health
+                .broker(Err("the consumer's state is not readable")),
+        };
     }
 }
 
@@ -109,9 +138,11 @@ impl Poller {
         participant: &str,
         records: mpsc::UnboundedSender<Record>,
         stopping: CancellationToken,
+        health: Health,
     ) -> Result<(Self, Offsets), Error> {
         let topic = topics::commands(&settings.prefix, participant);
         let group = topics::group(&settings.prefix, participant);
+        let heard_every = HEARD_EVERY.as_millis().to_string();
         let own = [
             ("group.id", group.as_str()),
             ("enable.auto.commit", "false"),
@@ -124,10 +155,12 @@ impl Poller {
             // A killed instance's partitions move after this; the least that brokers allow.
             ("session.timeout.ms", "6000"),
             ("heartbeat.interval.ms", "1000"),
+            // `Context::stats_raw` gets the state of the group.
+            ("statistics.interval.ms", &heard_every),
         ];
         let failed = |doing| move |source| Error::Kafka { doing, source };
         let consumer: BaseConsumer<Context> = client(settings, &own)
-            .create_with_context(Context)
+            .create_with_context(Context { health })
             .map_err(failed("create the Kafka consumer"))?;
         consumer
             .subscribe(&[&topic])

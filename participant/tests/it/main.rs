@@ -9,6 +9,7 @@
 mod answers;
 mod barrier;
 mod crash;
+mod health;
 mod servers;
 mod service;
 mod start;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Compose, Container, HealthCheck, Surroundings, addresses, seconds};
+use super::{Compose, Container, Surroundings, addresses, health, seconds};
 use crate::{programs, repository};
 
 /// Where `deploy/secrets.sh` puts its files.
@@ -37,6 +37,7 @@ pub(super) fn container(
 ) -> Problems {
     let mut problems = references(container, compose);
     problems.extend(bounds(container, around));
+    problems.extend(health::problems(container, around));
     if container.is_ours() {
         problems.extend(command(container, around));
         problems.extend(privileges(container));
@@ -115,31 +116,8 @@ fn bounds(container: &Container, around: &Surroundings<'_>) -> Problems {
     if container.image.ends_with(":latest") || !container.image.contains(':') {
         problems.push(format!("image {} has no version", container.image));
     }
-    if let Some(check) = &container.healthcheck {
-        problems.extend(health_check(check));
-    }
     if container.is_server() {
         problems.extend(stop(container, around));
-    }
-    problems
-}
-
-fn health_check(check: &HealthCheck) -> Problems {
-    let mut problems = Vec::new();
-    if check.test.first().is_none_or(|form| form != "CMD") {
-        problems.push("the health check needs a shell; use CMD".to_owned());
-    }
-    let spans = [
-        &check.start_period,
-        &check.start_interval,
-        &check.interval,
-        &check.timeout,
-    ];
-    for span in spans.into_iter().filter(|span| seconds(span).is_none()) {
-        problems.push(format!("{span} is no duration in seconds or minutes"));
-    }
-    if seconds(&check.timeout) >= seconds(&check.interval) || check.retries == 0 {
-        problems.push("health checks overlap, or none of them counts".to_owned());
     }
     problems
 }
@@ -178,13 +156,6 @@ fn command(container: &Container, around: &Surroundings<'_>) -> Problems {
         None => problems.push("has no command".to_owned()),
         Some(_) => {}
     }
-    let check = container.healthcheck.as_ref();
-    let tool = check.and_then(|check| check.test.get(1));
-    if let Some(tool) = tool.filter(|tool| !around.tools.contains(*tool)) {
-        problems.push(format!(
-            "its health check starts {tool}, which is not in the image"
-        ));
-    }
     problems
 }
 
@@ -221,11 +192,9 @@ fn foreign_database(container: &Container) -> Option<String> {
     let ["shop", "service", service] = container.line()[..] else {
         return None;
     };
-    let files = container.env_file.iter();
-    let mut foreign = files.filter(|file| file.file_stem().is_none_or(|stem| stem != service));
-    foreign
-        .next()
-        .map(|file| format!("takes {}, which is not its own", file.display()))
+    let own = format!("/run/secrets/{service}_database_url");
+    let set = container.environment.get("SHOP_DATABASE_URL_FILE");
+    (set != Some(&own)).then(|| format!("its database is that of {set:?}, not of {own}"))
 }
 
 /// The names of `NAME=value` lines.

@@ -1,9 +1,11 @@
 //! What the command line looks like.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::database::DatabaseArguments;
 use crate::audit::Urls;
 use crate::services::ServiceName;
 use crate::stage::KafkaKind;
@@ -24,6 +26,11 @@ pub(super) struct Cli {
 pub(super) enum Verb {
     /// Runs one of the four services until SIGTERM or Ctrl-C
     Service(ServiceArguments),
+    /// Asks a service on this machine how it is
+    #[command(after_help = "\
+Exit codes: 0 the service can do its work; 1 it cannot, or gives no answer, and what is the matter
+is printed; 2 wrong usage.")]
+    Health(HealthArguments),
     /// Puts products, stock, customers or days into the database of a service, then exits
     Seed(SeedArguments),
     /// Places orders over REST, and waits for what becomes of each
@@ -43,14 +50,17 @@ pub(crate) struct SeedArguments {
     /// Which service
     #[arg(value_enum)]
     pub service: ServiceName,
-    /// The service's own database: postgres://user:password@host:port/database
-    #[arg(
-        long,
-        env = "SHOP_DATABASE_URL",
-        value_name = "URL",
-        hide_env_values = true
-    )]
-    pub database_url: String,
+    /// The service's own database.
+    #[command(flatten)]
+    pub database: DatabaseArguments,
+}
+
+/// Which service to ask.
+#[derive(Debug, Clone, Args)]
+pub(super) struct HealthArguments {
+    /// The address that `shop service` was given under the same name
+    #[arg(long, env = "SHOP_HEALTH_LISTEN", value_name = "ADDRESS:PORT")]
+    pub(super) health_listen: SocketAddr,
 }
 
 /// How to run a service.
@@ -104,6 +114,12 @@ pub(crate) struct ServiceArguments {
     )]
     #[arg(hide_env_values = true, hide_default_value = true)]
     pub kafka_options: String,
+    /// Say at this address how the service is; without it, nobody can ask
+    ///
+    /// `shop health` asks there, and `GET /healthz` answers 200 or 503 with a word on database,
+    /// broker and commands. Nothing secret is in it, and there is no sign-in: use 127.0.0.1.
+    #[arg(long, env = "SHOP_HEALTH_LISTEN", value_name = "ADDRESS:PORT")]
+    pub health_listen: Option<SocketAddr>,
     /// What is logged: error, warn, info, debug or trace
     #[arg(
         long,

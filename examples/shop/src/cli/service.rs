@@ -6,14 +6,19 @@ use std::time::Duration;
 use anyhow::Context as _;
 use participant::Settings;
 use sqlx::PgPool;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::PgPoolOptions;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::arguments::{SeedArguments, ServiceArguments};
+use super::health;
 
 pub(super) async fn run(arguments: ServiceArguments) -> anyhow::Result<ExitCode> {
     let stop = stop_signal().context("listen for SIGTERM")?;
     let name = arguments.own.service;
+    let listener = match arguments.health_listen {
+        Some(address) => Some(health::bind(address).await?),
+        None => None,
+    };
     let pool = prepare(&arguments.own, arguments.database_connections_max).await?;
     if arguments.seed {
         name.seed(&mut *pool.acquire().await?)
@@ -25,6 +30,9 @@ pub(super) async fn run(arguments: ServiceArguments) -> anyhow::Result<ExitCode>
     settings.partitions = arguments.command_partitions;
     settings.kafka = options(&arguments.kafka_options)?;
     let service = name.service(settings);
+    if let Some(listener) = listener {
+        tokio::spawn(health::serve(listener, service.health()));
+    }
     service.migrate().await?;
     tracing::info!(
         service = name.as_str(),
@@ -61,10 +69,7 @@ const PLANS: [(&str, &str); 3] = [
 
 /// A pool on a database whose tables are up to date.
 async fn prepare(arguments: &SeedArguments, connections_max: u32) -> anyhow::Result<PgPool> {
-    let connect: PgConnectOptions = arguments
-        .database_url
-        .parse()
-        .context("read the database's address")?;
+    let connect = arguments.database.connect_options()?;
     let pool = PgPoolOptions::new()
         .max_connections(connections_max)
         .acquire_timeout(CONNECTION_WITHIN)

@@ -5,6 +5,10 @@ mod audit;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
+mod health;
+#[cfg(test)]
+mod picture;
+#[cfg(test)]
 mod play;
 #[cfg(test)]
 mod program;
