@@ -68,7 +68,8 @@ pub(super) fn apply(mut turn: Turn<'_>, published: bool) -> Result<Transition, R
 
 /// Acts on the saga's deadline, once.
 fn pass_deadline(turn: &mut Turn<'_>) -> bool {
-    let Some(deadline) = deadline(turn.definition, &turn.next).filter(|at| *at <= turn.now) else {
+    let deadline = turn.next.deadline_at(turn.definition);
+    let Some(deadline) = deadline.filter(|at| *at <= turn.now) else {
         return false;
     };
     match point_of_no_return(turn) {
@@ -84,12 +85,17 @@ fn pass_deadline(turn: &mut Turn<'_>) -> bool {
     true
 }
 
-/// The deadline, while it still means something.
-fn deadline(definition: &Definition, saga: &Saga) -> Option<Timestamp> {
-    let counts =
-        !saga.is_unwinding() && saga.moving.overdue_since.is_none() && !saga.status().is_terminal();
-    let after_start = definition.deadline().filter(|_| counts);
-    after_start.map(|after_start| saga.started_at + after_start)
+impl Saga {
+    /// The saga's deadline, while it still means something: it has not turned back, and the deadline
+    /// was not acted upon.
+    #[must_use]
+    pub fn deadline_at(&self, definition: &Definition) -> Option<Timestamp> {
+        let counts = !self.is_unwinding()
+            && self.moving.overdue_since.is_none()
+            && !self.status().is_terminal();
+        let after_start = definition.deadline().filter(|_| counts);
+        after_start.map(|after_start| self.started_at + after_start)
+    }
 }
 
 fn is_unconfirmed(flight: &Flight) -> bool {
@@ -163,5 +169,5 @@ fn earliest(definition: &Definition, saga: &Saga, now: Timestamp) -> Option<Time
             flight.due_at
         }
     });
-    due.chain(deadline(definition, saga)).min()
+    due.chain(saga.deadline_at(definition)).min()
 }

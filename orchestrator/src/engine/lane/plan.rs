@@ -255,7 +255,7 @@ impl Lane {
         if matches!(job, Job::Wake)
             && publication.is_some()
             && !published
-            && let Some(wake_at) = next_look(&member.cached.saga, now)
+            && let Some(wake_at) = next_look(&member.cached, now)
         {
             let wake_at = Some(wake_at);
             return Step::Refused(Refusal::NothingDue { wake_at });
@@ -328,9 +328,12 @@ impl Lane {
 /// They wait in this process, where nothing expires: sent again, each would only wait there once
 /// more, and participants would get all of them when the broker is back. Soon, because the next one
 /// to look may be another process, after this one has died with what waits.
-fn next_look(saga: &Saga, now: Timestamp) -> Option<Timestamp> {
-    let flights = saga.moving.steps.iter().filter_map(Progress::flight);
-    let due_at = flights.map(|flight| flight.due_at).min()?;
+fn next_look(cached: &Cached, now: Timestamp) -> Option<Timestamp> {
+    let flights = cached.saga.moving.steps.iter().filter_map(Progress::flight);
+    let due_at = flights.map(|flight| flight.due_at);
+    let due_at = due_at
+        .chain(cached.saga.deadline_at(&cached.definition))
+        .min()?;
     (due_at > now).then(|| due_at.min(now + CONFIRM_WITHIN))
 }
 

@@ -152,6 +152,21 @@ fn commands_name_a_reply_partition_of_their_own_lane() {
 }
 
 #[test]
+fn a_deadline_passes_although_the_broker_has_acknowledged_nothing() {
+    let mut saga = Definition::of::<serde_json::Value>("urgent");
+    saga.deadline(Duration::from_secs(3));
+    let first = saga.step("first").send(|_, ()| Ask {});
+    first.compensate(|_, (), _| Forget {});
+    let mut bench = Bench::of(saga.build().unwrap());
+    let id = bench.submit("a");
+    bench.commit();
+    bench.now = bench.now + Duration::from_secs(3);
+    bench.take(Input::Due(id));
+    let batch = bench.commit();
+    assert_eq!(batch.updates[0].state.status, Status::Compensating);
+}
+
+#[test]
 fn the_command_of_a_hint_is_stored_for_the_broker_and_not_sent_again_by_a_wake() {
     let mut saga = Definition::of::<serde_json::Value>("told");
     saga.step("tell").send(|_, ()| Forget {}).hint();
