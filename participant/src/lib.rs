@@ -59,6 +59,7 @@
 //! # }
 //! ```
 
+mod answering;
 mod backoff;
 mod batch;
 mod clock;
