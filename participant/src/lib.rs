@@ -71,6 +71,8 @@ mod processor;
 mod running;
 mod service;
 mod settings;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 mod trouble;
 
 pub use error::Error;

@@ -12,5 +12,6 @@ mod crash;
 mod servers;
 mod service;
 mod start;
+mod testkit;
 mod trouble;
 mod world;
