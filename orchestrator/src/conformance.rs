@@ -13,7 +13,7 @@
 //! Invariant: nothing but the participant's own topic and a topic of this run is written; a case
 //! undoes what it did, where the scenario names a compensation.
 //!
-//! Not here: effects that no answer tells of. `participant::testkit` counts them in the database.
+//! Not here: effects that no answer tells of, unless the scenario names a program that counts them.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -28,6 +28,7 @@ mod case;
 mod channel;
 mod model;
 mod report;
+mod scale;
 mod scenario;
 mod talk;
 

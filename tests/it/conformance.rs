@@ -6,7 +6,7 @@ mod sloppy;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use shop::services::ServiceName;
 
 use crate::foreign;
@@ -83,15 +83,25 @@ async fn payments_in_python_pass_the_same_cases() {
     assert!(!report.contains("skipped"), "{report}");
 }
 
-/// The cases that fail for a participant with this defect.
-async fn found(defect: Defect) -> Vec<String> {
+/// A participant with this defect, put through the cases.
+async fn put_through(defect: Defect, weighs: bool, options: &[&str]) -> Output {
     let servers = Servers::shared().await;
     let folder = local::folder::Temporary::new("saga-conformance").unwrap();
-    let scenario = folder.path().join("scenario.json");
-    std::fs::write(&scenario, SCENARIO).unwrap();
-    let _participant = Sloppy::start(&servers, defect).await;
-    let options = ["--json", "--reply-within", "3s"];
-    let output = asked(&servers, PARTICIPANT, &scenario, &options).await;
+    let effects = folder.path().join("effects");
+    std::fs::write(&effects, "0").unwrap();
+    let mut scenario: Value = serde_json::from_str(SCENARIO).unwrap();
+    if weighs {
+        scenario["effects"] = json!(["cat", effects]);
+    }
+    let path = folder.path().join("scenario.json");
+    std::fs::write(&path, scenario.to_string()).unwrap();
+    let _participant = Sloppy::start(&servers, defect, effects).await;
+    asked(&servers, PARTICIPANT, &path, options).await
+}
+
+/// The cases that fail for a participant with this defect.
+async fn found(defect: Defect, weighs: bool) -> Vec<String> {
+    let output = put_through(defect, weighs, &["--json", "--reply-within", "3s"]).await;
     let text = String::from_utf8(output.stdout).unwrap();
     let report: Value = serde_json::from_str(&text).unwrap();
     let cases = report["cases"].as_array().unwrap().iter();
@@ -108,18 +118,21 @@ async fn found(defect: Defect) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_case_finds_out_the_participant_that_breaks_it() {
     for (defect, expected) in sloppy::FOUND_BY {
-        assert_eq!(found(*defect).await, *expected, "{defect:?}");
+        assert_eq!(found(*defect, false).await, *expected, "{defect:?}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_effect_that_no_answer_tells_of_is_found_where_effects_are_weighed() {
+    assert!(found(Defect::None, true).await.is_empty());
+    assert!(found(Defect::RunsAgainUnseen, false).await.is_empty());
+    let weighed = found(Defect::RunsAgainUnseen, true).await;
+    assert_eq!(weighed, sloppy::FOUND_BY_EFFECTS);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_failure_says_what_was_sent_what_was_expected_and_what_came() {
-    let servers = Servers::shared().await;
-    let folder = local::folder::Temporary::new("saga-conformance").unwrap();
-    let scenario = folder.path().join("scenario.json");
-    std::fs::write(&scenario, SCENARIO).unwrap();
-    let _participant = Sloppy::start(&servers, Defect::IgnoresTheBarrier).await;
-    let output = asked(&servers, PARTICIPANT, &scenario, &[]).await;
+    let output = put_through(Defect::IgnoresTheBarrier, false, &[]).await;
     assert_eq!(output.status.code(), Some(1));
     let text = String::from_utf8(output.stdout).unwrap();
     for part in [

@@ -157,6 +157,8 @@ const CONFORMANCE_EXAMPLE: &str = r#"Try it, against a participant of a test ins
   saga conformance --participant inventory --brokers 127.0.0.1:9092 --scenario inventory.toml
 
 inventory.toml, where {uuid} stands for an id that is new for each saga:
+  # A program that prints how much effect stands; without it, answers alone are judged.
+  effects = ["psql", "-Atc", "SELECT sum(on_hand) FROM stock", "postgres://…/inventory"]
   [forward]                       # a command that is not refused
   command = "reserve-stock"
   payload = { order = "{uuid}", lines = [{ sku = "sku-001", quantity = 1 }] }

@@ -105,7 +105,7 @@ fn verdict(case: &Case, talk: &mut Talk) -> Result<Verdict, Error> {
         let why = "the scenario has no payload that is refused";
         return Ok(Verdict::Skipped { why });
     }
-    let result = (case.run)(talk);
+    let result = talk.begin().and_then(|()| (case.run)(talk));
     let exchange = talk.take_exchange();
     match result {
         Ok(()) => Ok(Verdict::Passed),

@@ -41,6 +41,11 @@ impl Model {
         }
     }
 
+    /// Whether the step's effect has to stand.
+    pub(super) fn has_effect(&self) -> bool {
+        matches!(self.row, Some(Row::Done { .. }))
+    }
+
     /// Compares an answer with the table, and goes on from there.
     ///
     /// # Errors

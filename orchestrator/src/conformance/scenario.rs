@@ -24,6 +24,8 @@ pub(crate) struct Scenario {
     pub(super) compensation: Option<Command>,
     /// The forward command with a payload that is refused for a business reason.
     pub(super) refused: Option<Refused>,
+    /// A program and its arguments: it prints one number that tells how much effect stands.
+    pub(super) effects: Option<Vec<String>>,
 }
 
 /// A command.
@@ -91,6 +93,9 @@ impl Scenario {
         for command in compensation.chain([&scenario.forward]) {
             let name = &command.name;
             sagas::name::check(name).map_err(|error| format!("command {name:?}: {error}"))?;
+        }
+        if scenario.effects.as_ref().is_some_and(Vec::is_empty) {
+            return Err("effects: there is no program".to_owned());
         }
         Ok(scenario)
     }

@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::Error;
 use super::channel::{Channel, NoReply};
 use super::model::{Handler, Model, shown};
+use super::scale::Scale;
 use super::scenario::Scenario;
 use crate::clock;
 
@@ -62,6 +63,7 @@ pub(super) struct Talk {
     pub(super) participant: String,
     pub(super) scenario: Scenario,
     exchange: Vec<String>,
+    scale: Scale,
 }
 
 impl Talk {
@@ -69,6 +71,7 @@ impl Talk {
         Self {
             channel,
             participant,
+            scale: Scale::new(scenario.effects.clone()),
             scenario,
             exchange: Vec::new(),
         }
@@ -148,7 +151,18 @@ impl Talk {
     pub(super) fn ask(&mut self, saga: &mut Saga, ask: Ask, generation: u32) -> Result<(), Stop> {
         let message = self.message(saga, ask, generation);
         self.send(&[(&message, partition(saga))])?;
-        self.hear_from(saga, &message)
+        self.hear_from(saga, &message)?;
+        self.weigh()
+    }
+
+    /// Takes the effects that stand before a case for none.
+    pub(super) fn begin(&mut self) -> Result<(), Stop> {
+        self.scale.begin()
+    }
+
+    /// Weighs the effects, where the scenario says how. Nothing may be under way.
+    pub(super) fn weigh(&mut self) -> Result<(), Stop> {
+        self.scale.weigh()
     }
 
     /// The commands of a script, each after the answer to the one before it.
@@ -181,7 +195,26 @@ impl Talk {
         message: &CommandMessage<'_>,
     ) -> Result<(), Stop> {
         let answer = self.hear(message)?;
-        judge(saga, message, &answer)
+        self.judge(saga, message, &answer)
+    }
+
+    /// Compares an answer with what the barrier's table says.
+    pub(super) fn judge(
+        &mut self,
+        saga: &mut Saga,
+        message: &CommandMessage<'_>,
+        answer: &Answer,
+    ) -> Result<(), Stop> {
+        let handler = match message.ask() {
+            Ask::Forward => saga.forward.1,
+            Ask::Compensate | Ask::FenceForward | Ask::FenceCompensation => Handler::Succeeds,
+        };
+        let before = saga.model.has_effect();
+        saga.model
+            .judge(message.ask(), message.generation, handler, answer)
+            .map_err(|expected| Stop::wrong(expected, shown(answer)))?;
+        self.scale.expect(before, saga.model.has_effect());
+        Ok(())
     }
 
     /// Waits for the answer to a command.
@@ -204,21 +237,6 @@ impl Talk {
     pub(super) fn note(&mut self, line: String) {
         self.exchange.push(line);
     }
-}
-
-/// Compares an answer with what the barrier's table says.
-pub(super) fn judge(
-    saga: &mut Saga,
-    message: &CommandMessage<'_>,
-    answer: &Answer,
-) -> Result<(), Stop> {
-    let handler = match message.ask() {
-        Ask::Forward => saga.forward.1,
-        Ask::Compensate | Ask::FenceForward | Ask::FenceCompensation => Handler::Succeeds,
-    };
-    saga.model
-        .judge(message.ask(), message.generation, handler, answer)
-        .map_err(|expected| Stop::wrong(expected, shown(answer)))
 }
 
 /// Spreads sagas over partitions; a saga's commands stay together unless a case wants it otherwise.

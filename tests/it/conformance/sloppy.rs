@@ -1,6 +1,7 @@
 //! A participant that keeps its inbox in memory and has one defect.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -58,6 +59,8 @@ pub(super) enum Defect {
     RepliesAnywhere,
     /// The orchestrator cannot tell which generation took effect.
     HidesTheGeneration,
+    /// It answers from the row, and takes effect again all the same.
+    RunsAgainUnseen,
 }
 
 const FIRST: &str = "forward and compensation";
@@ -127,6 +130,9 @@ pub(super) const FOUND_BY: &[(Defect, &[&str])] = &[
     (Defect::HidesTheGeneration, &[FIRST]),
 ];
 
+/// Which cases find what no answer tells of, if the effects are weighed.
+pub(super) const FOUND_BY_EFFECTS: &[&str] = &[DUPLICATE, REDELIVERED, A_MONTH, NEIGHBOUR, EDITED];
+
 /// The participant; it ends with this.
 pub(super) struct Sloppy {
     is_stopping: Arc<AtomicBool>,
@@ -134,7 +140,8 @@ pub(super) struct Sloppy {
 }
 
 impl Sloppy {
-    pub(super) async fn start(servers: &Servers, defect: Defect) -> Self {
+    /// `effects`: where it writes how many effects stand.
+    pub(super) async fn start(servers: &Servers, defect: Defect, effects: PathBuf) -> Self {
         let topic = topics::commands(servers.prefix(), PARTICIPANT);
         let mut client = ClientConfig::new();
         client.set("bootstrap.servers", servers.brokers());
@@ -159,6 +166,8 @@ impl Sloppy {
             rows: BTreeMap::new(),
             answered: BTreeSet::new(),
             runs: 0,
+            standing: 0,
+            effects,
         };
         let is_stopping = Arc::new(AtomicBool::new(false));
         let stop = Arc::clone(&is_stopping);
@@ -185,6 +194,8 @@ struct Work {
     answered: BTreeSet<(Uuid, u32)>,
     /// How often a handler has run; it is in the replies, so that a second run shows.
     runs: u32,
+    standing: i64,
+    effects: PathBuf,
 }
 
 impl Work {
@@ -221,6 +232,10 @@ impl Work {
                 *answer = failed("batch");
             }
         }
+        // Before the answers, and not while somebody who has them reads it.
+        if !answers.is_empty() {
+            std::fs::write(&self.effects, self.standing.to_string()).unwrap();
+        }
         for (command, answer) in answers {
             self.reply(&command, answer);
         }
@@ -248,7 +263,11 @@ impl Work {
             _ => generation,
         };
         let (row, answer) = match decide(row, ask, asked, false) {
-            Decision::Answer(answer) => return Some(answer),
+            Decision::Answer(answer) => {
+                let is_repeat = ask == Ask::Forward && answer.outcome == Outcome::Succeeded;
+                self.standing += i64::from(is_repeat && self.defect == Defect::RunsAgainUnseen);
+                return Some(answer);
+            }
             Decision::Write(row, answer) => (row, answer),
             Decision::RunForward | Decision::RunCompensation => {
                 let row = row.cloned();
@@ -307,6 +326,10 @@ impl Work {
                 format!("as you wish, by run {}", self.runs),
             ));
         }
+        self.standing += match command.direction {
+            Direction::Compensate => -1,
+            Direction::Forward | Direction::Fence => 1,
+        };
         Ok(format!("{{\"run\":{}}}", self.runs))
     }
 

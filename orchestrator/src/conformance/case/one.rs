@@ -1,4 +1,5 @@
-//! Cases of one saga: its commands one after the other. What has to come is the model's affair.
+//! Cases of one saga: its commands one after the other. What has to come is the model's affair, what
+//! has to stand the scale's.
 
 use sagas::barrier::Ask::{Compensate, FenceForward, Forward};
 
@@ -48,6 +49,7 @@ pub(super) fn redelivery(talk: &mut Talk) -> Result<(), Stop> {
     talk.hear_from(&mut saga, &message)?;
     talk.send(&[record])?;
     talk.hear_from(&mut saga, &message)?;
+    talk.weigh()?;
     talk.undo(&mut saga)
 }
 

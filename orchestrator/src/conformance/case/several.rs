@@ -6,7 +6,7 @@ use sagas::wire::CommandMessage;
 use sagas::{Fault, Outcome};
 
 use crate::conformance::model::{Handler, shown};
-use crate::conformance::talk::{Saga, Stop, Talk, judge, partition};
+use crate::conformance::talk::{Saga, Stop, Talk, partition};
 
 /// So many sagas are raced: few enough for a test, enough for both orders to win.
 const RACES: usize = 16;
@@ -34,8 +34,9 @@ pub(super) fn concurrent(talk: &mut Talk) -> Result<(), Stop> {
     talk.send(&sent)?;
     for (saga, forward, undo) in &mut races {
         let (done, undone) = (talk.hear(forward)?, talk.hear(undo)?);
-        in_some_order(saga, (forward, &done), (undo, &undone))?;
+        in_some_order(talk, saga, (forward, &done), (undo, &undone))?;
     }
+    talk.weigh()?;
     for (mut saga, ..) in races {
         talk.script(&mut saga, &[(Forward, 1), (Compensate, 1)])?;
     }
@@ -44,6 +45,7 @@ pub(super) fn concurrent(talk: &mut Talk) -> Result<(), Stop> {
 
 /// One of the two orders explains both answers.
 fn in_some_order(
+    talk: &mut Talk,
     saga: &mut Saga,
     forward: (&CommandMessage<'_>, &Answer),
     undo: (&CommandMessage<'_>, &Answer),
@@ -54,7 +56,7 @@ fn in_some_order(
     };
     order
         .into_iter()
-        .try_for_each(|(message, answer)| judge(saga, message, answer))
+        .try_for_each(|(message, answer)| talk.judge(saga, message, answer))
 }
 
 /// The middle one of three comes to nothing, the others take effect.
@@ -78,6 +80,7 @@ fn beside(talk: &mut Talk, bad: Saga) -> Result<(), Stop> {
     for (saga, message) in sagas.iter_mut().zip(&messages) {
         talk.hear_from(saga, message)?;
     }
+    talk.weigh()?;
     for saga in &mut sagas {
         talk.ask(saga, Forward, 1)?;
         talk.undo(saga)?;
