@@ -6,6 +6,8 @@ mod sloppy;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use serde_json::{Value, json};
 use shop::services::ServiceName;
 
@@ -142,6 +144,36 @@ async fn a_failure_says_what_was_sent_what_was_expected_and_what_came() {
     ] {
         assert!(text.contains(part), "{part} is not in: {text}");
     }
+}
+
+/// The topics of a test that conformance runs have made.
+fn reply_topics(servers: &Servers) -> Vec<String> {
+    let mut client = ClientConfig::new();
+    client.set("bootstrap.servers", servers.brokers());
+    let client: BaseConsumer = client.create().unwrap();
+    let metadata = client.fetch_metadata(None, SOON).unwrap();
+    let names = metadata
+        .topics()
+        .iter()
+        .map(|topic| topic.name().to_owned());
+    let own = format!("{}.conformance-", servers.prefix());
+    names.filter(|name| name.starts_with(&own)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_leaves_no_topic_behind() {
+    let servers = Servers::shared().await;
+    let orders = scenario(ServiceName::Orders);
+    conformance(&servers, "nobody", &orders, &[]).await;
+    until(
+        "the topic of the run is gone",
+        SOON,
+        async || match reply_topics(&servers) {
+            topics if topics.is_empty() => Ok(()),
+            topics => Err(topics),
+        },
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -123,6 +123,18 @@ mod tests {
     }
 
     #[test]
+    fn the_scenario_of_the_documentation_is_one() {
+        let document = include_str!("../../../docs/testing.md");
+        let blocks = document.split("```toml\n").skip(1);
+        let mut blocks = blocks.filter_map(|rest| rest.split("```").next());
+        let scenario = blocks.find(|block| block.contains("[forward]")).unwrap();
+        let effects = blocks.find(|block| block.starts_with("effects")).unwrap();
+        let scenario = Scenario::parse(&format!("{effects}{scenario}"), false).unwrap();
+        assert!(scenario.compensation.is_some() && scenario.refused.is_some());
+        assert_eq!(scenario.effects.unwrap()[0], "psql");
+    }
+
+    #[test]
     fn the_same_can_be_said_in_json() {
         let json = r#"{ "forward": { "command": "hold", "payload": "{uuid}" } }"#;
         let scenario = Scenario::parse(json, true).unwrap();
