@@ -77,7 +77,7 @@ impl Default for Settings {
 
 impl Settings {
     /// What all clients have in common.
-    fn client(&self, ours: &[(&str, &str)]) -> ClientConfig {
+    pub(crate) fn client(&self, ours: &[(&str, &str)]) -> ClientConfig {
         let mut config = ClientConfig::new();
         config
             .set("bootstrap.servers", &self.brokers)

@@ -1,9 +1,10 @@
-//! The program: `serve`, `dev`, `migrate`, `topics`, `definitions`.
+//! The program: `serve`, `dev`, `migrate`, `topics`, `definitions`, `conformance`.
 //!
 //! A user's whole `main` is a call of [`main`] with the definitions. This module reads arguments
 //! and turns results into exit codes and texts that say what to do; it holds no rule of a saga.
 
 mod arguments;
+mod conformance;
 mod definitions;
 mod failure;
 mod http;
@@ -91,6 +92,10 @@ async fn connected(registry: Registry, verb: Verb, layers: &Layers) -> Result<()
             topics::run(&registry, &arguments).await
         }
         Verb::Definitions(verb) => definitions::run(&registry, &verb, &mut std::io::stdout()),
+        Verb::Conformance(mut arguments) => {
+            layers.resolve_kafka(&mut arguments.kafka)?;
+            conformance::run(&arguments).await
+        }
     }
 }
 

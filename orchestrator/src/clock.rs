@@ -4,7 +4,7 @@
 //! heartbeat and commit. This is the only module that reads a clock for decisions.
 
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use sagas::Timestamp;
 
@@ -47,4 +47,12 @@ impl Clock {
     fn elapsed(&self) -> Duration {
         self.origin.elapsed()
     }
+}
+
+/// This machine's own clock, for what no saga depends on and no database is there to say.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "this is the clock module")]
+pub(crate) fn wall() -> Timestamp {
+    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    Timestamp::from_micros(0) + since_epoch.unwrap_or_default()
 }

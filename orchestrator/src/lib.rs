@@ -5,6 +5,7 @@ pub mod bus;
 pub mod cli;
 pub mod clock;
 pub mod config;
+mod conformance;
 mod dev;
 pub mod engine;
 pub mod logging;

@@ -10,6 +10,8 @@ use sqlx::{Postgres, Transaction};
 
 mod erased;
 
+#[cfg(feature = "testkit")]
+pub(crate) use erased::Results;
 pub(crate) use erased::{All, Each, Erased, Tx, With};
 
 /// A command, as its handler receives it.

@@ -61,6 +61,7 @@
 //! # }
 //! ```
 
+mod answering;
 mod backoff;
 mod batch;
 mod clock;
@@ -73,6 +74,8 @@ mod processor;
 mod running;
 mod service;
 mod settings;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 mod trouble;
 
 pub use error::Error;

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::answering::Answering;
 use crate::batch::Handlers;
 use crate::health::{self, Health};
 use crate::kafka::{Poller, Replies};
@@ -60,8 +61,11 @@ pub(crate) fn start(
     let (waiting, finished) = (Arc::clone(&poller.waiting), Arc::clone(&poller.finished));
     let unreadable = Arc::clone(&poller.unreadable);
     let processor = Processor {
-        database: settings.database.clone(),
-        handlers,
+        answering: Answering {
+            database: settings.database.clone(),
+            handlers,
+            stopping: stopping.clone(),
+        },
         replies: Arc::clone(&replies),
         batch_max: settings.batch_max,
         stopping: stopping.clone(),

@@ -42,6 +42,15 @@ impl Handlers for Registry {
     }
 }
 
+#[cfg(feature = "testkit")]
+impl Registry {
+    /// All handlers, each under its command's name.
+    pub(crate) fn handlers(&self) -> impl Iterator<Item = (&'static str, &dyn Erased)> {
+        let handlers = self.by_command.iter();
+        handlers.map(|(command, handler)| (*command, handler.as_ref()))
+    }
+}
+
 impl Service {
     /// The participant `name`, without handlers yet.
     pub fn new(name: impl Into<String>, settings: Settings) -> Self {
@@ -166,6 +175,15 @@ impl Service {
         let participant = self.registry.participant.clone();
         let handlers = Arc::new(self.registry);
         running::start(&participant, self.settings, handlers, self.health)
+    }
+
+    /// The handlers, for somebody who brings commands without Kafka.
+    #[cfg(feature = "testkit")]
+    pub(crate) fn into_registry(self) -> Result<Registry, Error> {
+        match self.mistake {
+            Some(mistake) => Err(mistake),
+            None => Ok(self.registry),
+        }
     }
 
     /// Starts, answers commands until `stop` is ready, and stops.

@@ -6,6 +6,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use shop::services::ServiceName;
@@ -25,15 +26,8 @@ const AFTER_A_CRASH: Duration = Duration::from_secs(90);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn payments_in_python_refuse_crash_and_come_back_and_the_books_agree() {
-    let python = tokio::task::spawn_blocking(environment).await.unwrap();
     let world = World::without(ServiceName::Payments).await;
-    let payments = ServiceName::Payments;
-    let pool = PgPool::connect(world.database_of(payments)).await.unwrap();
-    payments.migrate(&pool).await.unwrap();
-    let mut connection = pool.acquire().await.unwrap();
-    payments.seed(&mut connection).await.unwrap();
-
-    let mut service = start(&world, &python, None);
+    let mut service = payments(&world, None).await;
     let orders = Workload::new(11, 40).take(40).collect();
     let sagas = place(&world, orders).await;
     assert_eq!(
@@ -49,19 +43,29 @@ async fn payments_in_python_refuse_crash_and_come_back_and_the_books_agree() {
     assert!(status.success(), "{status}: {}", service.tail());
 
     // It crashes after commits whose replies have not left, and again before it has caught up.
-    let mut service = start(&world, &python, Some(9));
+    let mut service = payments(&world, Some(9)).await;
     let orders = Workload::new(12, 40).take(40).collect();
     let sagas = place(&world, orders).await;
     crashed(&mut service);
-    crashed(&mut start(&world, &python, Some(5)));
-    let _service = start(&world, &python, None);
+    crashed(&mut payments(&world, Some(5)).await);
+    let _service = payments(&world, None).await;
     assert_eq!(world.audited(AFTER_A_CRASH).await.exit_code(), 0);
     for (saga, planned) in &sagas {
         ended_as_planned(&world, *saga, planned).await;
     }
 }
 
-fn start(world: &World, python: &Path, crash_after_commits: Option<u32>) -> Program {
+/// Starts the service, on a database that has the shop's tables and its seed.
+pub(crate) async fn payments(world: &World, crash_after_commits: Option<u32>) -> Program {
+    // Made once, whichever test comes first.
+    static PYTHON: OnceLock<PathBuf> = OnceLock::new();
+    let python = tokio::task::spawn_blocking(|| PYTHON.get_or_init(environment));
+    let python = python.await.unwrap();
+    let payments = ServiceName::Payments;
+    let pool = PgPool::connect(world.database_of(payments)).await.unwrap();
+    payments.migrate(&pool).await.unwrap();
+    let mut connection = pool.acquire().await.unwrap();
+    payments.seed(&mut connection).await.unwrap();
     let mut command = Command::new(python);
     command.arg(Path::new(SOURCES).join("payments.py"));
     let prefix = world.servers.prefix();

@@ -12,6 +12,7 @@
 )]
 
 mod broker;
+mod conformance;
 mod events;
 mod foreign;
 mod order;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::config::{Common, EngineSettings, Http, Kafka, Postgres};
+use crate::config::{Common, EngineSettings, Http, Kafka, Postgres, Span};
 
 /// Runs sagas: business transactions over several services, kept consistent by compensations.
 #[derive(Debug, Parser)]
@@ -32,6 +32,8 @@ pub(super) enum Verb {
     Topics(TopicsArguments),
     /// Lists the definitions of this binary, or shows or draws one
     Definitions(DefinitionsArguments),
+    /// Puts a running participant, in any language, through the cases that its inbox is there for
+    Conformance(ConformanceArguments),
 }
 
 /// What only `serve` takes.
@@ -151,6 +153,46 @@ pub(super) enum Picture {
     /// Steps and edges, for programs.
     Json,
 }
+
+/// What `conformance` takes.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = CONFORMANCE_EXAMPLE)]
+pub(super) struct ConformanceArguments {
+    /// The participant's name, as in the topic PREFIX.NAME.commands
+    #[arg(long, value_name = "NAME")]
+    pub(super) participant: String,
+    /// A file, TOML or JSON, that names a command, what undoes it, and payloads; see below
+    #[arg(long, value_name = "FILE")]
+    pub(super) scenario: PathBuf,
+    /// How long a reply may take; an instance that was killed is missed after 6s
+    #[arg(long, value_name = "DURATION", default_value = "15s")]
+    pub(super) reply_within: Span,
+    /// Print the report as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) kafka: Kafka,
+}
+
+const CONFORMANCE_EXAMPLE: &str = r#"Try it, against a participant of a test installation that is running:
+  saga conformance --participant inventory --brokers 127.0.0.1:9092 --scenario inventory.toml
+
+inventory.toml, where {uuid} stands for an id that is new for each saga:
+  # A program that prints how much effect stands; without it, answers alone are judged.
+  effects = ["psql", "-Atc", "SELECT sum(on_hand) FROM stock", "postgres://…/inventory"]
+  [forward]                       # a command that is not refused
+  command = "reserve-stock"
+  payload = { order = "{uuid}", lines = [{ sku = "sku-001", quantity = 1 }] }
+  [compensation]                  # what undoes it; without it, some cases are skipped
+  command = "release-stock"
+  payload = { order = "{uuid}" }
+  [refused]                       # the first command, refused; may be left out
+  payload = { order = "{uuid}", lines = [{ sku = "sku-gone", quantity = 1 }] }
+
+It sends real commands: what they do in the participant's database is done. Nothing else is touched
+but a reply topic of its own, PREFIX.conformance-….replies, which it deletes.
+Exit codes: 0 every case holds; 1 one does not; 2 wrong arguments, scenario or participant; 3 Kafka is
+out of reach."#;
 
 /// How a command prints what it found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

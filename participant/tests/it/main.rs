@@ -13,5 +13,6 @@ mod health;
 mod servers;
 mod service;
 mod start;
+mod testkit;
 mod trouble;
 mod world;

@@ -1,0 +1,235 @@
+//! Kafka, as a conformance run uses it: commands out, replies in, on a topic of the run's own.
+//!
+//! Everything blocks, on a thread for it: a run is one conversation, and waits for each answer.
+
+use std::time::{Duration, Instant};
+
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{BorrowedMessage, Header, Headers as _, Message as _, OwnedHeaders};
+use rdkafka::producer::future_producer::DeliveryFuture;
+use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use sagas::wire::{CommandMessage, ReplyMessage, ReplyTo};
+
+use tokio::runtime::Handle;
+
+use super::Error;
+use crate::bus;
+
+/// Two, so that a participant that lets its client choose the partition is noticed.
+const PARTITIONS: i32 = 2;
+/// Where replies are asked for.
+const PARTITION: i32 = 1;
+/// How long the broker may take to answer.
+const BROKER_WITHIN: Duration = Duration::from_secs(10);
+const TAKE: &str = "take a command";
+/// Should the topic be left behind: nobody needs it after the run.
+const RETENTION_MS: &str = "3600000";
+
+/// The topic that replies of this run come to.
+pub(super) struct ReplyTopic {
+    admin: AdminClient<DefaultClientContext>,
+    name: String,
+}
+
+impl ReplyTopic {
+    pub(super) async fn create(settings: &bus::Settings, run: &str) -> Result<Self, Error> {
+        let client = settings.client(&[]).create();
+        let admin: AdminClient<_> = client.map_err(bus::Error::Settings)?;
+        let name = format!("{}.conformance-{run}.replies", settings.prefix);
+        let replication = TopicReplication::Fixed(settings.replication);
+        let topic = NewTopic::new(&name, PARTITIONS, replication);
+        let topic = topic.set("retention.ms", RETENTION_MS);
+        let answers = admin.create_topics(&[topic], &options()).await;
+        let answers = answers.map_err(|source| bus::Error::Unreachable {
+            brokers: settings.brokers.clone(),
+            source,
+        })?;
+        for answer in answers {
+            answer.map_err(|(topic, code)| bus::Error::CannotCreate {
+                topic,
+                reason: code.to_string(),
+            })?;
+        }
+        Ok(Self { admin, name })
+    }
+
+    /// Cleans up. A broker that forbids it keeps the topic, empty after an hour.
+    pub(super) async fn delete(self) {
+        if let Err(error) = self.admin.delete_topics(&[&self.name], &options()).await {
+            tracing::warn!(%error, topic = self.name, "the topic of this run stays");
+        }
+    }
+}
+
+fn options() -> AdminOptions {
+    let within = Some(BROKER_WITHIN);
+    AdminOptions::new()
+        .request_timeout(within)
+        .operation_timeout(within)
+}
+
+/// Why there is no reply.
+#[derive(Debug)]
+pub(super) enum NoReply {
+    /// Nothing came in time.
+    Silence(Duration),
+    /// What came is no reply, or is not where it was asked for.
+    Nonsense(String),
+}
+
+/// The line to the participant.
+pub(super) struct Channel {
+    producer: FutureProducer,
+    replies: BaseConsumer,
+    commands: String,
+    partitions: i32,
+    reply_topic: String,
+    within: Duration,
+    /// Replies that came while another one was waited for.
+    unclaimed: Vec<ReplyMessage<'static>>,
+}
+
+impl Channel {
+    pub(super) fn open(
+        settings: &bus::Settings,
+        commands: String,
+        replies: &ReplyTopic,
+        within: Duration,
+    ) -> Result<Self, Error> {
+        let reply_topic = replies.name.clone();
+        let consumer = settings.client(&[
+            // Nobody joins it, and nothing is stored in it.
+            ("group.id", &reply_topic),
+            ("enable.auto.commit", "false"),
+            ("fetch.queue.backoff.ms", "5"),
+            ("allow.auto.create.topics", "false"),
+        ]);
+        let replies: BaseConsumer = consumer.create().map_err(bus::Error::Settings)?;
+        let mut list = TopicPartitionList::new();
+        for partition in 0..PARTITIONS {
+            list.add_partition_offset(&reply_topic, partition, Offset::Beginning)
+                .map_err(kafka("read replies"))?;
+        }
+        replies.assign(&list).map_err(kafka("read replies"))?;
+        let producer = settings.client(&[
+            ("enable.idempotence", "true"),
+            ("linger.ms", "0"),
+            ("message.timeout.ms", "10000"),
+        ]);
+        // All topics: a question about one of them might create it.
+        let metadata = replies.fetch_metadata(None, BROKER_WITHIN);
+        let metadata = metadata.map_err(kafka("say which topics it has"))?;
+        let topics = metadata.topics().iter();
+        let found = topics.filter(|topic| topic.name() == commands);
+        let count: usize = found.map(|topic| topic.partitions().len()).sum();
+        let partitions = i32::try_from(count).unwrap_or(i32::MAX);
+        if partitions == 0 {
+            return Err(Error::NoCommandTopic { topic: commands });
+        }
+        Ok(Self {
+            producer: producer.create().map_err(bus::Error::Settings)?,
+            replies,
+            commands,
+            partitions,
+            reply_topic,
+            within,
+            unclaimed: Vec::new(),
+        })
+    }
+
+    pub(super) fn reply_to(&self) -> ReplyTo<'static> {
+        ReplyTo {
+            topic: self.reply_topic.clone().into(),
+            partition: PARTITION,
+        }
+    }
+
+    /// Sends commands, each to the partition beside it, counted round and round. The broker has all
+    /// of them when this returns.
+    pub(super) fn send(&self, messages: &[(&CommandMessage<'_>, i32)]) -> Result<(), Error> {
+        let mut sent = Vec::with_capacity(messages.len());
+        for (message, partition) in messages {
+            let mut headers = OwnedHeaders::new();
+            for (key, value) in message.headers() {
+                let value = Some(&value);
+                headers = headers.insert(Header { key, value });
+            }
+            let key = message.key();
+            let record = FutureRecord::to(&self.commands).key(&key).headers(headers);
+            sent.push(self.produce(record.payload(message.payload.as_ref()), *partition)?);
+        }
+        sent.into_iter().try_for_each(delivered)
+    }
+
+    /// Sends a record that is no command.
+    pub(super) fn send_unreadable(&self, partition: i32) -> Result<(), Error> {
+        let key = "nobody".to_owned();
+        let record = FutureRecord::to(&self.commands).key(&key);
+        delivered(self.produce(record.payload(b"nothing".as_slice()), partition)?)
+    }
+
+    fn produce(
+        &self,
+        record: FutureRecord<'_, String, [u8]>,
+        partition: i32,
+    ) -> Result<DeliveryFuture, Error> {
+        let record = record.partition(partition.rem_euclid(self.partitions));
+        let sent = self.producer.send_result(record);
+        sent.map_err(|(error, _)| kafka(TAKE)(error))
+    }
+
+    /// Waits for the reply to this attempt of a command.
+    pub(super) fn reply(
+        &mut self,
+        command: &CommandMessage<'_>,
+    ) -> Result<ReplyMessage<'static>, NoReply> {
+        let is_it = |reply: &ReplyMessage<'_>| {
+            (reply.command, reply.attempt) == (command.id, command.attempt)
+        };
+        let deadline = Instant::now() + self.within;
+        loop {
+            if let Some(place) = self.unclaimed.iter().position(is_it) {
+                return Ok(self.unclaimed.remove(place));
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            // An error is news of a connection, which comes back by itself.
+            if let Some(Ok(record)) = self.replies.poll(left.min(Duration::from_millis(100))) {
+                self.unclaimed
+                    .push(read(&record).map_err(NoReply::Nonsense)?);
+            } else if left.is_zero() {
+                return Err(NoReply::Silence(self.within));
+            }
+        }
+    }
+}
+
+/// Waits until the broker has a record.
+fn delivered(sent: DeliveryFuture) -> Result<(), Error> {
+    match Handle::current().block_on(sent) {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err((error, _))) => Err(kafka(TAKE)(error)),
+        Err(_) => Err(bus::Error::Stopped.into()),
+    }
+}
+
+fn read(record: &BorrowedMessage<'_>) -> Result<ReplyMessage<'static>, String> {
+    let headers = record.headers().map(|headers| headers.iter());
+    let headers = headers.into_iter().flatten();
+    let pairs = headers.map(|header| (header.key, header.value.unwrap_or_default()));
+    let reply = ReplyMessage::parse(pairs, record.key(), record.payload())
+        .map_err(|error| format!("a record that is no reply: {error}"))?;
+    match record.partition() {
+        PARTITION => Ok(reply.into_owned()),
+        other => Err(format!(
+            "a reply on partition {other}; ce_replypartition was {PARTITION}"
+        )),
+    }
+}
+
+fn kafka(what: &'static str) -> impl FnOnce(KafkaError) -> Error {
+    move |source| Error::Kafka { what, source }
+}
