@@ -6,7 +6,8 @@ import { JsonBlock } from "../parts";
 import { Icon, KINDS, STEP_MEANINGS, StepChip } from "../states";
 
 export function StepPanel({ step, steps }: { step: Step; steps: readonly Step[] }) {
-  const missing = step.needs.filter((need) => steps.find(({ name }) => name === need)?.state !== "done");
+  const settled = ["done", "skipped", "by_hand"];
+  const missing = step.needs.filter((need) => !settled.includes(steps.find(({ name }) => name === need)?.state ?? ""));
   return (
     <>
       <div class="step-head">
