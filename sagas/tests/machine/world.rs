@@ -4,6 +4,7 @@
 //! The world plays the part of everything around the state machine: it stores, publishes, delivers
 //! and restarts as an orchestrator does. Every broken promise comes back as text.
 
+pub(crate) mod naive;
 pub(crate) mod participant;
 pub(crate) mod promises;
 pub(crate) mod sabotage;
@@ -270,6 +271,9 @@ impl<'a> World<'a> {
             sabotage.spoil_the_stored(&mut self.saga);
         }
         let decided = transition(self.definition, &self.saga, event.clone(), self.now);
+        if self.sabotage.is_none() {
+            self.agrees_with_the_naive(event, decided.as_ref())?;
+        }
         let mut transition = match decided {
             Ok(transition) => transition,
             Err(Refusal::NothingDue { wake_at }) => {
@@ -301,6 +305,25 @@ impl<'a> World<'a> {
             self.outbox.push(send);
         }
         self.wake_is_not_late()
+    }
+
+    /// A second implementation of the rules comes to the same; an order that is refused aside.
+    fn agrees_with_the_naive(
+        &self,
+        event: &Event,
+        decided: Result<&Transition, &Refusal>,
+    ) -> Result<(), Broken> {
+        let is = decided.map_or(&self.saga, |transition| &transition.next);
+        let ended = self.saga.status().is_terminal();
+        if decided.is_err() && (ended || matches!(event, Event::Order(_) | Event::Start)) {
+            return Ok(());
+        }
+        let expected = naive::after(self.spec, &self.saga, event, self.now);
+        let is = (naive::steps(is), is.is_unwinding());
+        require(
+            is == expected,
+            &format!("{event:?} makes it\n{is:?}, the naive rules\n{expected:?}"),
+        )
     }
 
     fn count_what_is_new(&mut self, transition: &Transition) {

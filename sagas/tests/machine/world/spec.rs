@@ -95,7 +95,7 @@ probes! {
     Undo "undo" false
 }
 
-/// One to eight steps: any order before the pivot, perhaps a pivot, perhaps a retriable end.
+/// One to twelve steps: any order before the pivot, perhaps a pivot, perhaps a retriable end.
 pub(crate) fn specs() -> impl Strategy<Value = Spec> {
     let step = || {
         (
@@ -106,7 +106,7 @@ pub(crate) fn specs() -> impl Strategy<Value = Spec> {
             any::<u8>(),
         )
     };
-    let before = vec(step(), 0..=6);
+    let before = vec(step(), 0..=8);
     let pivot = proptest::option::of(step());
     let after = vec(step(), 0..=3);
     let deadline = prop_oneof![3 => Just(None), 1 => (1..60_u8).prop_map(Some)];
