@@ -13,14 +13,16 @@ use crate::store::batch::OutgoingEvent;
 
 /// Names of the topics that this orchestrator writes to.
 #[derive(Debug, Clone)]
-pub(super) struct Topics {
+pub struct Topics {
     commands: BTreeMap<&'static str, Arc<str>>,
     replies: Arc<str>,
     events: Arc<str>,
 }
 
 impl Topics {
-    pub(super) fn new(prefix: &str, participants: &[&'static str]) -> Self {
+    /// Topics that begin with `prefix`, one for the commands of each participant.
+    #[must_use]
+    pub fn new(prefix: &str, participants: &[&'static str]) -> Self {
         let commands = participants.iter();
         Self {
             commands: commands
@@ -31,7 +33,13 @@ impl Topics {
         }
     }
 
-    pub(super) fn command(&self, command: &OutgoingCommand) -> OutgoingRecord {
+    /// The record of a command.
+    ///
+    /// # Panics
+    ///
+    /// When the command's participant is none of those that [`Topics::new`] was told of.
+    #[must_use]
+    pub fn command(&self, command: &OutgoingCommand) -> OutgoingRecord {
         let step = &command.definition.steps()[command.send.step];
         let direction = command.send.direction;
         let name = match direction {
@@ -72,7 +80,9 @@ impl Topics {
         }
     }
 
-    pub(super) fn event(&self, event: &OutgoingEvent) -> OutgoingRecord {
+    /// The record of a lifecycle event.
+    #[must_use]
+    pub fn event(&self, event: &OutgoingEvent) -> OutgoingRecord {
         let message = EventMessage {
             kind: event.kind.as_str().into(),
             definition: event.definition.as_str().into(),
