@@ -13,6 +13,9 @@
 //! It proves nothing about SQL, sockets or threads; the end-to-end tests do.
 
 pub mod agenda;
+pub mod bus;
 pub mod commands;
 pub mod recipe;
 pub mod rng;
+pub mod sabotage;
+pub mod store;
