@@ -14,8 +14,17 @@
 
 pub mod agenda;
 pub mod bus;
+pub mod check;
 pub mod commands;
+pub mod faults;
+pub mod journal;
+pub mod layout;
 pub mod recipe;
 pub mod rng;
+pub mod run;
 pub mod sabotage;
 pub mod store;
+pub mod trace;
+pub mod world;
+
+pub use run::{Outcome, SAGAS, run};

@@ -22,6 +22,7 @@ mod commit;
 mod read;
 
 pub use commit::BadData;
+pub(crate) use commit::UNSTORABLE;
 
 /// The tables.
 #[derive(Debug)]
