@@ -4,7 +4,7 @@
 //! heartbeat and commit. This is the only module that reads a clock for decisions.
 
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use sagas::Timestamp;
 
@@ -32,7 +32,12 @@ impl Clock {
     ///
     /// The answer is assumed to be half-way; the error is at most half the round trip.
     pub fn observe(&self, database_time: Timestamp, sent: Instant) {
-        let half = sent.elapsed() / 2;
+        self.observe_between(database_time, sent, Instant::now());
+    }
+
+    /// As [`Clock::observe`], for a caller that knows when the answer was `received`.
+    pub fn observe_between(&self, database_time: Timestamp, sent: Instant, received: Instant) {
+        let half = received.saturating_duration_since(sent) / 2;
         let at_origin = database_time - (sent.saturating_duration_since(self.origin) + half);
         self.epoch_micros
             .store(at_origin.as_micros(), Ordering::Relaxed);
@@ -41,11 +46,14 @@ impl Clock {
     /// Database time now.
     #[must_use]
     pub fn now(&self) -> Timestamp {
-        Timestamp::from_micros(self.epoch_micros.load(Ordering::Relaxed)) + self.elapsed()
+        self.at(Instant::now())
     }
 
-    fn elapsed(&self) -> Duration {
-        self.origin.elapsed()
+    /// Database time at `instant`.
+    #[must_use]
+    pub fn at(&self, instant: Instant) -> Timestamp {
+        Timestamp::from_micros(self.epoch_micros.load(Ordering::Relaxed))
+            + instant.saturating_duration_since(self.origin)
     }
 }
 

@@ -9,13 +9,14 @@
 //! A saga's lane is a function of its id; its commands name a reply partition of that lane, so its
 //! replies come back to where its state is cached. That is speed, never correctness.
 
-mod incoming;
+pub mod incoming;
 pub mod lane;
 mod meter;
-mod outgoing;
-pub(crate) mod rendezvous;
+pub mod outgoing;
+pub mod rendezvous;
 mod replicas;
 mod rounds;
+pub mod route;
 mod scan;
 mod shell;
 pub mod submission;
@@ -35,6 +36,9 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 pub use meter::CommitFigures;
+pub use replicas::BEAT;
+pub use scan::{OUTBOX_AGE, OUTBOX_EVERY, OUTBOX_MAX, WAKES_EVERY, WAKES_MAX};
+pub use shell::DELIVERIES_WAIT;
 pub use submission::Submission;
 
 use crate::bus::{self, Producer, ReplyConsumer};
@@ -44,9 +48,9 @@ use crate::store::replica::Replica;
 use crate::store::{self, Store};
 use lane::{Answer, Bounds, Input};
 use outgoing::Topics;
-use replicas::{BEAT, Duty, Membership};
+use replicas::{Duty, Membership};
 use rounds::Rounds;
-use scan::{OUTBOX_EVERY, WAITERS_EVERY, WAKES_EVERY};
+use scan::WAITERS_EVERY;
 use shell::{Message, Parts, Shell};
 
 /// What the engine can be set to.
@@ -147,9 +151,9 @@ pub enum StartError {
 }
 
 /// A caller gets an answer within this time, or is told that there is none.
-const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+pub const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// Commits per lane whose messages the broker may owe an acknowledgement for.
-const PUBLICATIONS_MAX: usize = 64;
+pub const PUBLICATIONS_MAX: usize = 64;
 
 impl Engine {
     /// Starts lanes, consumer and heartbeat.
@@ -441,15 +445,12 @@ impl Lanes {
         self.senders.iter()
     }
 
-    /// The lane of a saga: other bits of its id than shard and reply partition use.
     fn of(&self, saga: SagaId) -> &Door {
-        let (_, low) = saga.0.as_u64_pair();
-        let number = usize::try_from(low >> 40).unwrap_or(0);
-        &self.senders[number % self.senders.len()]
+        &self.senders[route::lane_of(saga, self.senders.len())]
     }
 
     fn of_partition(&self, partition: i32) -> usize {
-        usize::try_from(partition).unwrap_or(0) % self.senders.len()
+        route::lane_of_partition(partition, self.senders.len())
     }
 }
 

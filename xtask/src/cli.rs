@@ -17,6 +17,8 @@ cargo xtask: build, try, test and measure; checks for its tools and sets up what
                               cargo xtask demo --once --orders 50
   bench throughput [ARGS]   measure orders per second, end to end
                               cargo xtask bench throughput --json
+  simulate [ARGS]           run seeded worlds of the whole service on virtual time
+                              cargo xtask simulate --seeds 1000 --from 1
   kafka                     fetch the jars of the real Kafka to target/kafka/libs
                               cargo xtask kafka
   dashboard                 build the page that goes into the binary
@@ -66,6 +68,9 @@ pub(crate) enum Command {
     Bench {
         arguments: Vec<String>,
     },
+    Simulate {
+        arguments: Vec<String>,
+    },
 }
 
 /// Understands the arguments after `cargo xtask`, or says what is wrong with them.
@@ -88,8 +93,11 @@ pub(crate) fn parse(arguments: &[String]) -> Result<Invocation, String> {
     let mut rest: Vec<String> = words.collect();
     let command = match name.as_str() {
         "help" | "--help" | "-h" => Command::Help,
-        // The demo and the benchmark explain their own flags.
+        // The demo, the benchmark and the simulation explain their own flags.
         "demo" => Command::Demo {
+            arguments: [rest, passed_on].concat(),
+        },
+        "simulate" => Command::Simulate {
             arguments: [rest, passed_on].concat(),
         },
         "bench" if rest.first().is_some_and(|word| word == "throughput") => {
@@ -169,6 +177,15 @@ mod tests {
                 may_install: true
             })
         );
+    }
+
+    #[test]
+    fn the_simulation_gets_its_flags_unseen() {
+        let command = Command::Simulate {
+            arguments: words("--seeds 10 --from 7"),
+        };
+        let line = "simulate --seeds 10 --from 7";
+        assert_eq!(parsed(line).unwrap().command, command);
     }
 
     #[test]

@@ -73,7 +73,7 @@ fn perform(command: &Command, may_install: bool) -> anyhow::Result<()> {
             Err(run::become_program(
                 run::Profile::Debug,
                 "shop",
-                "demo",
+                Some("demo"),
                 arguments,
             ))
         }
@@ -91,9 +91,15 @@ fn perform(command: &Command, may_install: bool) -> anyhow::Result<()> {
             Err(run::become_program(
                 run::Profile::Release,
                 "bench",
-                "throughput",
+                Some("throughput"),
                 arguments,
             ))
+        }
+        Command::Simulate { arguments } => {
+            tools::ensure(&[Purpose::Build], may_install)?;
+            run::cargo(&["build", "--release", "-p", "simulation", "--bins"])?;
+            let profile = run::Profile::Release;
+            Err(run::become_program(profile, "simulate", None, arguments))
         }
     }
 }

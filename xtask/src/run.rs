@@ -71,11 +71,12 @@ pub(crate) enum Profile {
     Release,
 }
 
-/// Replaces this process by a program of this workspace; returns only if that fails.
+/// Replaces this process by a program of this workspace, or by a command of it; returns only if
+/// that fails.
 pub(crate) fn become_program(
     profile: Profile,
     binary: &str,
-    command: &str,
+    command: Option<&str>,
     arguments: &[String],
 ) -> anyhow::Error {
     let folder = match profile {
@@ -83,7 +84,9 @@ pub(crate) fn become_program(
         Profile::Release => "release",
     };
     let file = target().join(folder).join(binary);
-    println!("$ {} {command} {}", file.display(), arguments.join(" "));
-    let error = Command::new(&file).arg(command).args(arguments).exec();
+    let mut program = Command::new(&file);
+    program.args(command).args(arguments);
+    println!("$ {}", line(&program));
+    let error = program.exec();
     anyhow::Error::new(error).context(format!("start {}", file.display()))
 }

@@ -9,7 +9,8 @@ use crate::bus::ReplyRecord;
 use crate::store::batch::DeadLetter;
 
 /// Reads the record's envelope and checks that its payload is JSON.
-pub(super) fn read(record: ReplyRecord) -> Input {
+#[must_use]
+pub fn read(record: ReplyRecord) -> Input {
     let at = Position {
         partition: record.partition,
         offset: record.offset,

@@ -281,8 +281,7 @@ impl Lane {
     /// Plans what can be planned now, and hands out everything that is to be done, in order.
     pub fn turn(&mut self, now: Timestamp) -> Vec<Output> {
         let is_held = self.hold_until.is_some_and(|until| now < until);
-        let is_choked = self.publications.open() >= self.bounds.publications_max;
-        if self.underway.is_none() && !is_held && !is_choked {
+        if !is_held && !self.waits_for_an_answer() {
             self.hold_until = None;
             self.plan(now);
         }
@@ -296,9 +295,17 @@ impl Lane {
     }
 
     /// When to call [`Lane::turn`] again although no input comes; `None`: only with an input.
+    ///
+    /// While nothing can be planned before the database or the broker answers, that answer is the
+    /// input that counts: a hold that ends meanwhile is no reason to turn.
     #[must_use]
     pub fn resume_at(&self) -> Option<Timestamp> {
-        self.hold_until
+        self.hold_until.filter(|_| !self.waits_for_an_answer())
+    }
+
+    /// Whether a commit is under way, or the broker owes as many acknowledgements as it may.
+    fn waits_for_an_answer(&self) -> bool {
+        self.underway.is_some() || self.publications.open() >= self.bounds.publications_max
     }
 
     /// Events that wait; the shell takes no more from outside above its bound.

@@ -13,7 +13,7 @@ use crate::store::batch::{Outgoing, OutgoingEvent, OutgoingNotice};
 
 /// Names of the topics that this orchestrator writes to.
 #[derive(Debug, Clone)]
-pub(super) struct Topics {
+pub struct Topics {
     prefix: String,
     commands: BTreeMap<&'static str, Arc<str>>,
     replies: Arc<str>,
@@ -21,7 +21,9 @@ pub(super) struct Topics {
 }
 
 impl Topics {
-    pub(super) fn new(prefix: &str, participants: &[&'static str]) -> Self {
+    /// Topics that begin with `prefix`, one for the commands of each participant.
+    #[must_use]
+    pub fn new(prefix: &str, participants: &[&'static str]) -> Self {
         let commands = participants.iter();
         Self {
             prefix: prefix.to_owned(),
@@ -33,7 +35,9 @@ impl Topics {
         }
     }
 
-    pub(super) fn command(&self, command: &OutgoingCommand) -> OutgoingRecord {
+    /// The record of a command.
+    #[must_use]
+    pub fn command(&self, command: &OutgoingCommand) -> OutgoingRecord {
         let step = &command.definition.steps()[command.send.step];
         let send = &command.send;
         let undo = step.compensation.as_ref();
@@ -45,7 +49,7 @@ impl Topics {
         // Once it is past, the saga turns back anyway: the participant need not begin.
         let may_be_late = send.direction == Direction::Forward && step.kind.may_be_given_up();
         let after_start = command.definition.deadline().filter(|_| may_be_late);
-        self.message(&CommandMessage {
+        let message = CommandMessage {
             id: CommandId::of(command.saga, &step.name, send.direction, send.generation),
             participant: step.participant.into(),
             command: name.into(),
@@ -63,7 +67,8 @@ impl Topics {
             time: command.at,
             traceparent: None,
             payload: Cow::Borrowed(send.payload.text().as_bytes()),
-        })
+        };
+        self.record(&message, &send.payload)
     }
 
     fn reply_to(&self, partition: i32) -> ReplyTo<'_> {
@@ -73,22 +78,22 @@ impl Topics {
         }
     }
 
-    fn message(&self, message: &CommandMessage<'_>) -> OutgoingRecord {
+    fn record(&self, message: &CommandMessage<'_>, payload: &Json) -> OutgoingRecord {
         let known = self.commands.get(&*message.participant).cloned();
         // What another binary left in the outbox may be for a participant that this one lacks.
         let topic =
             known.unwrap_or_else(|| topics::commands(&self.prefix, &message.participant).into());
-        let text = String::from_utf8_lossy(&message.payload).into_owned();
         OutgoingRecord {
             headers: message.headers(),
             topic,
             key: message.saga,
-            payload: Json::parse(text).expect("a command's payload is JSON"),
+            payload: payload.clone(),
         }
     }
 
-    /// A lifecycle event, or the command of a notification or hint.
-    pub(super) fn outgoing(&self, outgoing: &Outgoing) -> OutgoingRecord {
+    /// The record of a lifecycle event, or of the command of a notification or hint.
+    #[must_use]
+    pub fn outgoing(&self, outgoing: &Outgoing) -> OutgoingRecord {
         match outgoing {
             Outgoing::Event(event) => self.event(event),
             Outgoing::Notice(notice) => self.notice(notice),
@@ -96,7 +101,7 @@ impl Topics {
     }
 
     fn notice(&self, notice: &OutgoingNotice) -> OutgoingRecord {
-        self.message(&CommandMessage {
+        let message = CommandMessage {
             id: CommandId::of(notice.saga, &notice.step, Direction::Forward, 1),
             participant: notice.participant.as_str().into(),
             command: notice.command.as_str().into(),
@@ -114,7 +119,8 @@ impl Topics {
             time: notice.at,
             traceparent: None,
             payload: Cow::Borrowed(notice.payload.text().as_bytes()),
-        })
+        };
+        self.record(&message, &notice.payload)
     }
 
     fn event(&self, event: &OutgoingEvent) -> OutgoingRecord {

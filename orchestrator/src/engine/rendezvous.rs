@@ -8,13 +8,15 @@ use uuid::Uuid;
 
 /// What is shared out; part of the hash, so that partitions and shards do not move in step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Share {
+pub enum Share {
+    /// Reply partitions: who reads which.
     Partitions,
+    /// Shards: who looks for due wakes in which.
     Shards,
 }
 
 /// The numbers in `0..count` that `own` serves among `replicas`.
-pub(crate) fn owned_by(
+pub fn owned_by(
     own: Uuid,
     replicas: &[Uuid],
     share: Share,

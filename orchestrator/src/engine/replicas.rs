@@ -22,7 +22,7 @@ use crate::store::Store;
 use crate::store::replica::Replica;
 
 /// How often a replica says that it lives; a silence of four such beats means that it does not.
-pub(super) const BEAT: Duration = Duration::from_millis(500);
+pub const BEAT: Duration = Duration::from_millis(500);
 
 /// A database that is silent for so long is away, as far as clients can tell; it is also when the
 /// others take this replica for dead. Long before the statement itself is given up.

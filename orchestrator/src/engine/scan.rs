@@ -13,14 +13,15 @@ use super::shell::Parts;
 use crate::store::batch::{OutboxId, Outgoing};
 
 /// Wakes are looked for this often: a wake is at most so much late.
-pub(super) const WAKES_EVERY: Duration = Duration::from_millis(500);
+pub const WAKES_EVERY: Duration = Duration::from_millis(500);
 /// Wakes taken at a time, over all shards of this replica.
-const WAKES_MAX: u32 = 2000;
+pub const WAKES_MAX: u32 = 2000;
 /// Outbox rows are looked for this often.
-pub(super) const OUTBOX_EVERY: Duration = Duration::from_secs(3);
+pub const OUTBOX_EVERY: Duration = Duration::from_secs(3);
 /// An outbox row of this age is not being published by the lane that wrote it.
-const OUTBOX_AGE: Duration = Duration::from_secs(5);
-const OUTBOX_MAX: u32 = 200;
+pub const OUTBOX_AGE: Duration = Duration::from_secs(5);
+/// Outbox rows taken at a time.
+pub const OUTBOX_MAX: u32 = 200;
 /// Sagas that clients wait for are looked up this often, all at once.
 pub(super) const WAITERS_EVERY: Duration = Duration::from_millis(200);
 

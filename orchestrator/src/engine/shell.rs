@@ -66,7 +66,7 @@ pub(super) struct Shell {
 }
 
 /// Acknowledged outbox rows are deleted with the next commit; without one, after this time.
-const DELIVERIES_WAIT: Duration = Duration::from_secs(1);
+pub const DELIVERIES_WAIT: Duration = Duration::from_secs(1);
 
 impl Shell {
     pub(super) fn new(

@@ -27,6 +27,29 @@ fn an_outage_holds_replies_and_tells_callers() {
 }
 
 #[test]
+fn a_hold_that_ends_while_a_commit_is_under_way_is_no_busy_loop() {
+    let mut bench = Bench::new();
+    bench.submit("a");
+    bench.batch();
+    let id = SagaId(Uuid::from_u128(77));
+    bench.take(Input::Due(id));
+    bench.take(Input::Loaded {
+        asked: vec![id],
+        result: Err("the database is away".to_owned()),
+    });
+    bench.pass(Duration::from_secs(1));
+    assert_eq!(
+        bench.lane.resume_at(),
+        None,
+        "the commit's answer comes first"
+    );
+    bench.take(Input::Committed(Err(CommitError::Unavailable(
+        Failure::Abandoned,
+    ))));
+    assert!(bench.lane.resume_at() > Some(bench.now));
+}
+
+#[test]
 fn a_start_that_the_database_did_not_take_is_answered_and_forgotten() {
     let mut bench = Bench::new();
     bench.submit("a");

@@ -1,0 +1,151 @@
+//! The double of the bus: partitioned logs and stored offsets, without Kafka.
+//!
+//! Invariant: a partition is append-only and its offsets have no gaps; a key always goes to the same
+//! partition; a group's offset is what was stored last, even if that is further back. When a record
+//! arrives, twice or late, is the world's affair. `tests/bus_contract.rs` runs one suite on this and
+//! on a real Kafka.
+
+use std::collections::BTreeMap;
+
+use orchestrator::bus::{OutgoingRecord, ReplyRecord};
+
+use crate::rng::mix;
+
+/// All topics of a cluster.
+#[derive(Debug, Default)]
+pub struct Bus {
+    topics: BTreeMap<String, Vec<Vec<Record>>>,
+    offsets: BTreeMap<(String, String, i32), i64>,
+}
+
+/// A record as it lies in its partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Its key.
+    pub key: Option<Vec<u8>>,
+    /// Its headers, in order.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// Its value.
+    pub payload: Option<Vec<u8>>,
+}
+
+impl From<&OutgoingRecord> for Record {
+    fn from(record: &OutgoingRecord) -> Self {
+        let headers = record.headers.iter();
+        Self {
+            key: Some(record.key.to_string().into_bytes()),
+            headers: headers
+                .map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec()))
+                .collect(),
+            payload: Some(record.payload.text().as_bytes().to_vec()),
+        }
+    }
+}
+
+impl Record {
+    /// The value of a header as text; empty where there is none.
+    #[must_use]
+    pub fn header(&self, name: &str) -> &str {
+        let found = self.headers.iter().find(|(known, _)| known == name);
+        found.map_or("", |(_, value)| str::from_utf8(value).unwrap_or_default())
+    }
+
+    /// What a parser of messages wants.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        let headers = self.headers.iter();
+        headers.map(|(name, value)| (name.as_str(), value.as_slice()))
+    }
+}
+
+impl Bus {
+    /// Makes a topic.
+    pub fn create(&mut self, topic: &str, partitions: usize) {
+        self.topics
+            .insert(topic.to_owned(), vec![Vec::new(); partitions]);
+    }
+
+    /// How many partitions a topic has; 0 when there is no such topic.
+    #[must_use]
+    pub fn partitions(&self, topic: &str) -> i32 {
+        let partitions = self.topics.get(topic).map_or(0, Vec::len);
+        i32::try_from(partitions).unwrap_or(0)
+    }
+
+    /// The partition that a key belongs to.
+    #[must_use]
+    pub fn partition_of(&self, topic: &str, key: &[u8]) -> i32 {
+        let bytes = key.iter().map(|byte| u64::from(*byte));
+        let hash = mix(&bytes.collect::<Vec<_>>());
+        let count = u64::try_from(self.partitions(topic)).unwrap_or(1).max(1);
+        i32::try_from(hash % count).unwrap_or(0)
+    }
+
+    /// Appends a record; gives its offset. There is such a partition.
+    pub fn append(&mut self, topic: &str, partition: i32, record: Record) -> i64 {
+        let Some(log) = self.log_mut(topic, partition) else {
+            return -1;
+        };
+        log.push(record);
+        i64::try_from(log.len()).unwrap_or(i64::MAX) - 1
+    }
+
+    /// The record at an offset.
+    #[must_use]
+    pub fn read(&self, topic: &str, partition: i32, offset: i64) -> Option<&Record> {
+        self.log(topic, partition)?
+            .get(usize::try_from(offset).ok()?)
+    }
+
+    /// The same as a consumer of replies gives it on.
+    #[must_use]
+    pub fn read_reply(&self, topic: &str, partition: i32, offset: i64) -> Option<ReplyRecord> {
+        let record = self.read(topic, partition, offset)?.clone();
+        Some(ReplyRecord {
+            cluster: CLUSTER.to_owned(),
+            topic: topic.to_owned(),
+            partition,
+            offset,
+            key: record.key,
+            headers: record.headers,
+            payload: record.payload,
+        })
+    }
+
+    /// The offset of the next record to come.
+    #[must_use]
+    pub fn end(&self, topic: &str, partition: i32) -> i64 {
+        let records = self.log(topic, partition).map_or(0, Vec::len);
+        i64::try_from(records).unwrap_or(i64::MAX)
+    }
+
+    /// All records of a topic, partition by partition.
+    pub fn records(&self, topic: &str) -> impl Iterator<Item = &Record> {
+        self.topics.get(topic).into_iter().flatten().flatten()
+    }
+
+    /// Stores where a group continues in a partition.
+    pub fn store_offset(&mut self, group: &str, topic: &str, partition: i32, next: i64) {
+        let key = (group.to_owned(), topic.to_owned(), partition);
+        self.offsets.insert(key, next);
+    }
+
+    /// Where a group continues; without a stored offset at the oldest record.
+    #[must_use]
+    pub fn stored_offset(&self, group: &str, topic: &str, partition: i32) -> i64 {
+        let key = (group.to_owned(), topic.to_owned(), partition);
+        self.offsets.get(&key).copied().unwrap_or(0)
+    }
+
+    fn log(&self, topic: &str, partition: i32) -> Option<&Vec<Record>> {
+        let partition = usize::try_from(partition).ok()?;
+        self.topics.get(topic)?.get(partition)
+    }
+
+    fn log_mut(&mut self, topic: &str, partition: i32) -> Option<&mut Vec<Record>> {
+        let partition = usize::try_from(partition).ok()?;
+        self.topics.get_mut(topic)?.get_mut(partition)
+    }
+}
+
+/// The id of the only cluster.
+const CLUSTER: &str = "simulated";

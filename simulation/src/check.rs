@@ -1,0 +1,122 @@
+//! What must hold of every run, whatever went wrong in it: one promise, one function, one name.
+//!
+//! Invariant: a check reads the journal, the tables and the logs after the run, and nothing else. For
+//! each there is a seeded bug that it notices (`tests/sabotage.rs`): one that cannot fail is worth
+//! nothing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use orchestrator::store::loaded::Loaded;
+use sagas::{Definition, SagaId};
+
+use crate::journal::Journal;
+use crate::world::World;
+
+mod commits;
+mod effects;
+mod history;
+mod messages;
+mod submissions;
+
+/// A broken promise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// The check that noticed it.
+    pub check: &'static str,
+    /// The saga that it is about.
+    pub saga: Option<SagaId>,
+    /// What is wrong.
+    pub text: String,
+}
+
+/// What the checks read.
+#[derive(Debug)]
+pub(crate) struct Evidence<'a> {
+    pub(crate) world: &'a World,
+    pub(crate) journal: &'a Journal,
+    /// Every saga as it lies in the database at the end.
+    pub(crate) sagas: BTreeMap<SagaId, Stored>,
+}
+
+/// A saga at the end.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    pub(crate) loaded: Loaded,
+    pub(crate) definition: Arc<Definition>,
+}
+
+/// What a check finds: the saga that it is about, and what is wrong.
+pub(crate) type Finding = Result<(), (Option<SagaId>, String)>;
+
+type Check = fn(&Evidence<'_>) -> Finding;
+
+macro_rules! checks {
+    ($($module:ident::$check:ident),+ $(,)?) => {
+        const CHECKS: &[(&str, Check)] = &[$((stringify!($check), $module::$check)),+];
+    };
+}
+checks! {
+    submissions::acknowledged_submissions_exist_exactly_once,
+    submissions::the_same_key_names_the_same_saga,
+    submissions::answered_orders_are_stored,
+    commits::revisions_grow_by_one,
+    commits::terminal_states_never_change,
+    commits::no_saga_without_a_wake_or_a_person,
+    commits::what_is_read_is_what_was_committed,
+    history::only_legal_status_transitions,
+    history::history_replays_to_the_state,
+    effects::effects_happen_at_most_once,
+    effects::no_effect_after_its_tombstone,
+    effects::no_compensation_without_a_reason,
+    effects::no_compensation_beside_the_point_of_no_return,
+    effects::steps_are_undone_after_their_dependents,
+    effects::effects_agree_with_the_end,
+    messages::a_command_is_published_only_when_stored,
+    messages::offsets_never_run_ahead_of_the_database,
+    messages::every_lifecycle_event_is_published,
+    messages::lifecycle_events_come_in_order,
+    commits::everything_comes_to_rest,
+}
+
+/// Names of all checks.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    CHECKS.iter().map(|(name, _)| *name)
+}
+
+/// Everything that is wrong with a run, at most once per check.
+#[must_use]
+pub fn violations(world: &World) -> Vec<Violation> {
+    let evidence = Evidence::of(world);
+    let found = CHECKS.iter().filter_map(|(check, run)| {
+        let (saga, text) = run(&evidence).err()?;
+        Some(Violation { check, saga, text })
+    });
+    found.collect()
+}
+
+impl<'a> Evidence<'a> {
+    fn of(world: &'a World) -> Self {
+        let ids: Vec<SagaId> = world.store.ids().collect();
+        let loaded = world.store.load(&ids).into_iter();
+        let sagas = loaded.filter_map(|loaded| {
+            let definition = world.scene.registry.newest(&loaded.row.definition)?;
+            let definition = Arc::clone(definition);
+            Some((loaded.row.id, Stored { loaded, definition }))
+        });
+        Self {
+            world,
+            journal: &world.journal,
+            sagas: sagas.collect(),
+        }
+    }
+}
+
+/// Fails with `text` about `saga` unless `holds`.
+pub(crate) fn require(holds: bool, saga: SagaId, text: impl FnOnce() -> String) -> Finding {
+    if holds {
+        Ok(())
+    } else {
+        Err((Some(saga), text()))
+    }
+}

@@ -1,0 +1,194 @@
+//! What participants really did, against what the saga says.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sagas::machine::{Entry, EntryKind};
+use sagas::{Direction, Outcome, SagaId, Status, StepKind};
+
+use super::{Evidence, Finding, Stored, require};
+use crate::journal::Effect;
+use crate::recipe::ATTEMPTS_MAX;
+
+/// Promise 3: a step takes effect at most once, and is undone at most once.
+pub(super) fn effects_happen_at_most_once(evidence: &Evidence<'_>) -> Finding {
+    let mut seen = BTreeSet::new();
+    for effect in &evidence.journal.effects {
+        let Effect {
+            saga,
+            step,
+            is_undo,
+            ..
+        } = *effect;
+        let is_first = seen.insert((saga, step, is_undo));
+        let word = if is_undo { "undone" } else { "done" };
+        require(is_first, saga, || format!("step {step} was {word} twice"))?;
+    }
+    Ok(())
+}
+
+/// What was made final stays without effect.
+pub(super) fn no_effect_after_its_tombstone(evidence: &Evidence<'_>) -> Finding {
+    let effects = &evidence.journal.effects;
+    for (from, saga, step) in &evidence.journal.tombstones {
+        let later = effects[*from..].iter();
+        let mut later = later.filter(|effect| (effect.saga, effect.step) == (*saga, *step));
+        require(later.next().is_none(), *saga, || {
+            format!("step {step} had an effect after it was made final")
+        })?;
+    }
+    Ok(())
+}
+
+/// A step is undone only when it was done, the saga had stored that command, and something had
+/// happened for which a saga turns back.
+pub(super) fn no_compensation_without_a_reason(evidence: &Evidence<'_>) -> Finding {
+    let mut done = BTreeSet::new();
+    for effect in &evidence.journal.effects {
+        let Effect {
+            saga,
+            step,
+            is_undo,
+            stored_revision,
+        } = *effect;
+        if !is_undo {
+            done.insert((saga, step));
+            continue;
+        }
+        require(done.contains(&(saga, step)), saga, || {
+            format!("step {step} was undone before it was done")
+        })?;
+        let Some(stored) = evidence.sagas.get(&saga) else {
+            continue;
+        };
+        let history = &stored.loaded.history;
+        let history: Vec<&Entry> = history
+            .iter()
+            .filter(|entry| entry.revision <= stored_revision)
+            .collect();
+        let name = format!("step-{step}");
+        let sent = history.iter().flat_map(|entry| &entry.sent);
+        let mut sent = sent.filter(|sent| sent.step == name);
+        let is_ordered = sent.any(|sent| sent.direction == Direction::Compensate);
+        require(is_ordered, saga, || {
+            format!("step {step} was undone, and nobody asked for it")
+        })?;
+        let has_reason = history.iter().any(|entry| turns_back(entry));
+        require(has_reason, saga, || {
+            format!("step {step} was undone without a reason")
+        })?;
+    }
+    Ok(())
+}
+
+/// What may turn a saga back: a refusal, a fence's answer, an order, or the last attempt's end.
+fn turns_back(entry: &Entry) -> bool {
+    let is_last = |attempt: u32| attempt >= ATTEMPTS_MAX;
+    let is_answer = matches!(
+        entry.outcome,
+        Some(Outcome::Rejected | Outcome::Fenced | Outcome::AlreadyCompensated)
+    );
+    let is_used_up = match entry.event {
+        EntryKind::Wake => true,
+        EntryKind::Reply => {
+            entry.outcome == Some(Outcome::Failed) && entry.attempt.is_some_and(is_last)
+        }
+        EntryKind::Started | EntryKind::Order => false,
+    };
+    is_answer || is_used_up || entry.event == EntryKind::Order
+}
+
+/// Promise 5: where a step beyond which nothing turns back took effect, nothing is undone.
+pub(super) fn no_compensation_beside_the_point_of_no_return(evidence: &Evidence<'_>) -> Finding {
+    for (id, stored) in &evidence.sagas {
+        let effects: Vec<&Effect> = evidence.effects_of(*id).collect();
+        let steps = stored.definition.steps();
+        let is_beyond = |effect: &&&Effect| {
+            let kind = steps.get(effect.step).map(|step| step.kind);
+            !effect.is_undo && kind != Some(StepKind::Compensatable)
+        };
+        let beyond = effects.iter().find(is_beyond);
+        let undone = effects.iter().find(|effect| effect.is_undo);
+        if let (Some(beyond), Some(undone)) = (beyond, undone) {
+            let text = format!(
+                "step {} took effect, and step {} was undone",
+                beyond.step, undone.step
+            );
+            return Err((Some(*id), text));
+        }
+    }
+    Ok(())
+}
+
+/// A step takes effect on what it needs, and is undone when nothing needs it any more.
+pub(super) fn steps_are_undone_after_their_dependents(evidence: &Evidence<'_>) -> Finding {
+    let mut there: BTreeMap<SagaId, BTreeSet<usize>> = BTreeMap::new();
+    for effect in &evidence.journal.effects {
+        let Effect {
+            saga,
+            step,
+            is_undo,
+            ..
+        } = *effect;
+        let Some(stored) = evidence.sagas.get(&saga) else {
+            continue;
+        };
+        let Some(definition) = stored.definition.steps().get(step) else {
+            return Err((Some(saga), format!("step {step} is unknown")));
+        };
+        let there = there.entry(saga).or_default();
+        if is_undo {
+            let mut dependents = stored.definition.dependents(step);
+            let in_the_way = dependents.find(|later| there.contains(later));
+            require(in_the_way.is_none(), saga, || {
+                format!("step {step} was undone before step {in_the_way:?}")
+            })?;
+            there.remove(&step);
+        } else {
+            let lacks = definition
+                .ancestors
+                .iter()
+                .find(|need| !there.contains(need));
+            require(lacks.is_none(), saga, || {
+                format!("step {step} took effect without step {lacks:?}")
+            })?;
+            there.insert(step);
+        }
+    }
+    Ok(())
+}
+
+/// Promise 2: completed means that every step took effect and none was undone; compensated, that
+/// every step that took effect was undone.
+pub(super) fn effects_agree_with_the_end(evidence: &Evidence<'_>) -> Finding {
+    for (id, Stored { loaded, definition }) in &evidence.sagas {
+        let effects: Vec<&Effect> = evidence.effects_of(*id).collect();
+        let of = |is_undo: bool| {
+            let effects = effects
+                .iter()
+                .filter(move |effect| effect.is_undo == is_undo);
+            effects
+                .map(|effect| effect.step)
+                .collect::<BTreeSet<usize>>()
+        };
+        let (done, undone) = (of(false), of(true));
+        let agrees = match loaded.row.status {
+            Status::Completed => done.len() == definition.steps().len() && undone.is_empty(),
+            Status::Compensated => done == undone,
+            Status::Running | Status::Compensating | Status::Stuck => true,
+        };
+        require(agrees, *id, || {
+            format!(
+                "it is {}, done are {done:?}, undone {undone:?}",
+                loaded.row.status
+            )
+        })?;
+    }
+    Ok(())
+}
+
+impl Evidence<'_> {
+    fn effects_of(&self, id: SagaId) -> impl Iterator<Item = &Effect> {
+        let effects = self.journal.effects.iter();
+        effects.filter(move |effect| effect.saga == id)
+    }
+}

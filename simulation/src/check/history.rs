@@ -1,0 +1,128 @@
+//! What the history says of a saga's way.
+
+use std::sync::Arc;
+
+use sagas::machine::{Entry, EntryKind, Event, Reply, Row, transition};
+use sagas::{Direction, Json, Outcome, Saga, SagaId, Status};
+
+use super::{Evidence, Finding, Stored, require};
+
+/// From where a saga stands it goes only where the state machine says; it never turns back twice.
+pub(super) fn only_legal_status_transitions(evidence: &Evidence<'_>) -> Finding {
+    for (id, stored) in &evidence.sagas {
+        let mut was = Status::Running;
+        let mut has_turned = false;
+        for entry in &stored.loaded.history {
+            require(is_legal(was, entry.status, has_turned), *id, || {
+                format!(
+                    "revision {} makes {} of {was}",
+                    entry.revision, entry.status
+                )
+            })?;
+            was = entry.status;
+            has_turned |= was == Status::Compensating;
+        }
+        let row = stored.loaded.row.status;
+        require(row == was, *id, || {
+            format!("the row says {row}, the history {was}")
+        })?;
+    }
+    Ok(())
+}
+
+fn is_legal(was: Status, is: Status, has_turned: bool) -> bool {
+    match (was, is) {
+        (Status::Completed | Status::Compensated, _) => false,
+        (_, Status::Running | Status::Completed) => !has_turned,
+        (_, Status::Compensating | Status::Compensated | Status::Stuck) => true,
+    }
+}
+
+/// The history, played again through the state machine, gives the stored state and the restored saga.
+pub(super) fn history_replays_to_the_state(evidence: &Evidence<'_>) -> Finding {
+    for (id, stored) in &evidence.sagas {
+        let replayed = replay(*id, stored).map_err(|text| (Some(*id), text))?;
+        let row = &stored.loaded.row;
+        require(replayed.moving == row.moving, *id, || {
+            format!(
+                "the history leads to {:?}, stored is {:?}",
+                replayed.moving, row.moving
+            )
+        })?;
+        let row = Row {
+            id: *id,
+            started_at: row.started_at,
+            revision: row.revision,
+            // Moved by wakes that find nothing to do, which are no history.
+            wake_at: replayed.wake_at,
+            moving: row.moving.clone(),
+        };
+        let restored = Saga::restore(&stored.definition, row, &stored.loaded.history);
+        require(restored.as_ref() == Ok(&replayed), *id, || {
+            format!("restored {restored:?}, replayed {replayed:?}")
+        })?;
+    }
+    Ok(())
+}
+
+fn replay(id: SagaId, stored: &Stored) -> Result<Saga, String> {
+    let (row, history) = (&stored.loaded.row, &stored.loaded.history);
+    let definition = Arc::clone(&stored.definition);
+    let first = history.first().ok_or("there is no history")?;
+    let input = first.input.clone().ok_or("there is no input")?;
+    let mut saga = Saga::new(&definition, id, input, row.started_at);
+    for (position, entry) in history.iter().enumerate() {
+        let candidates = events(entry, &history[..position]);
+        let mut results = candidates
+            .into_iter()
+            .map(|event| transition(&definition, &saga, event, entry.at));
+        let same = results.find_map(|result| result.ok().filter(|made| made.entry == *entry));
+        let made = same.ok_or_else(|| format!("revision {} does not follow", entry.revision))?;
+        saga = made.next;
+    }
+    Ok(saga)
+}
+
+/// The events that may have made this entry.
+fn events(entry: &Entry, before: &[Entry]) -> Vec<Event> {
+    match entry.event {
+        EntryKind::Started => vec![Event::Start],
+        EntryKind::Wake => [true, false]
+            .map(|published| Event::Wake { published })
+            .into(),
+        EntryKind::Order => entry.order.clone().map(Event::Order).into_iter().collect(),
+        EntryKind::Reply => reply(entry, before).map(Event::Reply).into_iter().collect(),
+    }
+}
+
+fn reply(entry: &Entry, before: &[Entry]) -> Option<Reply> {
+    let (step, direction): (&String, Direction) = (entry.step.as_ref()?, entry.direction?);
+    let outcome: Outcome = entry.outcome?;
+    let mut sent = before.iter().flat_map(|entry| &entry.sent);
+    let last = sent.rfind(|sent| sent.step == *step && sent.direction == direction)?;
+    Some(Reply {
+        step: step.clone(),
+        direction,
+        generation: last.generation,
+        attempt: entry.attempt?,
+        outcome,
+        payload: entry.payload.clone().unwrap_or_else(Json::null),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_saga_that_has_turned_back_never_goes_on() {
+        use Status::{Compensated, Compensating, Completed, Running, Stuck};
+        assert!(is_legal(Running, Completed, false));
+        assert!(is_legal(Stuck, Compensating, false));
+        assert!(!is_legal(Compensating, Running, true));
+        assert!(!is_legal(Stuck, Completed, true));
+        for end in [Completed, Compensated] {
+            assert!(Status::ALL.iter().all(|next| !is_legal(end, *next, false)));
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! What was sent, and what was read past.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sagas::wire::header;
+use sagas::{SagaId, Status};
+
+use super::{Evidence, Finding, Stored, require};
+use crate::journal::Published;
+
+/// Nothing is sent before it is stored, and always with the bytes that were stored first.
+pub(super) fn a_command_is_published_only_when_stored(evidence: &Evidence<'_>) -> Finding {
+    for Published {
+        command,
+        stored_revision,
+    } in &evidence.journal.published
+    {
+        let (id, send) = (command.saga, &command.send);
+        require(command.revision <= *stored_revision, id, || {
+            format!(
+                "revision {} was sent, {stored_revision} was stored",
+                command.revision
+            )
+        })?;
+        let Some(stored) = evidence.sagas.get(&id) else {
+            continue;
+        };
+        let name = &command.definition.steps()[send.step].name;
+        let history = stored.loaded.history.iter();
+        let mut entries = history
+            .clone()
+            .filter(|entry| entry.revision == command.revision);
+        let is_there = entries.any(|entry| {
+            let mut sent = entry.sent.iter();
+            sent.any(|sent| {
+                sent.step == *name
+                    && sent.direction == send.direction
+                    && (sent.generation, sent.attempt) == (send.generation, send.attempt)
+            })
+        });
+        require(is_there, id, || {
+            format!("{name} {} was sent, not stored", send.direction)
+        })?;
+        let sent = history.flat_map(|entry| &entry.sent);
+        let mut payloads = sent
+            .filter(|sent| sent.step == *name && sent.direction == send.direction)
+            .filter(|sent| sent.generation == send.generation)
+            .filter_map(|sent| sent.payload.as_ref());
+        let is_same = payloads.all(|payload| *payload == send.payload);
+        require(is_same, id, || {
+            format!("{name} {} was sent with other bytes", send.direction)
+        })?;
+    }
+    Ok(())
+}
+
+/// An offset moves only past records that are in the database, or need not be.
+pub(super) fn offsets_never_run_ahead_of_the_database(evidence: &Evidence<'_>) -> Finding {
+    for passed in &evidence.journal.passed {
+        if let Some(lacks) = &passed.lacks {
+            let (partition, offset) = (passed.partition, passed.offset);
+            return Err((
+                None,
+                format!("replies/{partition} moved past {offset}: {lacks}"),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Every change of status is announced at least once, and nothing else is.
+pub(super) fn every_lifecycle_event_is_published(evidence: &Evidence<'_>) -> Finding {
+    let published = evidence.published_events();
+    for (id, stored) in &evidence.sagas {
+        let expected = announcements(stored);
+        let first = published.get(id).cloned().unwrap_or_default();
+        let found: BTreeSet<_> = first.into_iter().collect();
+        let expected: BTreeSet<_> = expected.into_iter().collect();
+        require(found == expected, *id, || {
+            format!("the history announces {expected:?}, published are {found:?}")
+        })?;
+    }
+    Ok(())
+}
+
+/// First occurrences come in the order of the history, where no failover and no second lane stirs
+/// them up.
+pub(super) fn lifecycle_events_come_in_order(evidence: &Evidence<'_>) -> Finding {
+    if evidence.journal.may_reorder_events {
+        return Ok(());
+    }
+    for (id, first) in evidence.published_events() {
+        let is_sorted = first.is_sorted_by_key(|(revision, _)| *revision);
+        require(is_sorted, id, || format!("its events came as {first:?}"))?;
+    }
+    Ok(())
+}
+
+/// Revision and kind of what the history announces.
+fn announcements(stored: &Stored) -> Vec<(u64, String)> {
+    let mut was = Status::Running;
+    let mut announced = Vec::new();
+    for entry in &stored.loaded.history {
+        if entry.revision == 1 {
+            announced.push((1, "started".to_owned()));
+        } else if entry.status != was {
+            announced.push((entry.revision, entry.status.as_str().to_owned()));
+        }
+        was = entry.status;
+    }
+    announced
+}
+
+impl Evidence<'_> {
+    /// Revision and kind of every event's first occurrence, in the order of the log.
+    fn published_events(&self) -> BTreeMap<SagaId, Vec<(u64, String)>> {
+        let mut events: BTreeMap<SagaId, Vec<(u64, String)>> = BTreeMap::new();
+        for record in self.world.bus.records(&self.world.scene.events) {
+            let Ok(saga) = record.header(header::SUBJECT).parse() else {
+                continue;
+            };
+            let revision = record.header(header::REVISION).parse().unwrap_or(0);
+            let kind = record
+                .header(header::TYPE)
+                .trim_start_matches("saga.")
+                .to_owned();
+            let first = events.entry(saga).or_default();
+            if !first.contains(&(revision, kind.clone())) {
+                first.push((revision, kind));
+            }
+        }
+        events
+    }
+}

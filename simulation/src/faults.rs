@@ -1,0 +1,139 @@
+//! What can go wrong, whether it may in this world, and how often it really did.
+//!
+//! Invariant: a fault is counted where it happens, not where it is planned, so a count of zero
+//! means that nothing was tested. Each world allows its own choice of faults: with all of them at
+//! once, the loud ones would hide what the quiet ones do.
+
+use std::collections::BTreeMap;
+
+use crate::rng::Rng;
+
+macro_rules! faults {
+    ($($fault:ident = $words:literal,)+) => {
+        /// One kind of fault.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Fault {
+            $(#[doc = $words] $fault,)+
+        }
+
+        impl Fault {
+            /// Every kind.
+            pub const ALL: &'static [Self] = &[$(Self::$fault),+];
+
+            /// What happened, in words.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$fault => $words),+ }
+            }
+        }
+    };
+}
+faults! {
+    CommitNeverArrived = "connection lost before COMMIT",
+    CommitAnswerLost = "connection lost after COMMIT",
+    CommitArrivedLate = "connection lost during COMMIT, committed later",
+    CommitCollided = "commit collided",
+    DataRefused = "data refused by the database",
+    ReadFailed = "read failed",
+    DatabaseSlow = "slow database",
+    DatabaseAway = "database away",
+    ReplicaKilled = "replica killed",
+    ReplicaStopped = "replica stopped in order",
+    ReplicaPaused = "replica paused",
+    ClockJumped = "clock jumped",
+    RecordDuplicated = "record duplicated",
+    RecordDelayed = "record delayed",
+    PublishRefused = "publish not acknowledged",
+    BrokerAway = "broker away",
+    RepliesReplayed = "replies read again",
+    OffsetLost = "offset not stored",
+    Garbage = "unreadable reply record",
+    ForeignReply = "reply of an unknown saga or step",
+    ServiceKilled = "service killed between commit and reply",
+    ServiceRebalanced = "commands read again",
+    ServiceStalled = "service stalled",
+    HandlerFailed = "handler failed for now",
+    StepRefused = "step refused",
+    RefusedUnexpectedly = "refused against its promise",
+    UndoRefused = "compensation refused",
+    ReplyUnreadable = "reply of another type",
+    RowsPurged = "inbox purged",
+    ClientImpatient = "client asked again early",
+    ClientCancelled = "client cancelled",
+    KeyReused = "key used for something else",
+}
+
+/// The faults of one world.
+#[derive(Debug, Clone)]
+pub struct Faults {
+    allowed: u64,
+    is_over: bool,
+    counts: BTreeMap<Fault, u64>,
+}
+
+impl Faults {
+    /// None at all.
+    #[must_use]
+    pub fn none() -> Self {
+        Self {
+            allowed: 0,
+            is_over: false,
+            counts: BTreeMap::new(),
+        }
+    }
+
+    /// Each with an even chance.
+    #[must_use]
+    pub fn some(rng: &mut Rng) -> Self {
+        Self {
+            allowed: rng.any(),
+            ..Self::none()
+        }
+    }
+
+    /// All of them.
+    #[must_use]
+    pub fn all() -> Self {
+        Self {
+            allowed: u64::MAX,
+            ..Self::none()
+        }
+    }
+
+    /// Whether this one may happen now.
+    #[must_use]
+    pub fn may(&self, fault: Fault) -> bool {
+        !self.is_over && self.allowed >> (fault as u32) & 1 == 1
+    }
+
+    /// Rolls the dice; `true` is counted, so the caller lets it happen.
+    pub fn strikes(&mut self, fault: Fault, rng: &mut Rng, per_mille: u64) -> bool {
+        let strikes = self.may(fault) && rng.chance(per_mille);
+        if strikes {
+            self.count(fault);
+        }
+        strikes
+    }
+
+    /// Counts one that happened.
+    pub fn count(&mut self, fault: Fault) {
+        *self.counts.entry(fault).or_default() += 1;
+    }
+
+    /// From now on nothing goes wrong.
+    pub fn end(&mut self) {
+        self.is_over = true;
+    }
+
+    /// Whether nothing goes wrong any more.
+    #[must_use]
+    pub fn are_over(&self) -> bool {
+        self.is_over
+    }
+
+    /// How often each has happened.
+    #[must_use]
+    pub fn counts(&self) -> &BTreeMap<Fault, u64> {
+        &self.counts
+    }
+}

@@ -1,0 +1,118 @@
+//! The double of the store: its contract, without Postgres.
+//!
+//! ```text
+//!   commit      what commit.sql does to every table, whole or not at all     (store/commit.rs)
+//!   load, due, outbox, heartbeat, …   what the other statements read         (store/read.rs)
+//! ```
+//!
+//! Invariant: one call is one statement, so one transaction. States and history are kept as the JSON
+//! that Postgres would keep. Time is an argument; connections and their loss are the world's affair.
+//! `tests/store_contract.rs` runs one suite on this and on a real Postgres.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use orchestrator::store::batch::{DeadLetter, OutboxId, Outgoing};
+use orchestrator::store::replica::ReplicaSeen;
+use sagas::{SagaId, Status, Timestamp};
+use uuid::Uuid;
+
+use crate::sabotage::Sabotage;
+
+mod commit;
+mod read;
+
+pub use commit::BadData;
+pub(crate) use commit::UNSTORABLE;
+
+/// The tables.
+#[derive(Debug)]
+pub struct Store {
+    shards: u16,
+    sagas: BTreeMap<SagaId, StoredSaga>,
+    keys: BTreeMap<SagaId, [u8; 32]>,
+    outbox: BTreeMap<OutboxId, (Timestamp, Vec<Outgoing>)>,
+    letters: BTreeMap<LetterKey, DeadLetter>,
+    replicas: BTreeMap<Uuid, ReplicaSeen>,
+    outbox_rows: u128,
+    sabotage: Option<Sabotage>,
+}
+
+/// Topic, partition and offset: there is one cluster, and its topics are never made anew.
+type LetterKey = (String, i32, i64);
+
+/// A row of the table `saga`, and its rows of `saga_history`.
+#[derive(Debug, Clone)]
+struct StoredSaga {
+    definition: String,
+    version: u32,
+    fingerprint: Uuid,
+    status: Status,
+    revision: u64,
+    started_at: Timestamp,
+    updated_at: Timestamp,
+    finished_at: Option<Timestamp>,
+    wake_at: Option<Timestamp>,
+    moving: String,
+    history: BTreeMap<u64, String>,
+    /// The row before the last write, for the sabotage of reads.
+    before: Option<Box<Self>>,
+}
+
+impl Store {
+    /// An empty database with so many shards.
+    #[must_use]
+    pub fn new(shards: u16, sabotage: Option<Sabotage>) -> Self {
+        Self {
+            shards,
+            sagas: BTreeMap::new(),
+            keys: BTreeMap::new(),
+            outbox: BTreeMap::new(),
+            letters: BTreeMap::new(),
+            replicas: BTreeMap::new(),
+            outbox_rows: 0,
+            sabotage,
+        }
+    }
+
+    /// Ids of all sagas, in order.
+    pub fn ids(&self) -> impl Iterator<Item = SagaId> + '_ {
+        self.sagas.keys().copied()
+    }
+
+    /// Where a saga stands; `None` when there is no such saga.
+    #[must_use]
+    pub fn status(&self, id: SagaId) -> Option<Status> {
+        self.sagas.get(&id).map(|saga| saga.status)
+    }
+
+    /// The revision of a saga; 0 when there is no such saga.
+    #[must_use]
+    pub fn revision(&self, id: SagaId) -> u64 {
+        self.sagas.get(&id).map_or(0, |saga| saga.revision)
+    }
+
+    /// Whether a record lies among the dead letters.
+    #[must_use]
+    pub fn is_buried(&self, topic: &str, partition: i32, offset: i64) -> bool {
+        self.letters
+            .contains_key(&(topic.to_owned(), partition, offset))
+    }
+
+    /// Rows of lifecycle events that are still there.
+    #[must_use]
+    pub fn outbox_rows(&self) -> usize {
+        self.outbox.len()
+    }
+
+    /// Sagas that have ended or wait for a person.
+    #[must_use]
+    pub fn at_rest(&self) -> BTreeSet<SagaId> {
+        let rests = |saga: &StoredSaga| saga.status.is_terminal() || saga.status == Status::Stuck;
+        let sagas = self.sagas.iter().filter(|(_, saga)| rests(saga));
+        sagas.map(|(id, _)| *id).collect()
+    }
+
+    fn is(&self, sabotage: Sabotage) -> bool {
+        self.sabotage == Some(sabotage)
+    }
+}

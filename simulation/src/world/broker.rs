@@ -1,0 +1,237 @@
+//! Records on their way to the broker: late, twice, or lost with the process that held them.
+//!
+//! Invariant: records of one producer reach a partition in the order in which they were handed over,
+//! as with an idempotent producer; across partitions there is no order. A hand-over is answered once.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use orchestrator::engine::lane::Input;
+use sagas::Timestamp;
+use sagas::wire::header;
+
+use super::database::Question;
+use super::{Happening, Life, Waits, World};
+use crate::bus::Record;
+use crate::faults::Fault;
+use crate::sabotage::Sabotage;
+
+/// What producers hold.
+#[derive(Debug, Default)]
+pub(crate) struct Broker {
+    handovers: BTreeMap<u64, Handover>,
+    last: u64,
+    /// When the last record of a producer reaches a partition.
+    channels: BTreeMap<(Producer, String, i32), Timestamp>,
+    pub(crate) away_until: Timestamp,
+}
+
+/// Who sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Producer {
+    Replica(Life),
+    Service { service: usize, run: u32 },
+}
+
+#[derive(Debug)]
+struct Handover {
+    left: usize,
+    is_good: bool,
+    waits: Waits,
+}
+
+/// A record on its way.
+#[derive(Debug)]
+pub(crate) struct Arriving {
+    producer: Producer,
+    topic: String,
+    partition: i32,
+    record: Record,
+    /// Whose it is; `None` for a copy that nobody counts.
+    handover: Option<u64>,
+}
+
+/// A record with the place that it goes to.
+pub(crate) struct Addressed {
+    pub(crate) topic: String,
+    pub(crate) partition: i32,
+    pub(crate) record: Record,
+}
+
+impl World {
+    /// Hands records to a producer.
+    pub(crate) fn publish(&mut self, producer: Producer, records: Vec<Addressed>, waits: Waits) {
+        self.broker.last += 1;
+        let handover = self.broker.last;
+        let is_replica = matches!(producer, Producer::Replica(_));
+        let is_good = !(is_replica && self.strikes(Fault::PublishRefused, 15));
+        self.journal.may_reorder_events |= !is_good;
+        let left = records.len();
+        if left == 0 {
+            let is_good = true;
+            self.agenda
+                .after(Duration::ZERO, Happening::Acknowledge { handover, is_good });
+        }
+        self.broker.handovers.insert(
+            handover,
+            Handover {
+                left,
+                is_good,
+                waits,
+            },
+        );
+        for addressed in records {
+            self.send(producer, addressed, handover, is_good);
+        }
+    }
+
+    fn send(&mut self, producer: Producer, to: Addressed, handover: u64, is_good: bool) {
+        let Addressed {
+            topic,
+            partition,
+            record,
+        } = to;
+        let wait = if self.strikes(Fault::RecordDelayed, 10) {
+            self.rng.millis(20, 6_000)
+        } else {
+            self.rng.micros(200, 3_000)
+        };
+        let key = (producer, topic.clone(), partition);
+        let last = self.broker.channels.get(&key).copied();
+        let at = (self.now().max(self.broker.away_until) + wait).max(last.unwrap_or_default());
+        self.broker.channels.insert(key, at);
+        let is_first = record.header(header::REVISION) == "1" && *topic == *self.scene.events;
+        let at = if is_first && self.sabotage == Some(Sabotage::BusReversesEvents) {
+            at + Duration::from_secs(5)
+        } else {
+            at
+        };
+        let arriving = |record: Record, handover| {
+            let topic = topic.clone();
+            let arriving = Arriving {
+                producer,
+                topic,
+                partition,
+                record,
+                handover,
+            };
+            Happening::Arrive(Box::new(arriving))
+        };
+        if self.strikes(Fault::RecordDuplicated, 20) {
+            let again = at + self.rng.millis(0, 8_000);
+            self.agenda.at(again, arriving(record.clone(), None));
+        }
+        // Of a hand-over that fails, some records arrive nevertheless.
+        if is_good || self.rng.chance(500) {
+            self.agenda.at(at, arriving(record, Some(handover)));
+        } else {
+            let is_good = false;
+            self.agenda
+                .at(at, Happening::Acknowledge { handover, is_good });
+        }
+    }
+
+    /// A record reaches its partition, unless it died with its producer.
+    pub(crate) fn arrive(&mut self, arriving: Arriving) {
+        let Arriving {
+            producer,
+            topic,
+            partition,
+            record,
+            handover,
+        } = arriving;
+        if self.now() < self.broker.away_until {
+            let until = self.broker.away_until;
+            let arriving = Arriving {
+                producer,
+                topic,
+                partition,
+                record,
+                handover,
+            };
+            return self.agenda.at(until, Happening::Arrive(Box::new(arriving)));
+        }
+        if !self.is_running(producer) && self.rng.chance(500) {
+            return;
+        }
+        let is_event = *topic == *self.scene.events;
+        if is_event && self.spoils_event(&record) {
+            return self.arrived(handover);
+        }
+        let key = record.header(header::SUBJECT).parse().ok();
+        let offset = self.bus.append(&topic, partition, record);
+        self.say(key, || format!("{topic}/{partition} has record {offset}"));
+        if *topic == *self.scene.replies {
+            self.wake_readers(partition);
+        } else if let Some(service) = self.scene.commands.iter().position(|own| **own == *topic) {
+            self.wake_service(service, partition);
+        }
+        self.arrived(handover);
+    }
+
+    fn arrived(&mut self, handover: Option<u64>) {
+        if let Some(handover) = handover {
+            let wait = self.rng.micros(100, 1_000);
+            let is_good = true;
+            self.agenda
+                .after(wait, Happening::Acknowledge { handover, is_good });
+        }
+    }
+
+    fn spoils_event(&self, record: &Record) -> bool {
+        let revision: u64 = record.header(header::REVISION).parse().unwrap_or(0);
+        self.sabotage == Some(Sabotage::BusDropsEvents) && revision.is_multiple_of(4)
+    }
+
+    fn is_running(&self, producer: Producer) -> bool {
+        match producer {
+            Producer::Replica(life) => {
+                let replica = &self.replicas[life.replica];
+                replica.life == life.number && replica.is_alive()
+            }
+            Producer::Service { service, run } => self.services[service].run == run,
+        }
+    }
+
+    /// One record of a hand-over has arrived, or was lost.
+    pub(crate) fn acknowledge(&mut self, handover: u64, is_good: bool) {
+        let Some(open) = self.broker.handovers.get_mut(&handover) else {
+            return;
+        };
+        open.is_good &= is_good;
+        open.left = open.left.saturating_sub(1);
+        if open.left > 0 {
+            return;
+        }
+        let Some(Handover { is_good, waits, .. }) = self.broker.handovers.remove(&handover) else {
+            return;
+        };
+        if !is_good {
+            self.say(None, || format!("hand-over {handover} failed: {waits:?}"));
+        }
+        match waits {
+            Waits::Lane {
+                life,
+                lane,
+                publication,
+            } => {
+                let is_acknowledged = is_good;
+                let input = Input::Published {
+                    publication,
+                    is_acknowledged,
+                };
+                self.tell(life, lane, input);
+            }
+            Waits::Outbox { life, row } if is_good => self.ask(life, Question::Delivered(row)),
+            Waits::Outbox { .. } => {}
+            Waits::Service {
+                service,
+                partition,
+                epoch,
+                next,
+            } => {
+                self.replied(service, partition, epoch, next);
+            }
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! Statements on their way to the database and back, and every way in which a connection can fail.
+//!
+//! Invariant: whoever asks gets exactly one answer, as from the real session; what the database does
+//! is independent of whether the answer arrives, and of whether the asker still lives.
+
+use std::time::Duration;
+
+use orchestrator::engine::{OUTBOX_AGE, OUTBOX_MAX, WAKES_MAX};
+use orchestrator::store::batch::{Batch, Committed, OutboxId, Outgoing};
+use orchestrator::store::loaded::Loaded;
+use orchestrator::store::replica::{Replica, ReplicaSeen};
+use orchestrator::store::{CommitError, Failure};
+use sagas::{SagaId, Timestamp};
+
+use super::{Happening, Life, World};
+use crate::faults::Fault;
+use crate::journal::{Commit, Read};
+
+/// A statement.
+#[derive(Debug)]
+pub(crate) enum Question {
+    Heartbeat(Replica),
+    Leave(uuid::Uuid),
+    Due(Vec<u16>),
+    Outbox(Vec<i32>),
+    Delivered(OutboxId),
+    Load { lane: usize, sagas: Vec<SagaId> },
+    Commit { lane: usize, batch: Box<Batch> },
+}
+
+/// A statement on its way.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    life: Life,
+    sent: Timestamp,
+    question: Question,
+    /// Whether the asker has been told already that the connection is gone.
+    is_given_up: bool,
+}
+
+/// What the database says.
+#[derive(Debug)]
+pub(crate) enum Reply {
+    Alive(Vec<ReplicaSeen>, Timestamp),
+    Left,
+    Due(Vec<SagaId>),
+    Outbox(Vec<(OutboxId, Vec<Outgoing>)>),
+    Delivered,
+    Loaded {
+        lane: usize,
+        asked: Vec<SagaId>,
+        result: Result<Vec<Loaded>, String>,
+    },
+    Committed {
+        lane: usize,
+        result: Result<Committed, CommitError>,
+    },
+    /// A heartbeat or a look that came to nothing.
+    Failed(&'static str),
+}
+
+/// An answer on its way back.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    pub(crate) life: Life,
+    pub(crate) sent: Timestamp,
+    pub(crate) reply: Reply,
+}
+
+impl World {
+    /// Sends a statement.
+    pub(crate) fn ask(&mut self, life: Life, question: Question) {
+        let now = self.now();
+        if now < self.database_away_until {
+            let wait = self.rng.millis(1, 3_000);
+            let error = || CommitError::Unavailable(Failure::Abandoned);
+            return self.fail(life, wait, question, error);
+        }
+        let wait = if now < self.database_slow_until {
+            self.rng.millis(50, 4_000)
+        } else {
+            self.rng.micros(100, 2_000)
+        };
+        let is_commit = matches!(question, Question::Commit { .. });
+        if is_commit && self.strikes(Fault::CommitNeverArrived, 15) {
+            let error = if self.rng.chance(500) {
+                unknown
+            } else {
+                unavailable
+            };
+            return self.fail(life, wait, question, error);
+        }
+        if is_commit && self.strikes(Fault::CommitCollided, 10) {
+            let error = || CommitError::Retry(Failure::Abandoned);
+            return self.fail(life, wait, question, error);
+        }
+        let is_given_up = is_commit && self.strikes(Fault::CommitArrivedLate, 15);
+        if !is_commit && self.strikes(Fault::ReadFailed, 10) {
+            return self.fail(life, wait, question, unavailable);
+        }
+        let mut at = now + wait;
+        if is_given_up && let Question::Commit { lane, .. } = &question {
+            self.journal.may_reorder_events = true;
+            let result = Err(unknown());
+            let reply = Reply::Committed {
+                lane: *lane,
+                result,
+            };
+            self.answer(life, now, at, reply);
+            at = at + self.rng.millis(1, 4_000);
+        }
+        let asked = Asked {
+            life,
+            sent: now,
+            question,
+            is_given_up,
+        };
+        self.agenda.at(at, Happening::Asked(Box::new(asked)));
+    }
+
+    pub(crate) fn strikes(&mut self, fault: Fault, per_mille: u64) -> bool {
+        self.faults.strikes(fault, &mut self.rng, per_mille)
+    }
+
+    fn fail(
+        &mut self,
+        life: Life,
+        wait: Duration,
+        question: Question,
+        error: impl FnOnce() -> CommitError,
+    ) {
+        let reply = match question {
+            Question::Commit { lane, .. } => Reply::Committed {
+                lane,
+                result: Err(error()),
+            },
+            Question::Load { lane, sagas } => Reply::Loaded {
+                lane,
+                asked: sagas,
+                result: Err("the database is away".to_owned()),
+            },
+            Question::Heartbeat(_) => Reply::Failed("heartbeat"),
+            Question::Due(_) => Reply::Failed("wakes"),
+            Question::Outbox(_) => Reply::Failed("outbox"),
+            Question::Leave(_) => Reply::Left,
+            Question::Delivered(_) => Reply::Delivered,
+        };
+        let (sent, at) = (self.now(), self.now() + wait);
+        self.answer(life, sent, at, reply);
+    }
+
+    fn answer(&mut self, life: Life, sent: Timestamp, at: Timestamp, reply: Reply) {
+        let answered = Answered { life, sent, reply };
+        self.agenda.at(at, Happening::Answered(Box::new(answered)));
+    }
+
+    /// The database carries a statement out.
+    pub(crate) fn asked(&mut self, asked: Asked) {
+        let now = self.now();
+        let Asked {
+            life,
+            sent,
+            question,
+            is_given_up,
+        } = asked;
+        let reply = match question {
+            Question::Heartbeat(own) => {
+                let (alive, at) = self.store.heartbeat(&own, now);
+                Reply::Alive(alive, at)
+            }
+            Question::Leave(own) => {
+                self.store.leave(own);
+                Reply::Left
+            }
+            Question::Due(shards) => Reply::Due(self.store.due(&shards, limit(WAKES_MAX), now)),
+            Question::Outbox(slots) => {
+                let rows = self
+                    .store
+                    .outbox(&slots, OUTBOX_AGE, limit(OUTBOX_MAX), now);
+                Reply::Outbox(rows)
+            }
+            Question::Delivered(row) => {
+                self.store.delivered(&[row]);
+                Reply::Delivered
+            }
+            Question::Load { lane, sagas } => self.load(lane, sagas),
+            Question::Commit { lane, batch } => {
+                let result = self.commit(life, &batch);
+                let is_lost = result.is_ok() && self.strikes(Fault::CommitAnswerLost, 15);
+                self.journal.may_reorder_events |= is_lost;
+                let result = if is_lost { Err(unknown()) } else { result };
+                Reply::Committed { lane, result }
+            }
+        };
+        if !is_given_up {
+            let at = now + self.rng.micros(100, 2_000);
+            self.answer(life, sent, at, reply);
+        }
+    }
+
+    fn load(&mut self, lane: usize, asked: Vec<SagaId>) -> Reply {
+        let found = self.store.load(&asked);
+        for loaded in &found {
+            self.journal.reads.push(Read {
+                saga: loaded.row.id,
+                after: self.journal.commits.len(),
+                revision: loaded.row.revision,
+                moving: loaded.row.moving.clone(),
+                entries: loaded.history.len(),
+            });
+        }
+        Reply::Loaded {
+            lane,
+            asked,
+            result: Ok(found),
+        }
+    }
+
+    fn commit(&mut self, life: Life, batch: &Batch) -> Result<Committed, CommitError> {
+        use orchestrator::store::batch::StartOutcome;
+
+        let Ok(committed) = self.store.commit(batch, self.agenda.now()) else {
+            self.faults.count(Fault::DataRefused);
+            return Err(CommitError::Data(Failure::Abandoned));
+        };
+        let starts = batch.starts.iter().zip(&committed.starts);
+        let starts = starts
+            .filter(|(_, outcome)| **outcome == StartOutcome::Started)
+            .map(|(start, _)| (start.id, None, &start.state));
+        let updates = batch.updates.iter().zip(&committed.updates);
+        let updates = updates
+            .filter(|(_, has_won)| **has_won)
+            .map(|(update, _)| (update.id, Some(update.expected), &update.state));
+        for (saga, expected, state) in starts.chain(updates) {
+            self.journal.commits.push(Commit {
+                saga,
+                expected,
+                revision: state.revision,
+                status: state.status,
+                wake_at: state.wake_at,
+                moving: state.moving.clone(),
+            });
+            self.say(Some(saga), || {
+                let entries = state.entries.iter().map(describe);
+                let entries: Vec<String> = entries.collect();
+                format!("replica {} stored {}", life.replica, entries.join("; "))
+            });
+        }
+        Ok(committed)
+    }
+}
+
+fn describe(entry: &sagas::machine::Entry) -> String {
+    let about = match (&entry.step, entry.direction, entry.outcome) {
+        (Some(step), Some(direction), Some(outcome)) => format!(" {step} {direction} {outcome}"),
+        _ => String::new(),
+    };
+    let sent = entry
+        .sent
+        .iter()
+        .map(|sent| format!(" → {} {} #{}", sent.step, sent.direction, sent.attempt));
+    let sent: String = sent.collect();
+    let (revision, status) = (entry.revision, entry.status);
+    format!("{revision} {:?}{about} {status}{sent}", entry.event)
+}
+
+fn limit(rows: u32) -> usize {
+    usize::try_from(rows).unwrap_or(usize::MAX)
+}
+
+fn unknown() -> CommitError {
+    CommitError::Ambiguous(Failure::Abandoned)
+}
+
+fn unavailable() -> CommitError {
+    CommitError::Unavailable(Failure::Abandoned)
+}

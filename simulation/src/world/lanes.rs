@@ -1,0 +1,251 @@
+//! The shell of a lane: carries out what the production lane decides, as `engine::shell` does.
+//!
+//! Invariant: a lane gets results before new work, takes what has arrived into one turn, and nothing
+//! new once its inbox is full.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use orchestrator::Registry;
+use orchestrator::bus::OutgoingRecord;
+use orchestrator::engine::DELIVERIES_WAIT;
+use orchestrator::engine::lane::{Answer, Bounds, Input, Lane, Output, Ticket};
+use sagas::Timestamp;
+
+use super::broker::{Addressed, Producer};
+use super::database::Question;
+use super::replicas::Stage;
+use super::{Happening, Life, Waits, World};
+use crate::bus::Record;
+use crate::faults::Fault;
+use crate::journal::Published;
+
+/// A lane with what waits before it.
+#[derive(Debug)]
+pub(crate) struct LaneShell {
+    lane: Lane,
+    pub(crate) inbox: VecDeque<Input>,
+    results: VecDeque<Input>,
+    /// The requests behind the tickets.
+    callers: BTreeMap<Ticket, u64>,
+    last_ticket: u64,
+    /// When it gets the processor next.
+    turn_at: Option<Timestamp>,
+    is_flush_planned: bool,
+}
+
+impl LaneShell {
+    pub(crate) fn new(registry: &Registry, bounds: &Bounds) -> Self {
+        Self {
+            lane: Lane::new(registry.clone(), bounds.clone()),
+            inbox: VecDeque::new(),
+            results: VecDeque::new(),
+            callers: BTreeMap::new(),
+            last_ticket: 0,
+            turn_at: None,
+            is_flush_planned: false,
+        }
+    }
+
+    pub(crate) fn ticket(&mut self, request: u64) -> Ticket {
+        self.last_ticket += 1;
+        let ticket = Ticket(self.last_ticket);
+        self.callers.insert(ticket, request);
+        ticket
+    }
+
+    /// Whether nothing waits and nothing is under way.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.inbox.is_empty() && self.results.is_empty() && self.lane.is_idle()
+    }
+}
+
+impl World {
+    /// A result of something that the lane wanted done.
+    pub(crate) fn tell(&mut self, life: Life, lane: usize, input: Input) {
+        let replica = &mut self.replicas[life.replica];
+        if replica.life != life.number {
+            return;
+        }
+        if let Some(shell) = replica.lanes.get_mut(lane) {
+            shell.results.push_back(input);
+            self.turn_soon(life, lane);
+        }
+    }
+
+    /// Something new, which waits for room.
+    pub(crate) fn give(&mut self, life: Life, lane: usize, input: Input) {
+        if let Some(shell) = self.replicas[life.replica].lanes.get_mut(lane) {
+            shell.inbox.push_back(input);
+            self.turn_soon(life, lane);
+        }
+    }
+
+    /// Something new, if there is room now.
+    pub(crate) fn offer(&mut self, life: Life, lane: usize, input: Input) {
+        if self.has_room(life.replica, lane) {
+            self.give(life, lane, input);
+        }
+    }
+
+    pub(crate) fn has_room(&self, replica: usize, lane: usize) -> bool {
+        let shell = self.replicas[replica].lanes.get(lane);
+        shell.is_some_and(|shell| shell.inbox.len() < self.layout.inbox_max)
+    }
+
+    fn turn_soon(&mut self, life: Life, lane: usize) {
+        let wait = self.rng.micros(5, 100);
+        self.turn_at(life, lane, self.now() + wait);
+    }
+
+    fn turn_at(&mut self, life: Life, lane: usize, at: Timestamp) {
+        let shell = &mut self.replicas[life.replica].lanes[lane];
+        if shell.turn_at.is_none_or(|planned| at < planned) {
+            shell.turn_at = Some(at);
+            self.agenda.at(at, Happening::Turn(life, lane));
+        }
+    }
+
+    /// The lane gets the processor.
+    pub(crate) fn turn(&mut self, life: Life, lane: usize) {
+        let now = self.process_time(life.replica);
+        let inbox_max = self.layout.inbox_max;
+        let replica = &mut self.replicas[life.replica];
+        let is_stopping = replica.stage == Stage::Stopping;
+        let shell = &mut replica.lanes[lane];
+        shell.turn_at = None;
+        for result in std::mem::take(&mut shell.results) {
+            shell.lane.take(result, now);
+        }
+        while shell.lane.waiting() < inbox_max
+            && let Some(input) = shell.inbox.pop_front()
+        {
+            shell.lane.take(input, now);
+        }
+        if is_stopping {
+            shell.lane.flush_deliveries();
+        }
+        let outputs = shell.lane.turn(now);
+        self.carry_out(life, lane, outputs);
+        self.plan_turn(life, lane, now);
+        if is_stopping
+            && self.replicas[life.replica]
+                .lanes
+                .iter()
+                .all(LaneShell::is_idle)
+        {
+            let own = self.replicas[life.replica].id;
+            self.ask(life, Question::Leave(own));
+        }
+    }
+
+    /// What the shell waits for beside inputs.
+    fn plan_turn(&mut self, life: Life, lane: usize, now: Timestamp) {
+        let shell = &mut self.replicas[life.replica].lanes[lane];
+        let has_more = !shell.inbox.is_empty() && shell.lane.waiting() < self.layout.inbox_max;
+        let resume = shell.lane.resume_at();
+        let must_flush = shell.lane.has_only_deliveries() && !shell.is_flush_planned;
+        shell.is_flush_planned |= must_flush;
+        if must_flush {
+            self.agenda
+                .after(DELIVERIES_WAIT, Happening::Flush(life, lane));
+        }
+        if let Some(resume) = resume {
+            let at = self.now() + resume.since(now);
+            self.turn_at(life, lane, at);
+        }
+        if has_more {
+            self.turn_soon(life, lane);
+        }
+    }
+
+    pub(crate) fn flush(&mut self, life: Life, lane: usize) {
+        let shell = &mut self.replicas[life.replica].lanes[lane];
+        shell.is_flush_planned = false;
+        shell.lane.flush_deliveries();
+        self.turn_soon(life, lane);
+    }
+
+    fn carry_out(&mut self, life: Life, lane: usize, outputs: Vec<Output>) {
+        for output in outputs {
+            match output {
+                Output::Load(sagas) => self.ask(life, Question::Load { lane, sagas }),
+                Output::Commit(batch) => self.ask(life, Question::Commit { lane, batch }),
+                Output::Publish {
+                    publication,
+                    commands,
+                    events,
+                } => {
+                    let mut records = Vec::new();
+                    for command in commands {
+                        let record = self.scene.outgoing.command(&command);
+                        records.push(self.address(&record));
+                        let stored_revision = self.store.revision(command.saga);
+                        let published = Published {
+                            command,
+                            stored_revision,
+                        };
+                        self.journal.published.push(published);
+                    }
+                    for event in &events {
+                        let record = self.scene.outgoing.outgoing(event);
+                        records.push(self.address(&record));
+                    }
+                    let waits = Waits::Lane {
+                        life,
+                        lane,
+                        publication,
+                    };
+                    self.publish(Producer::Replica(life), records, waits);
+                }
+                Output::Answer(ticket, answer) => self.answer_caller(life, lane, ticket, answer),
+                Output::Ended(_) => {}
+                Output::Advance {
+                    partition,
+                    next_offset,
+                } => {
+                    self.advance(life, partition, next_offset);
+                }
+            }
+        }
+    }
+
+    fn answer_caller(&mut self, life: Life, lane: usize, ticket: Ticket, answer: Answer) {
+        let shell = &mut self.replicas[life.replica].lanes[lane];
+        let Some(request) = shell.callers.remove(&ticket) else {
+            return;
+        };
+        let wait = self.rng.micros(50, 2_000);
+        self.agenda
+            .after(wait, Happening::Told(request, Box::new(answer)));
+    }
+
+    /// The lane allows the offset to be stored; the consumer sends it, in the background.
+    fn advance(&mut self, life: Life, partition: i32, next: i64) {
+        self.note_passed(partition, next);
+        self.say(None, || {
+            format!(
+                "replica {} is done with replies/{partition} up to {next}",
+                life.replica
+            )
+        });
+        if self.strikes(Fault::OffsetLost, 50) {
+            return;
+        }
+        let wait = self.rng.micros(100, 3_000);
+        self.agenda
+            .after(wait, Happening::StoreOffset(partition, next));
+    }
+
+    /// The partition that a record goes to by its key.
+    pub(crate) fn address(&self, record: &OutgoingRecord) -> Addressed {
+        let topic = record.topic.to_string();
+        let record = Record::from(record);
+        let key = record.key.as_deref().unwrap_or_default();
+        let partition = self.bus.partition_of(&topic, key);
+        Addressed {
+            topic,
+            partition,
+            record,
+        }
+    }
+}

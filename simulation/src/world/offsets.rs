@@ -1,0 +1,86 @@
+//! What an offset says: every record before it is in the database, or changes nothing there.
+
+use orchestrator::engine::incoming;
+use orchestrator::engine::lane::{Arrival, Input};
+use orchestrator::store::loaded::Loaded;
+use sagas::machine::{Event, Row, transition};
+use sagas::{Saga, SagaId};
+
+use super::World;
+use super::reading::GROUP;
+use crate::journal::Passed;
+
+impl World {
+    /// Notes of each record that the offset moves past what the database lacks of it now.
+    pub(crate) fn note_passed(&mut self, partition: i32, next: i64) {
+        let from = self
+            .bus
+            .stored_offset(GROUP, &self.scene.replies, partition);
+        for offset in from..next {
+            let lacks = self.lacks(partition, offset);
+            self.journal.passed.push(Passed {
+                partition,
+                offset,
+                lacks,
+            });
+        }
+    }
+
+    fn lacks(&mut self, partition: i32, offset: i64) -> Option<String> {
+        let topic = self.scene.replies.clone();
+        if self.store.is_buried(&topic, partition, offset) {
+            return None;
+        }
+        let record = self.bus.read_reply(&topic, partition, offset)?;
+        let Input::Reply(arrival) = incoming::read(record) else {
+            return Some("an unreadable record is not among the dead letters".to_owned());
+        };
+        let Some(loaded) = self.store.load(&[arrival.saga]).pop() else {
+            return Some("a reply of an unknown saga is not among the dead letters".to_owned());
+        };
+        self.would_change(loaded, &arrival).then(|| {
+            format!(
+                "the reply {:?} would still move {}",
+                arrival.reply, arrival.saga
+            )
+        })
+    }
+
+    fn would_change(&self, loaded: Loaded, arrival: &Arrival) -> bool {
+        let Some(saga) = self.restore(loaded) else {
+            return false;
+        };
+        let Some(definition) = self.scene.registry.newest(&saga.definition) else {
+            return false;
+        };
+        let event = Event::Reply(arrival.reply.clone());
+        transition(definition, &saga, event, self.now()).is_ok()
+    }
+
+    /// A stored saga, put together as the lane does it.
+    pub(crate) fn restore(&self, loaded: Loaded) -> Option<Saga> {
+        let row = loaded.row;
+        let definition = self.scene.registry.newest(&row.definition)?;
+        let row = Row {
+            id: row.id,
+            started_at: row.started_at,
+            revision: row.revision,
+            wake_at: row.wake_at,
+            moving: row.moving,
+        };
+        Saga::restore(definition, row, &loaded.history).ok()
+    }
+
+    /// The number of a saga's step with that name.
+    pub(crate) fn step_number(name: &str) -> usize {
+        name.strip_prefix("step-")
+            .and_then(|number| number.parse().ok())
+            .unwrap_or(usize::MAX)
+    }
+
+    /// Whether a saga is at rest in the database, or not there.
+    pub(crate) fn is_at_rest(&self, saga: SagaId) -> bool {
+        let status = self.store.status(saga);
+        status.is_none_or(|status| status.is_terminal() || status == sagas::Status::Stuck)
+    }
+}

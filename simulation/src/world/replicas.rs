@@ -1,0 +1,264 @@
+//! Processes of the orchestrator: start, heartbeat, share of the work, pause, end.
+//!
+//! The background tasks do what `engine::replicas` and `engine::scan` do, with the same constants and
+//! the same functions; their loops are tokio's there and the agenda's here.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
+
+use orchestrator::clock::Clock;
+use orchestrator::engine::lane::Input;
+use orchestrator::engine::rendezvous::{Share, owned_by};
+use orchestrator::engine::{BEAT, OUTBOX_EVERY, WAKES_EVERY, route};
+use orchestrator::store;
+use orchestrator::store::batch::{OutboxId, Outgoing};
+use sagas::{SagaId, Timestamp};
+use uuid::Uuid;
+
+use super::broker::Producer;
+use super::database::{Answered, Question, Reply};
+use super::lanes::LaneShell;
+use super::{BEGIN, Happening, Life, Round, Waits, World};
+
+/// One replica, over all its lives.
+#[derive(Debug)]
+pub(crate) struct Replica {
+    pub(crate) life: u32,
+    pub(crate) stage: Stage,
+    pub(crate) id: Uuid,
+    clock: Option<Clock>,
+    /// What its own clock is ahead of true time, in microseconds.
+    pub(crate) skew: i64,
+    /// The last instant of its own clock; it never goes back.
+    local: Timestamp,
+    pub(crate) paused_until: Timestamp,
+    pub(crate) lanes: Vec<LaneShell>,
+    pub(crate) partitions: BTreeSet<i32>,
+    shards: Vec<u16>,
+    pub(crate) reading: BTreeMap<i32, super::reading::Reading>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    Down,
+    /// It waits for its first heartbeat.
+    Starting,
+    Up,
+    /// It finishes what it has accepted.
+    Stopping,
+}
+
+impl Replica {
+    pub(crate) fn down() -> Self {
+        Self {
+            life: 0,
+            stage: Stage::Down,
+            id: Uuid::nil(),
+            clock: None,
+            skew: 0,
+            local: BEGIN,
+            paused_until: BEGIN,
+            lanes: Vec::new(),
+            partitions: BTreeSet::new(),
+            shards: Vec::new(),
+            reading: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn is_alive(&self) -> bool {
+        self.stage != Stage::Down
+    }
+}
+
+impl World {
+    pub(crate) fn begin_process(&mut self, number: usize) {
+        let (id, skew) = (self.rng.uuid(), self.rng.between(0, 4_000_000));
+        let skew = i64::try_from(skew).unwrap_or(0) - 2_000_000;
+        let layout = &self.layout;
+        let lanes = (0..layout.lanes).map(|_| LaneShell::new(&self.scene.registry, &layout.bounds));
+        let lanes = lanes.collect();
+        let replica = &mut self.replicas[number];
+        if replica.is_alive() {
+            return;
+        }
+        *replica = Replica {
+            life: replica.life + 1,
+            stage: Stage::Starting,
+            id,
+            skew,
+            lanes,
+            local: BEGIN,
+            ..Replica::down()
+        };
+        let life = self.life(number);
+        self.say(None, || format!("replica {number} starts"));
+        self.come_round(life, Round::Beat);
+    }
+
+    pub(crate) fn life(&self, replica: usize) -> Life {
+        let number = self.replicas[replica].life;
+        Life { replica, number }
+    }
+
+    /// A background task does its round.
+    pub(crate) fn come_round(&mut self, life: Life, round: Round) {
+        let replica = &self.replicas[life.replica];
+        if replica.stage == Stage::Stopping {
+            return;
+        }
+        let question = match round {
+            Round::Beat => Question::Heartbeat(store::replica::Replica {
+                id: replica.id,
+                name: format!("replica-{}", life.replica),
+                started_at: BEGIN,
+            }),
+            Round::Wakes if !replica.shards.is_empty() => Question::Due(replica.shards.clone()),
+            Round::Outbox if !replica.partitions.is_empty() => {
+                Question::Outbox(replica.partitions.iter().copied().collect())
+            }
+            Round::Wakes | Round::Outbox => return self.next_round(life, round),
+        };
+        self.ask(life, question);
+    }
+
+    fn next_round(&mut self, life: Life, round: Round) {
+        let every = match round {
+            Round::Beat => BEAT,
+            Round::Wakes => WAKES_EVERY,
+            Round::Outbox => OUTBOX_EVERY,
+        };
+        self.agenda.after(every, Happening::Round(life, round));
+    }
+
+    /// An answer of the database reaches its process.
+    pub(crate) fn answered(&mut self, answered: Answered) {
+        let Answered { life, sent, reply } = answered;
+        match reply {
+            Reply::Alive(seen, at) => {
+                self.observe(life, at, sent);
+                let alive: Vec<Uuid> = seen.iter().map(|replica| replica.id).collect();
+                self.serve(life, &alive);
+                self.next_round(life, Round::Beat);
+            }
+            Reply::Left => self.end_process(life.replica),
+            Reply::Due(due) => {
+                due.into_iter().for_each(|saga| self.offer_wake(life, saga));
+                self.next_round(life, Round::Wakes);
+            }
+            Reply::Outbox(rows) => {
+                for (row, events) in rows {
+                    self.publish_again(life, row, &events);
+                }
+                self.next_round(life, Round::Outbox);
+            }
+            Reply::Delivered => {}
+            Reply::Loaded {
+                lane,
+                asked,
+                result,
+            } => {
+                self.tell(life, lane, Input::Loaded { asked, result });
+            }
+            Reply::Committed { lane, result } => {
+                if let Ok(committed) = &result {
+                    self.observe(life, committed.database_time, sent);
+                }
+                self.tell(life, lane, Input::Committed(result));
+            }
+            Reply::Failed("wakes") => self.next_round(life, Round::Wakes),
+            Reply::Failed("outbox") => self.next_round(life, Round::Outbox),
+            Reply::Failed(_) => self.next_round(life, Round::Beat),
+        }
+    }
+
+    fn offer_wake(&mut self, life: Life, saga: SagaId) {
+        let lane = route::lane_of(saga, self.layout.lanes);
+        self.offer(life, lane, Input::Due(saga));
+    }
+
+    fn publish_again(&mut self, life: Life, row: OutboxId, events: &[Outgoing]) {
+        let records = events
+            .iter()
+            .map(|event| self.scene.outgoing.outgoing(event));
+        let records = records.map(|record| self.address(&record)).collect();
+        let waits = Waits::Outbox { life, row };
+        self.publish(Producer::Replica(life), records, waits);
+    }
+
+    /// The share of the work follows from who lives, as in `engine::replicas`.
+    fn serve(&mut self, life: Life, alive: &[Uuid]) {
+        let count = u32::try_from(self.layout.bounds.reply_partitions).unwrap_or(0);
+        let own = self.replicas[life.replica].id;
+        let partitions = owned_by(own, alive, Share::Partitions, count);
+        let partitions: BTreeSet<i32> = partitions.filter_map(|p| p.try_into().ok()).collect();
+        let shards = owned_by(own, alive, Share::Shards, u32::from(self.layout.shards));
+        let shards: Vec<u16> = shards.filter_map(|shard| shard.try_into().ok()).collect();
+        let replica = &mut self.replicas[life.replica];
+        if replica.stage == Stage::Starting {
+            replica.stage = Stage::Up;
+            for round in [Round::Wakes, Round::Outbox] {
+                self.agenda.after(BEAT / 5, Happening::Round(life, round));
+            }
+        }
+        let replica = &mut self.replicas[life.replica];
+        if replica.stage == Stage::Stopping {
+            return;
+        }
+        replica.shards = shards;
+        if replica.partitions == partitions {
+            return;
+        }
+        replica.partitions.clone_from(&partitions);
+        self.say(None, || {
+            format!("replica {} reads {partitions:?}", life.replica)
+        });
+        for lane in 0..self.layout.lanes {
+            let is_own = |p: &i32| route::lane_of_partition(*p, self.layout.lanes) == lane;
+            let own = partitions.iter().copied().filter(is_own).collect();
+            self.give(life, lane, Input::Assigned(own));
+        }
+        self.assign(life);
+    }
+
+    /// The process is gone, with everything that it knew.
+    pub(crate) fn end_process(&mut self, number: usize) {
+        let life = self.life(number);
+        let replica = &mut self.replicas[number];
+        replica.stage = Stage::Down;
+        replica.lanes.clear();
+        replica.reading.clear();
+        self.say(None, || format!("replica {number} is gone"));
+        self.connections_break(life);
+        let wait = self.rng.millis(50, 5_000);
+        self.agenda.after(wait, Happening::Begin(number));
+    }
+
+    fn observe(&mut self, life: Life, database_time: Timestamp, sent: Timestamp) {
+        let received = self.instant(life.replica);
+        let took = self.now().since(sent);
+        let sent = received
+            .checked_sub(took)
+            .unwrap_or(received)
+            .max(self.origin);
+        let replica = &mut self.replicas[life.replica];
+        let clock = replica
+            .clock
+            .get_or_insert_with(|| Clock::started(database_time, sent));
+        clock.observe_between(database_time, sent, received);
+    }
+
+    /// What the process takes for database time.
+    pub(crate) fn process_time(&mut self, replica: usize) -> Timestamp {
+        let instant = self.instant(replica);
+        let clock = self.replicas[replica].clock.as_ref();
+        clock.map_or(BEGIN, |clock| clock.at(instant))
+    }
+
+    /// The process's own clock: off by its skew, and never going back.
+    fn instant(&mut self, replica: usize) -> Instant {
+        let micros = self.now().as_micros() + self.replicas[replica].skew;
+        let replica = &mut self.replicas[replica];
+        replica.local = replica.local.max(Timestamp::from_micros(micros));
+        self.origin + replica.local.since(BEGIN)
+    }
+}
