@@ -31,6 +31,14 @@ pub(super) fn apply(mut turn: Turn<'_>, reply: Reply) -> Result<Transition, Refu
         Some(Awaited::Fenced(fence)) => overtake(&mut turn, step, &fence, &reply).map(|()| false),
         None => late::take(&mut turn, step, &reply),
     }?;
+    if reply.direction == Direction::Forward
+        && reply.outcome == Outcome::Succeeded
+        && turn.next.replies[step].is_none()
+    {
+        // It cannot be read. When it comes again, only this says that it was there.
+        let truth = (step, reply.generation, reply.outcome);
+        turn.next.late.insert(truth);
+    }
     let mut transition = turn.finish(EntryKind::Reply);
     let entry = &mut transition.entry;
     entry.step = Some(reply.step);

@@ -146,12 +146,15 @@ impl Saga {
             && !entry.late
             && entry.substitute.is_none();
         if let (true, Some(step), Some(payload)) = (took_effect, &entry.step, &entry.payload) {
-            let step = position(step)?;
-            let is_resolved = entry.direction == Some(Direction::Fence)
-                && resolving.contains(&(step, entry.generation.unwrap_or(1)));
+            let (step, generation) = (position(step)?, entry.generation.unwrap_or(1));
+            let is_of_a_fence = entry.direction == Some(Direction::Fence);
+            let is_readable = (definition.steps()[step].check_reply)(payload).is_ok();
+            let is_resolved = is_of_a_fence && resolving.contains(&(step, generation));
             // What cannot be read is history, not a reply.
-            if !is_resolved && (definition.steps()[step].check_reply)(payload).is_ok() {
+            if is_readable && !is_resolved {
                 self.replies[step] = Some(payload.clone());
+            } else if !is_readable && !is_of_a_fence {
+                self.late.insert((step, generation, Outcome::Succeeded));
             }
         }
         if let (Some(order), Some(result)) = (&entry.order, entry.result) {

@@ -23,6 +23,24 @@ fn a_late_refusal_of_a_step_that_was_given_up_on_spares_its_compensation() {
 }
 
 #[test]
+fn a_reply_that_cannot_be_read_is_a_duplicate_when_it_comes_again() {
+    check_input(
+        &place_order(),
+        r#"{"order":7}"#,
+        "until create-shipment; create-shipment ok \"13\"; pause; cancel; create-shipment/forward ok \"13\"",
+        r#"
+          until create-shipment => create-shipment forward#1 | running, wake 2s
+          create-shipment ok "13" => nothing | stuck, announces stuck
+          pause => nothing | stuck, paused
+          cancel => nothing | compensating, announces compensating, paused
+          create-shipment/forward ok "13" => refused: no forward command of generation 1, attempt 1, waits for it
+          steps: create-order done, reserve-stock done, authorize-payment done, create-shipment unknown, capture-payment idle, confirm-order idle
+          reason: an operator or the clock: cancelled: the customer asked
+        "#,
+    );
+}
+
+#[test]
 fn a_late_success_of_a_step_that_was_given_up_on_is_undone_like_any_other() {
     check_input(
         &place_order(),

@@ -130,6 +130,15 @@ impl Naive<'_> {
             Direction::Fence => Some(papers.fences),
         };
         if newest != Some(reply.generation) {
+            // A refusal of an older generation says nothing about the newest.
+            let is_older = reply.generation < newest.unwrap_or(0);
+            if is_older
+                && self.steps[step] == Step::Unknown
+                && reply.direction == Direction::Forward
+                && reply.outcome != Outcome::Rejected
+            {
+                self.late(step, reply.outcome);
+            }
             return;
         }
         let flight = self.before.moving.steps[step].flight();
