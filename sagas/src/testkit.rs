@@ -1,0 +1,3 @@
+//! What tests of sagas share.
+
+pub mod invariants;
