@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod audit;
 #[cfg(test)]
+mod definition;
+#[cfg(test)]
 mod fixture;
 #[cfg(test)]
 mod health;
