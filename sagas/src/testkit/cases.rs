@@ -1,11 +1,11 @@
 //! The cases that are generated for every definition, one file a question.
 
-mod cancels;
-mod crashes;
-mod deadlines;
-mod refusals;
-mod repeats;
-mod silences;
+pub(super) mod cancels;
+pub(super) mod crashes;
+pub(super) mod deadlines;
+pub(super) mod refusals;
+pub(super) mod repeats;
+pub(super) mod silences;
 
 use super::failure::Failure;
 use super::invariants::Broken;

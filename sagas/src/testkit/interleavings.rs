@@ -59,6 +59,7 @@ pub(super) fn search(
 
 /// Whatever was sent and answered arrives, and then the world is fair.
 fn can_end(run: &mut Run<'_>) -> Result<(), Broken> {
+    run.is_thorough = false;
     run.commands = run.sent.iter().cloned().collect();
     run.replies = run.answered.iter().cloned().collect();
     run.settle(&Plan::default())

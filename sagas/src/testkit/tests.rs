@@ -1,14 +1,17 @@
-//! Broken rules in the place of the real ones: the kit notices each, so its promises can fail.
+//! Broken rules in the place of the real ones: the kit notices each, so its promises can fail; and
+//! each case, played alone, notices the bug that it is there for.
 //!
 //! Broken definitions are in `tests/testkit`, through the public surface.
 
-use std::borrow::Cow;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::subject::Rules;
-use super::{Failure, Kit};
+use super::cases::{cancels, crashes, deadlines, refusals, repeats, silences};
+use super::report::Report;
+use super::subject::{Rules, Subject};
+use super::{Failure, Kit, interleavings};
 use crate::barrier::{self, Answer, Ask, Decision, Row};
 use crate::definition::Definition;
 use crate::direction::Outcome;
@@ -40,6 +43,7 @@ commands! {
 
 fn trip() -> Definition {
     let mut saga = Definition::of::<u32>("book-trip");
+    saga.deadline(Duration::from_secs(3600));
     let room = saga
         .step("book-room")
         .send(|trip, ()| BookRoom(*trip))
@@ -105,108 +109,169 @@ fn the_real_rules_keep_every_promise() {
         report.silences,
         report.crashes,
         report.cancels,
+        report.deadlines,
     ];
     assert!(counts.iter().all(|count| *count > 2), "{report}");
     assert!(report.states > 100, "{report}");
 }
 
-#[test]
-fn a_participant_that_runs_a_command_twice_is_noticed() {
-    let rules = barrier(|row, ask, generation, below| match ask {
+/// Runs a command again that it has done.
+fn runs_twice() -> Rules {
+    barrier(|row, ask, generation, below| match ask {
         Ask::Forward => Decision::RunForward,
         Ask::Compensate | Ask::FenceForward | Ask::FenceCompensation => {
             barrier::decide(row, ask, generation, below)
         }
-    });
-    is_noticed_as(rules, "was done 2 times");
+    })
 }
 
-#[test]
-fn a_participant_that_forgets_its_refusal_is_noticed() {
-    let rules = barrier(|row, ask, generation, below| match row {
-        Some(Row::Refused { .. }) => barrier::decide(None, ask, generation, below),
-        Some(Row::Done { .. } | Row::Undone { .. }) | None => {
-            barrier::decide(row, ask, generation, below)
-        }
-    });
-    is_noticed_as(rules, "took effect");
+fn forgets_refusals() -> Rules {
+    barrier(|row, ask, generation, below| {
+        let row = row.filter(|row| !matches!(row, Row::Refused { .. }));
+        barrier::decide(row, ask, generation, below)
+    })
 }
 
-#[test]
-fn a_participant_that_leaves_no_tombstone_is_noticed() {
-    let rules = barrier(|row, ask, generation, below| match (row, ask) {
-        (None, Ask::Compensate | Ask::FenceForward) => {
-            let outcome = if ask == Ask::Compensate {
-                Outcome::Succeeded
-            } else {
-                Outcome::Fenced
-            };
-            Decision::Answer(Answer::bare(outcome))
-        }
+/// A compensation or fence that finds nothing leaves no row, so a late command takes effect.
+fn leaves_no_tombstone() -> Rules {
+    barrier(|row, ask, generation, below| match (row, ask) {
+        (None, Ask::Compensate) => Decision::Answer(Answer::bare(Outcome::Succeeded)),
+        (None, Ask::FenceForward) => Decision::Answer(Answer::bare(Outcome::Fenced)),
         (None, Ask::Forward | Ask::FenceCompensation) | (Some(_), _) => {
             barrier::decide(row, ask, generation, below)
         }
-    });
-    is_noticed_as(rules, "took effect");
+    })
 }
 
-#[test]
-fn a_participant_that_undoes_nothing_is_noticed() {
-    let rules =
-        barrier(
-            |row, ask, generation, below| match barrier::decide(row, ask, generation, below) {
-                Decision::RunCompensation => Decision::Answer(Answer {
-                    outcome: Outcome::Succeeded,
-                    effective: None,
-                    payload: Cow::Borrowed("null"),
-                }),
-                other @ (Decision::RunForward | Decision::Write(..) | Decision::Answer(_)) => other,
-            },
-        );
-    is_noticed_as(rules, "took effect and was not undone");
+/// Says that it has undone what it has not.
+fn undoes_nothing() -> Rules {
+    barrier(
+        |row, ask, generation, below| match barrier::decide(row, ask, generation, below) {
+            Decision::RunCompensation => Decision::Answer(Answer::bare(Outcome::Succeeded)),
+            other @ (Decision::RunForward | Decision::Write(..) | Decision::Answer(_)) => other,
+        },
+    )
 }
 
-#[test]
-fn an_orchestrator_that_takes_silence_for_a_refusal_is_noticed() {
-    let rules = machine(|definition, saga, event, now| {
+fn takes_silence_for_a_refusal() -> Rules {
+    machine(|definition, saga, event, now| {
         let is_wake = matches!(event, Event::Wake { .. });
         let mut transition = machine::transition(definition, saga, event, now)?;
-        let step = transition.sends.first().map(|send| send.step);
-        if let (true, Some(step)) = (is_wake, step)
-            && let Progress::Forward(_) = transition.next.moving.steps[step]
-        {
-            let fault = Fault::new("silent", "made up");
-            let name = definition.steps()[step].name.clone();
-            let refused = Progress::Refused(fault.clone());
-            transition.next.moving.steps[step] = refused;
-            transition.next.moving.reason = Some(Reason::Refused { step: name, fault });
+        let sent = transition.sends.first().map(|send| send.step);
+        let step = sent.filter(|step| {
+            is_wake && matches!(transition.next.moving.steps[*step], Progress::Forward(_))
+        });
+        if let Some(step) = step {
+            transition.next.moving.steps[step] = Progress::Refused(Fault::new("silent", ""));
             transition.sends.clear();
             transition.entry.sent.clear();
-            transition.entry.status = transition.next.status();
-            transition.announcement =
-                Some(machine::Announcement::Entered(transition.next.status()));
+            turn_back(&mut transition);
         }
         Ok(transition)
-    });
-    is_noticed_as(rules, "");
+    })
 }
 
-#[test]
-fn an_orchestrator_that_never_looks_again_is_noticed() {
-    let rules = machine(|definition, saga, event, now| {
+/// Turns back at once when it is cancelled, or its deadline passes, wherever the pivot is.
+fn turns_back_without_asking() -> Rules {
+    machine(|definition, saga, event, now| {
+        let is_cancel = matches!(event, Event::Order(_));
+        let mut transition = machine::transition(definition, saga, event, now)?;
+        let is_overdue = transition.next.moving.overdue_since.is_some();
+        let is_fencing = |step: &Progress| matches!(step, Progress::Fencing(_));
+        if is_overdue || is_cancel && transition.next.moving.steps.iter().any(is_fencing) {
+            turn_back(&mut transition);
+        }
+        Ok(transition)
+    })
+}
+
+fn never_looks_again() -> Rules {
+    machine(|definition, saga, event, now| {
         let mut transition = machine::transition(definition, saga, event, now)?;
         transition.next.wake_at = None;
         Ok(transition)
-    });
-    is_noticed_as(rules, "the saga does not end; it is running");
+    })
 }
 
-#[test]
-fn an_orchestrator_that_stores_no_reply_is_noticed() {
-    let rules = machine(|definition, saga, event, now| {
+/// Sends nothing again after a restart.
+fn trusts_that_all_was_published() -> Rules {
+    machine(|definition, saga, event, now| match event {
+        Event::Wake { published: false } => Err(Refusal::NothingDue { wake_at: None }),
+        Event::Start | Event::Reply(_) | Event::Wake { .. } | Event::Order(_) => {
+            machine::transition(definition, saga, event, now)
+        }
+    })
+}
+
+fn stores_no_reply() -> Rules {
+    machine(|definition, saga, event, now| {
         let mut transition = machine::transition(definition, saga, event, now)?;
         transition.entry.payload = None;
         Ok(transition)
-    });
-    is_noticed_as(rules, "restored");
+    })
+}
+
+/// Makes a reason up, and the rest of the transition fit.
+fn turn_back(transition: &mut Transition) {
+    let fault = Fault::new("made-up", "");
+    let was = transition.next.status();
+    let reason = Reason::DeadlinePassed { fault };
+    transition.next.moving.reason.get_or_insert(reason);
+    let is = transition.next.status();
+    transition.entry.status = is;
+    if was != is {
+        transition.announcement = Some(machine::Announcement::Entered(is));
+    }
+}
+
+#[test]
+fn every_broken_rule_is_noticed() {
+    is_noticed_as(runs_twice(), "was done 2 times");
+    is_noticed_as(forgets_refusals(), "took effect after the saga's end");
+    is_noticed_as(leaves_no_tombstone(), "took effect after the saga's end");
+    is_noticed_as(undoes_nothing(), "took effect and was not undone");
+    is_noticed_as(
+        takes_silence_for_a_refusal(),
+        "took effect after the saga's end",
+    );
+    is_noticed_as(never_looks_again(), "the saga does not end; it is running");
+    is_noticed_as(trusts_that_all_was_published(), "does not end");
+    is_noticed_as(stores_no_reply(), "restored");
+    let pivot = "turned back while the pivot might still take effect";
+    is_noticed_as(turns_back_without_asking(), pivot);
+}
+
+type Case = fn(&Subject<'_>) -> Result<usize, Failure>;
+
+#[test]
+fn every_case_alone_notices_the_bug_that_it_is_there_for() {
+    let interleavings: Case = |subject| {
+        let mut report = Report::new("book-trip");
+        interleavings::search(subject, 2_000, &mut report).map(|()| report.states)
+    };
+    let cases: [(&str, Case, Rules); 10] = [
+        ("refusals", refusals::run, undoes_nothing()),
+        ("repeats", repeats::run, runs_twice()),
+        ("silences", silences::run, leaves_no_tombstone()),
+        ("crashes", crashes::run, trusts_that_all_was_published()),
+        ("cancels", cancels::run, turns_back_without_asking()),
+        ("deadlines", deadlines::run, turns_back_without_asking()),
+        ("interleavings", interleavings, runs_twice()),
+        ("interleavings", interleavings, leaves_no_tombstone()),
+        ("interleavings", interleavings, undoes_nothing()),
+        ("interleavings", interleavings, turns_back_without_asking()),
+    ];
+    let trip = trip();
+    for (name, case, rules) in cases {
+        let play = |rules| {
+            let kit = Kit {
+                rules,
+                ..Kit::new(&trip, 7)
+            };
+            case(&kit.subject().expect("the sample fits"))
+        };
+        assert!(play(Rules::REAL).is_ok(), "{name}");
+        let failure = play(rules).expect_err(name);
+        assert!(failure.script.contains("start"), "{name}: {failure}");
+    }
 }

@@ -130,3 +130,14 @@ fn an_input_that_does_not_decode_is_named() {
     let text = problem(&Kit::new(&definition(), "one"));
     assert!(text.contains("the sample input does not decode"), "{text}");
 }
+
+#[test]
+fn the_search_for_interleavings_stops_at_its_bound_or_sees_all_states() {
+    let definition = definition();
+    let kit = || Kit::new(&definition, 1).reply("decode", "ab12");
+    let bounded = kit().states_max(10).run().expect("nothing is broken");
+    assert_eq!((bounded.states, bounded.all_states), (10, false));
+    let whole = kit().run().expect("nothing is broken");
+    assert!(whole.all_states, "{whole}");
+    assert!(whole.states > 50, "{whole}");
+}

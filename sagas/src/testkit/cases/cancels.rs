@@ -4,6 +4,6 @@ use super::super::failure::Failure;
 use super::super::run::Run;
 use super::super::subject::Subject;
 
-pub(super) fn run(subject: &Subject<'_>) -> Result<usize, Failure> {
+pub(in crate::testkit) fn run(subject: &Subject<'_>) -> Result<usize, Failure> {
     super::at_every_point(subject, "a cancel", Run::cancel)
 }

@@ -6,7 +6,7 @@ use super::super::run::Run;
 use super::super::subject::Subject;
 use crate::machine::Event;
 
-pub(super) fn run(subject: &Subject<'_>) -> Result<usize, Failure> {
+pub(in crate::testkit) fn run(subject: &Subject<'_>) -> Result<usize, Failure> {
     let published = super::at_every_point(subject, "a crash", |run| run.crash(false))?;
     let unpublished =
         super::at_every_point(subject, "a crash before publishing", |run| run.crash(true))?;

@@ -4,7 +4,7 @@
 use super::super::failure::Failure;
 use super::super::subject::Subject;
 
-pub(super) fn run(subject: &Subject<'_>) -> Result<usize, Failure> {
+pub(in crate::testkit) fn run(subject: &Subject<'_>) -> Result<usize, Failure> {
     let Some(after_start) = subject.definition.deadline() else {
         return Ok(0);
     };

@@ -5,7 +5,7 @@ use super::super::run::{Plan, Run};
 use super::super::subject::Subject;
 use crate::machine::Status;
 
-pub(super) fn run(subject: &Subject<'_>) -> Result<usize, Failure> {
+pub(in crate::testkit) fn run(subject: &Subject<'_>) -> Result<usize, Failure> {
     let mut cases = 0;
     for step in refusable(subject) {
         let plan = Plan {

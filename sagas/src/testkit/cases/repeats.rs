@@ -4,7 +4,7 @@ use super::super::failure::Failure;
 use super::super::run::{Plan, Run};
 use super::super::subject::Subject;
 
-pub(super) fn run(subject: &Subject<'_>) -> Result<usize, Failure> {
+pub(in crate::testkit) fn run(subject: &Subject<'_>) -> Result<usize, Failure> {
     let mut cases = 0;
     for (way, plan) in super::ways(subject) {
         let plan = Plan {

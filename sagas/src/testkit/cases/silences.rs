@@ -22,7 +22,7 @@ const HOWS: [(How, &str); 3] = [
     (How::Fails, "it fails"),
 ];
 
-pub(super) fn run(subject: &Subject<'_>) -> Result<usize, Failure> {
+pub(in crate::testkit) fn run(subject: &Subject<'_>) -> Result<usize, Failure> {
     let mut cases = 0;
     for step in subject.steps() {
         let definition = &subject.definition.steps()[step];
