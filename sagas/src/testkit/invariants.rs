@@ -148,10 +148,11 @@ fn restored_is_the_same(
     history: &[Entry],
 ) -> Result<(), Broken> {
     let restored = restore(definition, live, history)?;
-    require(
-        restored == *live,
-        &format!("restored:\n{restored:#?}\nlive:\n{live:#?}"),
-    )
+    if restored == *live {
+        Ok(())
+    } else {
+        Err(format!("restored:\n{restored:#?}\nlive:\n{live:#?}"))
+    }
 }
 
 /// Writes the saga down as a store does, and reads it again.
