@@ -15,6 +15,8 @@ pub mod json;
 pub mod machine;
 pub mod name;
 pub mod retry;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 pub mod time;
 pub mod wire;
 

@@ -43,6 +43,8 @@ struct DependencyKind {
 fn metadata() -> Metadata {
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--offline", "--format-version", "1"])
+        // What only another platform needs was not fetched for the build.
+        .args(["--filter-platform", &host()])
         .args([
             "--manifest-path",
             concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"),
@@ -52,6 +54,15 @@ fn metadata() -> Metadata {
     let problem = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "cargo metadata: {problem}");
     serde_json::from_slice(&output.stdout).expect("cargo writes its documented format")
+}
+
+/// The platform of this compiler, as `x86_64-unknown-linux-gnu`.
+fn host() -> String {
+    let output = Command::new("rustc").arg("-vV").output();
+    let output = output.expect("rustc runs, for it compiled this test");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let host = text.lines().find_map(|line| line.strip_prefix("host: "));
+    host.expect("rustc says for which host it is").to_owned()
 }
 
 /// The names of all packages that `root` needs at run time, directly or through others.

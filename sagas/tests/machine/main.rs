@@ -13,7 +13,6 @@ mod deadlines;
 mod definitions;
 mod exhaustive;
 mod forward;
-mod invariants;
 mod kinds;
 mod late;
 mod matrix;
@@ -28,3 +27,5 @@ mod trouble;
 mod unwind;
 mod wakes;
 mod world;
+
+use sagas::testkit::invariants;

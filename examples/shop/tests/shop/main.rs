@@ -4,6 +4,7 @@
 mod audit;
 #[cfg(test)]
 mod barrier;
+mod definition;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]

@@ -3,14 +3,19 @@
 //! Broken rules come back as text instead of a panic, so that the tests which seed a bug can see
 //! that it is noticed.
 
-use sagas::machine::{Entry, Paper, Row, Saga, Transition};
-use sagas::{Definition, Direction};
+use crate::definition::Definition;
+use crate::direction::Direction;
+use crate::machine::{Entry, Paper, Row, Saga, Transition};
 
 /// What makes a rule broken, in words.
-pub(crate) type Broken = String;
+pub type Broken = String;
 
 /// Checks one transition; `history` ends with its entry.
-pub(crate) fn check(
+///
+/// # Errors
+///
+/// The first rule that is broken.
+pub fn check(
     definition: &Definition,
     before: &Saga,
     transition: &Transition,
@@ -43,7 +48,12 @@ pub(crate) fn check(
     restored_is_the_same(definition, next, history)
 }
 
-pub(crate) fn require(holds: bool, otherwise: &str) -> Result<(), Broken> {
+/// The rule, in words, unless it holds.
+///
+/// # Errors
+///
+/// `otherwise`, unless it holds.
+pub fn require(holds: bool, otherwise: &str) -> Result<(), Broken> {
     if holds {
         Ok(())
     } else {
@@ -138,18 +148,19 @@ fn restored_is_the_same(
     history: &[Entry],
 ) -> Result<(), Broken> {
     let restored = restore(definition, live, history)?;
-    require(
-        restored == *live,
-        &format!("restored:\n{restored:#?}\nlive:\n{live:#?}"),
-    )
+    if restored == *live {
+        Ok(())
+    } else {
+        Err(format!("restored:\n{restored:#?}\nlive:\n{live:#?}"))
+    }
 }
 
 /// Writes the saga down as a store does, and reads it again.
-pub(crate) fn restore(
-    definition: &Definition,
-    live: &Saga,
-    history: &[Entry],
-) -> Result<Saga, Broken> {
+///
+/// # Errors
+///
+/// When it cannot be written or read.
+pub fn restore(definition: &Definition, live: &Saga, history: &[Entry]) -> Result<Saga, Broken> {
     let written = |error: serde_json::Error| format!("cannot be stored: {error}");
     let read = |error: serde_json::Error| format!("cannot be read again: {error}");
     let moving = serde_json::to_string(&live.moving).map_err(written)?;

@@ -1,0 +1,111 @@
+//! Participants of one saga: one inbox row per step, and the barrier's decision on it.
+//!
+//! What they have beside the row is a list of effects, which stands for their own tables. They do
+//! not lose, repeat or reorder anything: that is the run's affair.
+
+use super::promises::Effect;
+use super::subject::Subject;
+use crate::barrier::{Answer, Ask, Decision, Row};
+use crate::definition::{StepKind, StepSet};
+use crate::direction::{Direction, Outcome};
+use crate::fault::Fault;
+use crate::json::Json;
+use crate::machine::Send;
+
+/// What a forward handler says when it runs for the first time. Later it always says yes, so that a
+/// refusal which the barrier forgets is noticed by its effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Accepts,
+    Refuses,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Participants {
+    rows: Vec<Option<Row>>,
+    asked: StepSet,
+    /// Every effect, in order.
+    pub(super) effects: Vec<Effect>,
+}
+
+impl Participants {
+    pub(super) fn new(steps: usize) -> Self {
+        Self {
+            rows: vec![None; steps],
+            asked: StepSet::default(),
+            effects: Vec::new(),
+        }
+    }
+
+    /// What later answers depend on: the rows, and which effects there were, in whatever order.
+    pub(super) fn key(&self) -> (Vec<Option<Row>>, StepSet, Vec<Effect>) {
+        let mut effects = self.effects.clone();
+        effects.sort();
+        (self.rows.clone(), self.asked, effects)
+    }
+
+    /// Whether the forward handler of `step` has run before.
+    pub(super) fn has_run(&self, step: usize) -> bool {
+        self.asked.contains(step)
+    }
+
+    /// Answers a command.
+    pub(super) fn handle(
+        &mut self,
+        subject: &Subject<'_>,
+        command: &Send,
+        verdict: Verdict,
+    ) -> (Outcome, Json) {
+        let (step, generation) = (command.step, command.generation);
+        let row = self.rows[step].take();
+        let (row, answer) =
+            match (subject.rules.decide)(row.as_ref(), ask(command), generation, false) {
+                Decision::RunForward => {
+                    let (row, answer) = self.run(subject, step, generation, verdict);
+                    (Some(row), answer)
+                }
+                Decision::RunCompensation => {
+                    self.effects.push(Effect::Undid(step));
+                    let row = row.unwrap_or_else(|| Row::done(generation, "null".to_owned()).0);
+                    let (row, answer) = row.compensated(generation, "null".to_owned());
+                    (Some(row), answer)
+                }
+                Decision::Write(row, answer) => (Some(row), answer),
+                Decision::Answer(answer) => (row, answer),
+            };
+        self.rows[step] = row;
+        let payload = Json::parse(answer.payload.into_owned());
+        (answer.outcome, payload.expect("answers are JSON"))
+    }
+
+    fn run(
+        &mut self,
+        subject: &Subject<'_>,
+        step: usize,
+        generation: u32,
+        verdict: Verdict,
+    ) -> (Row, Answer) {
+        let is_first = !self.has_run(step);
+        self.asked = self.asked.with(step);
+        if is_first && verdict == Verdict::Refuses {
+            let fault = Fault::new("refused", "the kit has this step refused");
+            return Row::refused(generation, fault.to_json());
+        }
+        match subject.definition.steps()[step].kind {
+            StepKind::Query | StepKind::Hint => {}
+            StepKind::Compensatable | StepKind::Pivot | StepKind::Retriable | StepKind::Notify => {
+                self.effects.push(Effect::Did(step))
+            }
+        }
+        Row::done(generation, subject.replies[step].text().to_owned())
+    }
+}
+
+fn ask(command: &Send) -> Ask {
+    match command.direction {
+        Direction::Forward => Ask::Forward,
+        Direction::Compensate => Ask::Compensate,
+        Direction::Fence if command.fences_compensation => Ask::FenceCompensation,
+        Direction::Fence => Ask::FenceForward,
+    }
+}
