@@ -79,7 +79,8 @@ fn moves(run: &Run<'_>) -> Vec<Move> {
         let verdict = Verdict::Refuses;
         moves.extend(may_refuse.then_some(Move::Deliver { command, verdict }));
     }
-    moves.extend((0..run.answered.len()).map(|reply| Move::Answer { reply }));
+    let news = (0..run.answered.len()).filter(|reply| run.is_news(*reply));
+    moves.extend(news.map(|reply| Move::Answer { reply }));
     for (step, progress) in run.saga.moving.steps.iter().enumerate() {
         let may_give_up = matches!(progress, Progress::Forward(_))
             && definition.steps()[step].kind.may_be_given_up();

@@ -252,8 +252,8 @@ impl<'a> Run<'a> {
         self.subject.count(&transition);
         closures::all_gave_a_value(self.subject, &transition)?;
         self.the_pivot_was_settled(event, &transition.next)?;
+        self.history.push(transition.entry.clone());
         if self.is_thorough {
-            self.history.push(transition.entry.clone());
             invariants::check(definition, &self.saga, &transition, &self.history)?;
             closures::rebuild(self.subject, &transition.next)?;
         }
@@ -307,7 +307,11 @@ impl<'a> Run<'a> {
                 .retain(|send| !steps[send.step].kind.is_awaited());
         }
         self.has_crashed = true;
-        self.saga = invariants::restore(self.subject.definition, &self.saga, &self.history)?;
+        let restored = invariants::restore(self.subject.definition, &self.saga, &self.history)?;
+        if restored != self.saga {
+            return Err("the saga comes back from its store as another".to_owned());
+        }
+        self.saga = restored;
         Ok(())
     }
 
@@ -338,6 +342,13 @@ impl<'a> Run<'a> {
         let what = format!("no answer of {} in all attempts", self.subject.name(step));
         self.script.push(self.now, &what, "");
         self.apply(&Event::Wake { published: true })
+    }
+
+    /// Whether an answer that was given before would change the saga now.
+    pub(super) fn is_news(&self, answered: usize) -> bool {
+        let event = Event::Reply(self.answered[answered].clone());
+        (self.subject.rules.transition)(self.subject.definition, &self.saga, event, self.now)
+            .is_ok()
     }
 
     /// Everything that was ever on the way arrives once more: nothing changes any more.

@@ -7,9 +7,15 @@ use super::super::subject::Subject;
 use crate::machine::Event;
 
 pub(in crate::testkit) fn run(subject: &Subject<'_>) -> Result<usize, Failure> {
-    let published = super::at_every_point(subject, "a crash", |run| run.crash(false))?;
+    let crash = |run: &mut Run<'_>, loses_commands| {
+        run.crash(loses_commands)?;
+        // The restored saga is the one that was lost: from there on only the end is open.
+        run.is_thorough = false;
+        Ok(())
+    };
+    let published = super::at_every_point(subject, "a crash", |run| crash(run, false))?;
     let unpublished =
-        super::at_every_point(subject, "a crash before publishing", |run| run.crash(true))?;
+        super::at_every_point(subject, "a crash before publishing", |run| crash(run, true))?;
     Ok(published + unpublished + crash_after_crash(subject)?)
 }
 
