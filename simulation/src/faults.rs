@@ -2,7 +2,8 @@
 //!
 //! Invariant: a fault is counted where it happens, not where it is planned, so a count of zero
 //! means that nothing was tested. Each world allows its own choice of faults: with all of them at
-//! once, the loud ones would hide what the quiet ones do.
+//! once, the loud ones would hide what the quiet ones do. The last two are no faults but rare turns
+//! that a world must take to be worth its time.
 
 use std::collections::BTreeMap;
 
@@ -61,12 +62,16 @@ faults! {
     ClientImpatient = "client asked again early",
     ClientCancelled = "client cancelled",
     KeyReused = "key used for something else",
+    PivotFenced = "cancel met a pivot in flight",
+    StepGivenUp = "step given up after its last attempt",
 }
 
 /// The faults of one world.
 #[derive(Debug, Clone)]
 pub struct Faults {
     allowed: u64,
+    /// How many times more often than in a gentle world.
+    intensity: u64,
     is_over: bool,
     counts: BTreeMap<Fault, u64>,
 }
@@ -77,6 +82,7 @@ impl Faults {
     pub fn none() -> Self {
         Self {
             allowed: 0,
+            intensity: 1,
             is_over: false,
             counts: BTreeMap::new(),
         }
@@ -87,6 +93,7 @@ impl Faults {
     pub fn some(rng: &mut Rng) -> Self {
         Self {
             allowed: rng.any(),
+            intensity: rng.pick(&[1, 1, 3, 8]),
             ..Self::none()
         }
     }
@@ -108,11 +115,17 @@ impl Faults {
 
     /// Rolls the dice; `true` is counted, so the caller lets it happen.
     pub fn strikes(&mut self, fault: Fault, rng: &mut Rng, per_mille: u64) -> bool {
-        let strikes = self.may(fault) && rng.chance(per_mille);
+        let strikes = self.may(fault) && rng.chance(per_mille * self.intensity);
         if strikes {
             self.count(fault);
         }
         strikes
+    }
+
+    /// How many times more often faults happen than in a gentle world.
+    #[must_use]
+    pub fn intensity(&self) -> u64 {
+        self.intensity
     }
 
     /// Counts one that happened.

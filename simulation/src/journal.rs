@@ -23,6 +23,8 @@ pub struct Journal {
     pub ordered: Vec<Ordered>,
     /// Sagas whose cancelling was tried.
     pub cancelled: BTreeSet<SagaId>,
+    /// Sagas that turned back because a step's attempts were used up.
+    pub given_up: BTreeSet<SagaId>,
     /// States that the database took.
     pub commits: Vec<Commit>,
     /// States that the database gave.

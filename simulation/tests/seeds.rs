@@ -6,8 +6,8 @@
 
 use simulation::{SAGAS, run};
 
-/// Some five to ten seconds in a debug build.
-const SEEDS: std::ops::RangeInclusive<u64> = 1..=80;
+/// Some five seconds in a debug build.
+const SEEDS: std::ops::RangeInclusive<u64> = 1..=60;
 
 #[test]
 fn every_promise_holds_in_a_bounded_number_of_seeds() {

@@ -126,7 +126,9 @@ impl World {
             }
             if self.strikes(Fault::ClientCancelled, 250) {
                 let order = OrderId(self.rng.uuid());
-                let wait = begin + self.rng.millis(0, 3_000);
+                // Most sagas are done within some fifty milliseconds.
+                let latest = self.rng.pick(&[60, 60, 3_000]);
+                let wait = begin + self.rng.millis(0, latest);
                 self.plan_errand(wait, client, Errand::Cancel(order));
                 if self.rng.chance(200) {
                     let order = OrderId(self.rng.uuid());

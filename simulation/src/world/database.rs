@@ -10,6 +10,7 @@ use orchestrator::store::batch::{Batch, Committed, OutboxId, Outgoing};
 use orchestrator::store::loaded::Loaded;
 use orchestrator::store::replica::{Replica, ReplicaSeen};
 use orchestrator::store::{CommitError, Failure};
+use sagas::machine::Reason;
 use sagas::{SagaId, Timestamp};
 
 use super::{Happening, Life, World};
@@ -232,6 +233,10 @@ impl World {
             .filter(|(_, has_won)| **has_won)
             .map(|(update, _)| (update.id, Some(update.expected), &update.state));
         for (saga, expected, state) in starts.chain(updates) {
+            let is_given_up = matches!(state.moving.reason, Some(Reason::Exhausted { .. }));
+            if is_given_up && self.journal.given_up.insert(saga) {
+                self.faults.count(Fault::StepGivenUp);
+            }
             self.journal.commits.push(Commit {
                 saga,
                 expected,

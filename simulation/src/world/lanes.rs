@@ -9,7 +9,7 @@ use orchestrator::Registry;
 use orchestrator::bus::OutgoingRecord;
 use orchestrator::engine::DELIVERIES_WAIT;
 use orchestrator::engine::lane::{Answer, Bounds, Input, Lane, Output, Ticket};
-use sagas::Timestamp;
+use sagas::{Direction, Timestamp};
 
 use super::broker::{Addressed, Producer};
 use super::database::Question;
@@ -180,6 +180,9 @@ impl World {
                         let record = self.scene.outgoing.command(&command);
                         records.push(self.address(&record));
                         let stored_revision = self.store.revision(command.saga);
+                        if command.send.direction == Direction::Fence {
+                            self.faults.count(Fault::PivotFenced);
+                        }
                         let published = Published {
                             command,
                             stored_revision,

@@ -41,7 +41,7 @@ impl World {
             self.faults.count(fault);
             self.say(None, || fault.as_str().to_owned());
         }
-        let wait = self.rng.millis(50, 1_200);
+        let wait = self.rng.millis(50, 1_200 / self.faults.intensity());
         self.agenda.after(wait, Happening::Mischief);
     }
 
