@@ -5,7 +5,8 @@
 //! | the step | answer | what it changes |
 //! |---|---|---|
 //! | given up on, its compensation not built yet | `succeeded` | done; the compensation sees the reply |
-//! | the same | `rejected` | nothing happened, so nothing is undone |
+//! | the same | `rejected`, the newest generation | nothing happened, so nothing is undone |
+//! | the same | `rejected`, an older generation | recorded: the newest may have taken effect |
 //! | the same | `already-compensated` | it never will happen, so nothing is undone |
 //! | given up on, its compensation sent, or confirmed | any | recorded: the compensation's answer decides |
 //! | edited, the newer generation in flight or answered | any | recorded: the newest generation's answer decides |
@@ -39,6 +40,10 @@ pub(super) fn take(turn: &mut Turn<'_>, step: usize, reply: &Reply) -> Result<bo
                     return Ok(record(turn, step, reply));
                 }
             }
+            // The newest generation may take effect nevertheless.
+            Outcome::Rejected if is_of_an_older_generation(turn, step, reply) => {
+                return Ok(record(turn, step, reply));
+            }
             Outcome::Rejected => {
                 let fault = fault(&reply.payload, "rejected");
                 turn.set(step, Progress::Refused(fault));
@@ -54,6 +59,11 @@ pub(super) fn take(turn: &mut Turn<'_>, step: usize, reply: &Reply) -> Result<bo
 fn record(turn: &mut Turn<'_>, step: usize, reply: &Reply) -> bool {
     let truth = (step, reply.generation, reply.outcome);
     turn.next.late.insert(truth)
+}
+
+fn is_of_an_older_generation(turn: &Turn<'_>, step: usize, reply: &Reply) -> bool {
+    let newest = turn.next.papers[step].forward.as_ref();
+    newest.is_some_and(|newest| reply.generation < newest.generation)
 }
 
 fn is_news(turn: &Turn<'_>, step: usize, reply: &Reply) -> bool {
