@@ -51,6 +51,10 @@ pub(super) fn take(turn: &mut Turn<'_>, step: usize, reply: &Reply) -> Result<bo
             Outcome::AlreadyCompensated => turn.set(step, Progress::Undone),
             Outcome::Failed | Outcome::Fenced | Outcome::Expired => {}
         }
+        if is_of_an_older_generation(turn, step, reply) {
+            // It was taken; when it comes again, only this says so.
+            record(turn, step, reply);
+        }
         return Ok(false);
     }
     Ok(record(turn, step, reply))

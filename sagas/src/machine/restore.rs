@@ -131,9 +131,15 @@ impl Saga {
         if let (Some(step), Some(substitute)) = (&entry.step, &entry.substitute) {
             self.replies[position(step)?] = Some(substitute.clone());
         }
-        if let (true, Some(step), Some(outcome)) = (entry.late, &entry.step, entry.outcome) {
-            let generation = entry.generation.unwrap_or(1);
-            self.late.insert((position(step)?, generation, outcome));
+        if let (Some(step), Some(outcome)) = (&entry.step, entry.outcome) {
+            let (step, generation) = (position(step)?, entry.generation.unwrap_or(1));
+            // Only a late truth answers an older generation, also where it was taken.
+            let newest = self.papers[step].forward.as_ref();
+            let is_older = entry.direction == Some(Direction::Forward)
+                && newest.is_some_and(|newest| generation < newest.generation);
+            if entry.late || is_older {
+                self.late.insert((step, generation, outcome));
+            }
         }
         let took_effect = entry.outcome == Some(Outcome::Succeeded)
             && entry.direction != Some(Direction::Compensate)

@@ -97,3 +97,24 @@ fn a_late_refusal_of_an_older_generation_spares_nothing() {
         "#,
     );
 }
+
+#[test]
+fn a_late_success_of_an_older_generation_counts_once() {
+    check_input(
+        &place_order(),
+        r#"{"order":7}"#,
+        "until create-shipment; pause; edit create-shipment {\"order\":7,\"receipts\":[]}; cancel; create-shipment failed; create-shipment/forward@1 ok; create-shipment/forward@1 ok; resume",
+        r#"
+          until create-shipment => create-shipment forward#1 | running, wake 2s
+          pause => nothing | running, paused
+          edit create-shipment {"order":7,"receipts":[]} => nothing | running, paused
+          cancel => nothing | compensating, announces compensating, paused
+          create-shipment failed => nothing | compensating, paused
+          create-shipment/forward@1 ok => nothing | compensating, paused
+          create-shipment/forward@1 ok => refused: no forward command of generation 1, attempt 1, waits for it
+          resume => create-shipment compensate#1 | compensating, wake 2s
+          steps: create-order done, reserve-stock done, authorize-payment done, create-shipment undoing, capture-payment idle, confirm-order idle
+          reason: an operator or the clock: cancelled: the customer asked
+        "#,
+    );
+}
