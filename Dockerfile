@@ -30,6 +30,7 @@ COPY orchestrator orchestrator
 COPY examples examples
 COPY tests tests
 COPY bench bench
+COPY model model
 COPY xtask xtask
 # The page goes into the program; without this folder the program would serve a notice instead.
 COPY --from=dashboard /src/dashboard/dist dashboard/dist
