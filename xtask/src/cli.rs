@@ -17,6 +17,8 @@ cargo xtask: build, try, test and measure; checks for its tools and sets up what
                               cargo xtask demo --once --orders 50
   bench throughput [ARGS]   measure orders per second, end to end
                               cargo xtask bench throughput --json
+  model [NAME…]             search every state of bounded worlds, the large ones too
+                              cargo xtask model chain diamond
   kafka                     fetch the jars of the real Kafka to target/kafka/libs
                               cargo xtask kafka
   dashboard                 build the page that goes into the binary
@@ -66,6 +68,9 @@ pub(crate) enum Command {
     Bench {
         arguments: Vec<String>,
     },
+    Model {
+        arguments: Vec<String>,
+    },
 }
 
 /// Understands the arguments after `cargo xtask`, or says what is wrong with them.
@@ -104,6 +109,7 @@ pub(crate) fn parse(arguments: &[String]) -> Result<Invocation, String> {
             filter: rest,
             passed_on,
         },
+        "model" => Command::Model { arguments: rest },
         "tools" | "kafka" | "dashboard" => {
             if let Some(word) = rest.first() {
                 return Err(format!("{name} takes no argument, so not {word}"));
@@ -169,6 +175,14 @@ mod tests {
                 may_install: true
             })
         );
+    }
+
+    #[test]
+    fn the_search_gets_the_names_of_its_worlds() {
+        let command = Command::Model {
+            arguments: words("chain diamond"),
+        };
+        assert_eq!(parsed("model chain diamond").unwrap().command, command);
     }
 
     #[test]

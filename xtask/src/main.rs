@@ -73,7 +73,17 @@ fn perform(command: &Command, may_install: bool) -> anyhow::Result<()> {
             Err(run::become_program(
                 run::Profile::Debug,
                 "shop",
-                "demo",
+                Some("demo"),
+                arguments,
+            ))
+        }
+        Command::Model { arguments } => {
+            tools::ensure(&[Purpose::Build], may_install)?;
+            run::cargo(&["build", "--release", "-p", "model", "--bins"])?;
+            Err(run::become_program(
+                run::Profile::Release,
+                "model",
+                None,
                 arguments,
             ))
         }
@@ -91,7 +101,7 @@ fn perform(command: &Command, may_install: bool) -> anyhow::Result<()> {
             Err(run::become_program(
                 run::Profile::Release,
                 "bench",
-                "throughput",
+                Some("throughput"),
                 arguments,
             ))
         }

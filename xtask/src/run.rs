@@ -75,7 +75,7 @@ pub(crate) enum Profile {
 pub(crate) fn become_program(
     profile: Profile,
     binary: &str,
-    command: &str,
+    command: Option<&str>,
     arguments: &[String],
 ) -> anyhow::Error {
     let folder = match profile {
@@ -83,7 +83,9 @@ pub(crate) fn become_program(
         Profile::Release => "release",
     };
     let file = target().join(folder).join(binary);
-    println!("$ {} {command} {}", file.display(), arguments.join(" "));
-    let error = Command::new(&file).arg(command).args(arguments).exec();
+    let words = command.into_iter();
+    let words: Vec<&str> = words.chain(arguments.iter().map(String::as_str)).collect();
+    println!("$ {} {}", file.display(), words.join(" "));
+    let error = Command::new(&file).args(words).exec();
     anyhow::Error::new(error).context(format!("start {}", file.display()))
 }
