@@ -31,6 +31,7 @@ COPY examples examples
 COPY tests tests
 COPY bench bench
 COPY simulation simulation
+COPY model model
 COPY xtask xtask
 # The page goes into the program; without this folder the program would serve a notice instead.
 COPY --from=dashboard /src/dashboard/dist dashboard/dist

@@ -19,6 +19,8 @@ cargo xtask: build, try, test and measure; checks for its tools and sets up what
                               cargo xtask bench throughput --json
   simulate [ARGS]           run seeded worlds of the whole service on virtual time
                               cargo xtask simulate --seeds 1000 --from 1
+  model [NAME…]             search every state of bounded worlds, the large ones too
+                              cargo xtask model chain diamond
   kafka                     fetch the jars of the real Kafka to target/kafka/libs
                               cargo xtask kafka
   dashboard                 build the page that goes into the binary
@@ -71,6 +73,9 @@ pub(crate) enum Command {
     Simulate {
         arguments: Vec<String>,
     },
+    Model {
+        arguments: Vec<String>,
+    },
 }
 
 /// Understands the arguments after `cargo xtask`, or says what is wrong with them.
@@ -112,6 +117,7 @@ pub(crate) fn parse(arguments: &[String]) -> Result<Invocation, String> {
             filter: rest,
             passed_on,
         },
+        "model" => Command::Model { arguments: rest },
         "tools" | "kafka" | "dashboard" => {
             if let Some(word) = rest.first() {
                 return Err(format!("{name} takes no argument, so not {word}"));
@@ -186,6 +192,14 @@ mod tests {
         };
         let line = "simulate --seeds 10 --from 7";
         assert_eq!(parsed(line).unwrap().command, command);
+    }
+
+    #[test]
+    fn the_search_gets_the_names_of_its_worlds() {
+        let command = Command::Model {
+            arguments: words("chain diamond"),
+        };
+        assert_eq!(parsed("model chain diamond").unwrap().command, command);
     }
 
     #[test]

@@ -77,6 +77,16 @@ fn perform(command: &Command, may_install: bool) -> anyhow::Result<()> {
                 arguments,
             ))
         }
+        Command::Model { arguments } => {
+            tools::ensure(&[Purpose::Build], may_install)?;
+            run::cargo(&["build", "--release", "-p", "model", "--bins"])?;
+            Err(run::become_program(
+                run::Profile::Release,
+                "model",
+                None,
+                arguments,
+            ))
+        }
         Command::Bench { arguments } => {
             let purposes = [
                 Purpose::Build,

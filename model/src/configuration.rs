@@ -1,0 +1,172 @@
+//! The worlds: which saga, which faults, which orders, and how many of each.
+//!
+//! A bound is a number here, so that a report can say what was searched and a reader what was not.
+
+use std::fmt;
+
+use crate::action::Wish;
+use crate::shape::{self, Shape};
+
+/// One bounded world.
+#[derive(Debug, Clone, Copy)]
+pub struct Configuration {
+    /// Names it on the command line.
+    pub name: &'static str,
+    /// The saga's steps.
+    pub shape: Shape,
+    /// Whether it is searched with the tests; else on demand.
+    pub is_small: bool,
+    /// Tries before a step before the pivot is given up.
+    pub attempts_max: u32,
+    /// Whether the saga has a deadline, which may pass at any moment.
+    pub has_deadline: bool,
+    /// What the participants may answer beside success.
+    pub answers: Answers,
+    /// Orders that may be given, one at a time, for any step.
+    pub wishes: &'static [Wish],
+    /// How many orders.
+    pub orders: u8,
+    /// How often the process dies, or a commit ends ambiguously.
+    pub crashes: u8,
+    /// How often everything that is under way gets lost.
+    pub losses: u8,
+    /// How many participants drop their rows, one at a time.
+    pub purges: u8,
+    /// How often a replica keeps a copy that grows stale.
+    pub copies: u8,
+}
+
+/// What participants may answer beside success.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Answers {
+    /// `rejected`, where the command may be refused.
+    pub refuse: bool,
+    /// `failed`, at any time.
+    pub fail: bool,
+    /// `rejected` where it may not be: a retriable step, a compensation.
+    pub break_their_word: bool,
+    /// A reply that does not have the shape of its type.
+    pub babble: bool,
+}
+
+const QUIET: Answers = Answers {
+    refuse: false,
+    fail: false,
+    break_their_word: false,
+    babble: false,
+};
+const REFUSING: Answers = Answers {
+    refuse: true,
+    ..QUIET
+};
+const FAILING: Answers = Answers {
+    fail: true,
+    ..REFUSING
+};
+const HOSTILE: Answers = Answers {
+    refuse: true,
+    fail: true,
+    break_their_word: true,
+    babble: true,
+};
+
+/// Nothing goes wrong but that messages are late, repeated and out of order, silence turns into a
+/// wake at any moment, and what may be refused is.
+const PLAIN: Configuration = Configuration {
+    name: "",
+    shape: shape::SHORT,
+    is_small: false,
+    attempts_max: 1,
+    has_deadline: false,
+    answers: REFUSING,
+    wishes: Wish::ALL,
+    orders: 0,
+    crashes: 0,
+    losses: 0,
+    purges: 0,
+    copies: 0,
+};
+const SMALL: Configuration = Configuration {
+    is_small: true,
+    ..PLAIN
+};
+/// The process dies once and everything under way is lost once.
+const FAULTY: Configuration = Configuration {
+    crashes: 1,
+    losses: 1,
+    ..PLAIN
+};
+
+/// Every world: what the tests search, then what is searched on demand.
+#[rustfmt::skip] // One world, one line.
+pub const CONFIGURATIONS: &[Configuration] = &[
+    Configuration { name: "pair-one-order", shape: shape::PAIR, orders: 1, ..SMALL },
+    Configuration { name: "pair-crash-loss", shape: shape::PAIR, crashes: 1, losses: 1, ..SMALL },
+    Configuration { name: "pair-copy", shape: shape::PAIR, copies: 1, ..SMALL },
+    Configuration { name: "pair-purge", shape: shape::PAIR, purges: 1, ..SMALL },
+    Configuration { name: "pair-attempts", shape: shape::PAIR, attempts_max: 2, has_deadline: true, answers: FAILING, ..SMALL },
+    Configuration { name: "undoable", shape: shape::UNDOABLE, answers: FAILING, ..SMALL },
+    Configuration { name: "short", answers: FAILING, ..SMALL },
+    Configuration { name: "fork", shape: shape::FORK, ..SMALL },
+    Configuration { name: "branch-deadline", shape: shape::BRANCH, has_deadline: true, answers: FAILING, ..SMALL },
+    Configuration { name: "quiet", shape: shape::QUIET, ..SMALL },
+
+    Configuration { name: "chain", shape: shape::CHAIN, answers: FAILING, has_deadline: true, ..FAULTY },
+    Configuration { name: "diamond", shape: shape::DIAMOND, ..FAULTY },
+    Configuration { name: "parallel", shape: shape::PARALLEL, ..FAULTY },
+    Configuration { name: "conditional", shape: shape::CONDITIONAL, answers: FAILING, ..FAULTY },
+    Configuration { name: "chain-order", shape: shape::CHAIN, orders: 1, ..PLAIN },
+    Configuration { name: "diamond-order", shape: shape::DIAMOND, orders: 1, ..PLAIN },
+    Configuration { name: "parallel-order", shape: shape::PARALLEL, orders: 1, ..PLAIN },
+    Configuration { name: "conditional-order", shape: shape::CONDITIONAL, orders: 1, ..PLAIN },
+    Configuration { name: "chain-purge", shape: shape::CHAIN, purges: 1, crashes: 1, ..PLAIN },
+    Configuration { name: "short-all-faults", answers: HOSTILE, has_deadline: true, crashes: 1, losses: 1, purges: 1, copies: 1, ..PLAIN },
+    Configuration { name: "short-order-crash", answers: FAILING, orders: 1, crashes: 1, losses: 1, ..PLAIN },
+    Configuration { name: "pair-two-orders", shape: shape::PAIR, orders: 2, ..PLAIN },
+    Configuration { name: "undoable-order", shape: shape::UNDOABLE, answers: HOSTILE, orders: 1, ..PLAIN },
+    Configuration { name: "pair-order-purge", shape: shape::PAIR, answers: FAILING, orders: 1, purges: 2, ..PLAIN },
+    Configuration { name: "pair-order-copy", shape: shape::PAIR, orders: 1, copies: 1, crashes: 1, ..PLAIN },
+    Configuration { name: "pair-edits", shape: shape::PAIR, wishes: EDITS, orders: 3, ..PLAIN },
+];
+
+/// Orders that put a new generation in flight while the old one is, and what makes it matter.
+const EDITS: &[Wish] = &[Wish::Edit(0), Wish::Cancel, Wish::Pause, Wish::Resume];
+
+impl fmt::Display for Configuration {
+    /// The bounds.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} steps, {} attempts",
+            self.shape.len(),
+            self.attempts_max
+        )?;
+        let Answers {
+            refuse,
+            fail,
+            break_their_word,
+            babble,
+        } = self.answers;
+        let words = [
+            (self.has_deadline, "deadline"),
+            (refuse, "refused"),
+            (fail, "failed"),
+            (break_their_word, "refused against their word"),
+            (babble, "unreadable"),
+        ];
+        for (_, word) in words.iter().filter(|(is_there, _)| *is_there) {
+            write!(f, ", {word}")?;
+        }
+        let counts = [
+            (self.orders, "orders"),
+            (self.crashes, "crashes"),
+            (self.losses, "losses"),
+            (self.purges, "purges"),
+            (self.copies, "copies"),
+        ];
+        for (count, word) in counts.iter().filter(|(count, _)| *count > 0) {
+            write!(f, ", {count} {word}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,177 @@
+//! The one door of all events: decide, commit against the revision, then publish.
+//!
+//! It does what the engine does around [`transition`], as plainly as it can be said: a copy that was
+//! overtaken is not written, a refusal from a copy is decided again, and what was committed is not
+//! unsaid when the process dies before it published.
+
+use std::time::Duration;
+
+use sagas::machine::{Event, Saga, Transition, transition};
+use sagas::{Refusal, Timestamp};
+
+use crate::action::{Door, Due};
+use crate::rule::Rule;
+use crate::sabotage::Sabotage;
+use crate::shape;
+use crate::state::{Mail, NOW, State, flight};
+use crate::world::World;
+
+/// Applies an event; `None` where nothing changes.
+pub(crate) fn pass(
+    world: &World,
+    state: &State,
+    event: &Event,
+    due: Option<Due>,
+    door: Door,
+) -> Option<State> {
+    let mut after = state.clone();
+    let stored = at(&state.saga, due);
+    another_binary_leaves_it(world, &mut after, &stored, event);
+    let fresh = transition(&world.definition, &stored, event.clone(), NOW);
+    let decided = match (&state.copy, door) {
+        (Some(copy), Door::Copied) => {
+            let decided = decide_on_a_copy(world, &stored, &at(copy, due), event);
+            after.copy = None;
+            after.require(decided == fresh, Rule::TrustsNoCopy);
+            decided
+        }
+        _ => fresh,
+    };
+    match decided {
+        Ok(transition) => commit(world, &mut after, &stored, event, transition, door),
+        Err(Refusal::NothingDue { wake_at }) => after.saga.wake_at = wake_at.map(|_| NOW),
+        Err(_) => {}
+    }
+    // A command that is sent again may change nothing but what is under way.
+    let sent = after.commands != state.commands;
+    let changed = sent || after.saga != state.saga || after.broken.is_some();
+    changed.then_some(after)
+}
+
+/// The saga at an instant at which this is due.
+fn at(saga: &Saga, due: Option<Due>) -> Saga {
+    let mut saga = saga.clone();
+    let steps = saga.moving.steps.iter_mut().enumerate();
+    let flights = steps.filter_map(|(step, progress)| Some((step, flight(progress)?)));
+    for (step, flight) in flights {
+        match due {
+            Some(Due::Everything) => flight.due_at = NOW,
+            Some(Due::Flight(silent)) if silent == step => flight.due_at = NOW,
+            Some(Due::Unconfirmed) => {
+                flight.sent_at = long_ago(NOW, sagas::machine::CONFIRM_WITHIN)
+            }
+            Some(Due::Flight(_) | Due::Deadline) | None => {}
+        }
+    }
+    if due == Some(Due::Deadline) {
+        saga.started_at = long_ago(NOW, shape::DEADLINE);
+    }
+    saga
+}
+
+fn long_ago(now: Timestamp, ago: Duration) -> Timestamp {
+    now - ago
+}
+
+/// What comes of an event that was first decided on a copy.
+fn decide_on_a_copy(
+    world: &World,
+    stored: &Saga,
+    copy: &Saga,
+    event: &Event,
+) -> Result<Transition, Refusal> {
+    let decided = transition(&world.definition, copy, event.clone(), NOW);
+    let is_newest = copy.revision == stored.revision;
+    let is_final = match (&decided, world.sabotage) {
+        (Ok(_), Some(Sabotage::WritesOverNewer)) | (Err(_), Some(Sabotage::BelievesTheCopy)) => {
+            true
+        }
+        // The write names the revision that it read.
+        (Ok(_), _) => is_newest,
+        // No write, no revision check.
+        (Err(_), _) => false,
+    };
+    if is_final {
+        decided
+    } else {
+        transition(&world.definition, stored, event.clone(), NOW)
+    }
+}
+
+fn another_binary_leaves_it(world: &World, after: &mut State, stored: &Saga, event: &Event) {
+    let mut saga = stored.clone();
+    if world.sabotage == Some(Sabotage::IgnoresFingerprints) {
+        saga.fingerprint = world.changed.fingerprint();
+    }
+    let verdict = transition(&world.changed, &saga, event.clone(), NOW);
+    let leaves_it = matches!(verdict, Err(Refusal::OtherDefinition { .. }));
+    after.require(leaves_it, Rule::LeavesItToItsBinary);
+}
+
+fn commit(
+    world: &World,
+    after: &mut State,
+    before: &Saga,
+    event: &Event,
+    mut transition: Transition,
+    door: Door,
+) {
+    if let Some(sabotage) = world.sabotage {
+        sabotage.spoil(event, before, &mut transition);
+    }
+    applied_again_it_moves_nothing(world, after, event, &transition);
+    let Transition {
+        next,
+        entry,
+        sends,
+        notices,
+        ..
+    } = transition;
+    after.require(next.revision == before.revision + 1, Rule::TrustsNoCopy);
+    after.saga = next;
+    after.saga.started_at = NOW;
+    if world.sabotage != Some(Sabotage::LosesHistory) {
+        after.history.push(entry);
+    }
+    if let Some(copy) = &mut after.copy {
+        let overtaken = Saga {
+            revision: crate::state::REVISION - 1,
+            ..Saga::clone(copy)
+        };
+        *copy = overtaken.into();
+    }
+    let attempts_max = world.configuration.attempts_max;
+    for send in sends.iter().chain(&notices) {
+        let text = send.payload.text();
+        let first = after.bytes.entry(Mail::of(send));
+        let is_the_same = first.or_insert_with(|| text.to_owned()) == text;
+        after.require(is_the_same, Rule::KeepsItsBytes);
+    }
+    if door == Door::Unpublished {
+        after.left.crashes -= 1;
+    } else {
+        for send in &sends {
+            after.send(send, attempts_max);
+        }
+    }
+    // They are stored until they are published.
+    for notice in &notices {
+        after.send(notice, attempts_max);
+    }
+    after.forget_instants(attempts_max);
+}
+
+/// A commit whose end nobody saw: the caller reloads the saga and applies the event once more.
+fn applied_again_it_moves_nothing(
+    world: &World,
+    after: &mut State,
+    event: &Event,
+    first: &Transition,
+) {
+    let again = transition(&world.definition, &first.next, event.clone(), NOW);
+    // An answer that cannot be read is not kept, so its repetition may be recorded, once, as late.
+    let moves_nothing = again.map_or(true, |again| {
+        again.entry.late && again.next.moving == first.next.moving
+    });
+    after.require(moves_nothing, Rule::CountsOnce);
+}
