@@ -54,7 +54,8 @@ pub enum Answer {
     NotFound,
     /// This binary cannot advance the saga: it lacks the definition, or has changed it.
     NotRunnable(String),
-    /// The database cannot be reached; nothing was stored.
+    /// The database cannot be reached. The last try stored nothing; one before it, whose answer was
+    /// lost, may have: only the same submission under the same key tells.
     Unavailable(String),
     /// The database refuses the data itself.
     Unstorable(String),
