@@ -1,6 +1,6 @@
 //! What may happen next in a world.
 
-use sagas::machine::Progress;
+use sagas::machine::{Progress, Waits};
 use sagas::{Direction, Outcome, Status};
 
 use crate::rule::Rule;
@@ -111,15 +111,26 @@ impl Wish {
 }
 
 impl Action {
-    /// Whether it happens by itself where nothing goes wrong and nobody helps. A handler's refusal is
-    /// business, no fault.
+    /// Whether it happens by itself where nothing goes wrong any more and nobody helps.
     #[must_use]
-    pub fn is_fair(&self) -> bool {
+    pub fn is_fair(&self, before: &State) -> bool {
         match self {
-            Self::Deliver(_, handler) => *handler != Handler::Fails,
+            Self::Deliver(_, handler) => *handler == Handler::Succeeds,
             Self::Answer(_, door) => *door == Door::Open,
-            Self::Wake(due, door) => *door == Door::Open && *due != Due::Deadline,
-            Self::Order(..) | Self::Crash | Self::Lose | Self::Purge(_) | Self::Copy => false,
+            Self::Wake(Due::Unconfirmed, door) => *door == Door::Open,
+            // Only what was lost stays silent, only what failed waits.
+            Self::Wake(Due::Flight(step), door) => {
+                let flight = before.saga.moving.steps[*step].flight();
+                let waits = flight.is_some_and(|flight| flight.waits == Waits::Retry);
+                let is_lost = before.commands.keys().all(|mail| mail.step != *step);
+                *door == Door::Open && (waits || is_lost)
+            }
+            Self::Wake(Due::Everything | Due::Deadline, _)
+            | Self::Order(..)
+            | Self::Crash
+            | Self::Lose
+            | Self::Purge(_)
+            | Self::Copy => false,
         }
     }
 }

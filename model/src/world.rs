@@ -214,7 +214,7 @@ impl Model for World {
 
     fn next_state(&self, state: &State, action: Action) -> Option<State> {
         let after = self.act(state, &action)?;
-        self.note(Some(state), &after, action.is_fair());
+        self.note(Some(state), &after, action.is_fair(state));
         Some(after)
     }
 
