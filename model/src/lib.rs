@@ -10,7 +10,7 @@
 //!    └──────────────────── replies ◄─────────────────┘
 //! ```
 //!
-//! [`search`] lets stateright visit every reachable [`State`] and checks [`Rule`]s in each; then it
+//! [`search()`] lets stateright visit every reachable [`State`] and checks [`Rule`]s in each; then it
 //! walks back from every resting state over the moves that need no fault. A [`Configuration`] bounds
 //! a world, and a [`Sabotage`] breaks it on purpose, to see that the rules notice.
 //!

@@ -2,7 +2,7 @@
 //!
 //! Invariant: two states that are equal here behave alike. What changes nothing of what can happen
 //! next, such as instants, revisions and the text of faults, is forgotten after every transition
-//! ([`State::forget_instants`]).
+//! (`State::forget_instants`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
