@@ -115,21 +115,24 @@ pub const CONFIGURATIONS: &[Configuration] = &[
     Configuration { name: "chain", shape: shape::CHAIN, answers: FAILING, has_deadline: true, ..FAULTY },
     Configuration { name: "diamond", shape: shape::DIAMOND, ..FAULTY },
     Configuration { name: "parallel", shape: shape::PARALLEL, ..FAULTY },
-    Configuration { name: "conditional", shape: shape::CONDITIONAL, answers: FAILING, ..FAULTY },
+    Configuration { name: "conditional", shape: shape::CONDITIONAL, ..FAULTY },
     Configuration { name: "chain-order", shape: shape::CHAIN, orders: 1, ..PLAIN },
     Configuration { name: "diamond-order", shape: shape::DIAMOND, orders: 1, ..PLAIN },
     Configuration { name: "parallel-order", shape: shape::PARALLEL, orders: 1, ..PLAIN },
     Configuration { name: "conditional-order", shape: shape::CONDITIONAL, orders: 1, ..PLAIN },
     Configuration { name: "chain-purge", shape: shape::CHAIN, purges: 1, crashes: 1, ..PLAIN },
-    Configuration { name: "short-all-faults", answers: HOSTILE, has_deadline: true, crashes: 1, losses: 1, purges: 1, copies: 1, ..PLAIN },
-    Configuration { name: "short-order-crash", answers: FAILING, orders: 1, crashes: 1, losses: 1, ..PLAIN },
+    Configuration { name: "pair-all-faults", shape: shape::PAIR, has_deadline: true, crashes: 1, losses: 1, purges: 1, copies: 1, ..PLAIN },
+    Configuration { name: "short-order-crash", orders: 1, crashes: 1, ..PLAIN },
     Configuration { name: "pair-two-orders", shape: shape::PAIR, orders: 2, ..PLAIN },
-    Configuration { name: "undoable-order", shape: shape::UNDOABLE, answers: HOSTILE, orders: 1, ..PLAIN },
+    Configuration { name: "pair-hostile", shape: shape::PAIR, answers: HOSTILE, orders: 1, ..PLAIN },
     Configuration { name: "pair-order-purge", shape: shape::PAIR, answers: FAILING, orders: 1, purges: 2, ..PLAIN },
     Configuration { name: "pair-order-copy", shape: shape::PAIR, orders: 1, copies: 1, crashes: 1, ..PLAIN },
+    Configuration { name: "pair-edit-skip", shape: shape::PAIR, wishes: EDIT_AND_SKIP, orders: 2, ..PLAIN },
     Configuration { name: "pair-edits", shape: shape::PAIR, wishes: EDITS, orders: 3, ..PLAIN },
 ];
 
+/// What it takes to give up on an edited step while its successor stands in the way.
+const EDIT_AND_SKIP: &[Wish] = &[Wish::Edit(0), Wish::Skip(0)];
 /// Orders that put a new generation in flight while the old one is, and what makes it matter.
 const EDITS: &[Wish] = &[Wish::Edit(0), Wish::Cancel, Wish::Pause, Wish::Resume];
 
