@@ -77,6 +77,7 @@ mod forward;
 mod late;
 mod order;
 mod point;
+mod progress;
 mod reply;
 mod restore;
 mod saga;
@@ -87,11 +88,9 @@ mod wake;
 pub use entry::{Entry, EntryKind, Sent};
 pub use event::{Event, Reply};
 pub use order::{Order, OrderKind, OrderResult};
+pub use progress::{Fence, Flight, Progress, Purpose, Trouble, Waits};
 pub use restore::{Row, Unrestorable};
-pub use saga::{
-    Applied, Fence, Flight, Moving, Paper, Papers, Pause, Progress, Purpose, Reason, Saga, Status,
-    Trouble, Waits,
-};
+pub use saga::{Applied, Moving, Paper, Papers, Pause, Reason, Saga, Status};
 pub use wake::CONFIRM_WITHIN;
 
 use crate::definition::Definition;

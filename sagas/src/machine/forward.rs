@@ -6,7 +6,7 @@
 //! *given* another is skipped with it.
 
 use super::entry::EntryKind;
-use super::saga::{Progress, Trouble};
+use super::progress::{Progress, Trouble};
 use super::turn::Turn;
 use super::{Direction, Transition};
 use crate::definition::Unbuildable;

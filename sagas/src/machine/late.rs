@@ -16,8 +16,8 @@
 //! that has ended.
 
 use super::event::Reply;
+use super::progress::{Progress, Purpose, Trouble};
 use super::reply::{fault, nothing_in_flight, took_effect};
-use super::saga::{Progress, Purpose, Trouble};
 use super::turn::Turn;
 use super::{Direction, Outcome, Refusal};
 

@@ -1,7 +1,7 @@
 //! Where a saga stands to its point of no return: the pivot, or without one the first retriable step
 //! or notification.
 
-use super::saga::{Progress, Trouble};
+use super::progress::{Progress, Trouble};
 use super::turn::Turn;
 use crate::definition::StepKind;
 

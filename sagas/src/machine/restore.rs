@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::entry::{Entry, EntryKind, Sent};
-use super::saga::{Applied, Moving, Paper, Papers, Progress, Saga};
+use super::progress::Progress;
+use super::saga::{Applied, Moving, Paper, Papers, Saga};
 use crate::definition::Definition;
 use crate::direction::{Direction, Outcome};
 use crate::id::SagaId;

@@ -5,7 +5,8 @@
 
 use super::entry::{Entry, EntryKind, Sent};
 use super::order::Order;
-use super::saga::{Fence, Flight, Paper, Progress, Purpose, Reason, Saga, Status, Trouble, Waits};
+use super::progress::{Fence, Flight, Progress, Purpose, Trouble, Waits};
+use super::saga::{Paper, Reason, Saga, Status};
 use super::{Announcement, Send, Transition, forward, unwind, wake};
 use crate::definition::Definition;
 use crate::direction::Direction;

@@ -8,7 +8,7 @@
 //! did, a person undoes: such a step is parked when its turn comes.
 
 use super::Direction;
-use super::saga::{Progress, Trouble, Waits};
+use super::progress::{Progress, Trouble, Waits};
 use super::turn::Turn;
 use crate::definition::StepKind;
 

@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use super::entry::EntryKind;
 use super::point::{Point, point_of_no_return};
-use super::saga::{Flight, Progress, Reason, Saga, Waits};
+use super::progress::{Flight, Progress, Waits};
+use super::saga::{Reason, Saga};
 use super::turn::Turn;
 use super::{Refusal, Transition};
 use crate::definition::Definition;

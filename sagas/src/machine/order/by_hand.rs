@@ -5,7 +5,7 @@
 //! ever put in flight there is nothing to ask.
 
 use super::super::Refusal;
-use super::super::saga::{Progress, Purpose, Trouble};
+use super::super::progress::{Progress, Purpose, Trouble};
 use super::super::turn::Turn;
 use super::{Order, OrderResult};
 use crate::direction::Direction;

@@ -2,7 +2,8 @@
 
 use super::super::Refusal;
 use super::super::point::{Point, point_of_no_return};
-use super::super::saga::{Purpose, Reason};
+use super::super::progress::Purpose;
+use super::super::saga::Reason;
 use super::super::turn::Turn;
 use super::{Order, OrderResult};
 use crate::fault::Fault;

@@ -1,7 +1,8 @@
 //! Pause and resume: a saga that is held sends nothing, and takes what comes.
 
 use super::super::Refusal;
-use super::super::saga::{Pause, Waits};
+use super::super::progress::Waits;
+use super::super::saga::Pause;
 use super::super::turn::Turn;
 use super::{Order, OrderResult};
 

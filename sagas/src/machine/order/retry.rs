@@ -5,7 +5,7 @@
 //! What could not be built or read is tried again, as after a deploy that mends the definition.
 
 use super::super::Refusal;
-use super::super::saga::{Progress, Trouble};
+use super::super::progress::{Progress, Trouble};
 use super::super::turn::Turn;
 use super::OrderResult;
 use crate::direction::Direction;
