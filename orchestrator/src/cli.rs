@@ -47,6 +47,10 @@ const RUNTIME_END: Duration = Duration::from_millis(500);
 /// ```
 #[must_use]
 pub fn main(registry: Registry) -> ExitCode {
+    if sagas::sabotage::IS_POSSIBLE {
+        let why = "this program was built with seeded bugs, to test the tests; it serves nobody";
+        return Failure::Failed(why.to_owned()).report();
+    }
     match run(registry, std::env::args_os().collect()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),

@@ -15,6 +15,7 @@
 use std::borrow::Cow;
 
 use crate::direction::{Direction, Outcome};
+use crate::sabotage::{Bug, is_seeded};
 
 mod row;
 
@@ -125,6 +126,10 @@ pub fn decide(row: Option<&Row>, ask: Ask, generation: u32, below_watermark: boo
             Ask::FenceForward | Ask::FenceCompensation => fence(None),
         };
     };
+    if is_seeded(Bug::ForgetsTombstones) && ask == Ask::Forward && matches!(row, Row::Undone { .. })
+    {
+        return Decision::RunForward;
+    }
     match row {
         Row::Refused { refusal } => match ask {
             Ask::Forward if refusal.generation < generation => Decision::RunForward,
@@ -133,6 +138,7 @@ pub fn decide(row: Option<&Row>, ask: Ask, generation: u32, below_watermark: boo
             Ask::FenceForward | Ask::FenceCompensation => fence(None),
         },
         Row::Done { forward, refusal } => match (ask, refusal) {
+            (Ask::Forward, _) if is_seeded(Bug::RunsAgain) => Decision::RunForward,
             (Ask::Forward | Ask::FenceForward, _) => {
                 Decision::Answer(Answer::stored(Outcome::Succeeded, forward))
             }

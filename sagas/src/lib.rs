@@ -15,6 +15,8 @@ pub mod json;
 pub mod machine;
 pub mod name;
 pub mod retry;
+#[doc(hidden)]
+pub mod sabotage;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 pub mod time;

@@ -96,6 +96,7 @@ pub use wake::CONFIRM_WITHIN;
 use crate::definition::Definition;
 use crate::direction::{Direction, Outcome};
 use crate::json::Json;
+use crate::sabotage::{Bug, is_seeded};
 use crate::time::Timestamp;
 use turn::Turn;
 
@@ -263,6 +264,9 @@ pub fn transition(
         (status, Event::Order(order)) => order::apply(turn, status, order),
         (ended @ (Status::Completed | Status::Compensated), Event::Reply(reply)) => {
             reply::known_step(definition, &reply)?;
+            if is_seeded(Bug::MovesWhatHasEnded) {
+                return reply::apply(turn, reply);
+            }
             Err(Refusal::Ended(ended))
         }
         (Status::Completed | Status::Compensated, Event::Wake { .. }) => {

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::sabotage::{Bug, is_seeded};
+
 /// How long to wait for a reply, and how often and how far apart to try again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RetryPolicy {
@@ -41,6 +43,9 @@ impl RetryPolicy {
     /// sagas which failed together do not come back together.
     #[must_use]
     pub fn delay_after(&self, attempt: u32, seed: u64) -> Duration {
+        if is_seeded(Bug::RetriesAtOnce) {
+            return Duration::ZERO;
+        }
         let growth = self
             .factor
             .saturating_pow(attempt.saturating_sub(1).min(32));

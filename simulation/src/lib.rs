@@ -23,6 +23,7 @@ pub mod recipe;
 pub mod rng;
 pub mod run;
 pub mod sabotage;
+pub mod seeded;
 pub mod store;
 pub mod trace;
 pub mod world;

@@ -12,13 +12,15 @@ cargo xtask: build, try, test and measure; checks for its tools and sets up what
                               cargo xtask test fmt clippy
                               cargo xtask test it -- a_refused_payment
                             FILTER is any of: tools dashboard kafka fmt clippy docs deny unit
-                            binaries it. A stage brings the stages that it needs.
+                            sabotage binaries it. A stage brings the stages that it needs.
   demo [ARGS]               run the shop on this machine and show its sagas
                               cargo xtask demo --once --orders 50
   bench throughput [ARGS]   measure orders per second, end to end
                               cargo xtask bench throughput --json
   simulate [ARGS]           run seeded worlds of the whole service on virtual time
                               cargo xtask simulate --seeds 1000 --from 1
+  sabotage [BUG]            seed bugs in production code; for each a check must notice
+                              cargo xtask sabotage undoes-unasked
   model [NAME…]             search every state of bounded worlds, the large ones too
                               cargo xtask model chain diamond
   kafka                     fetch the jars of the real Kafka to target/kafka/libs
@@ -73,6 +75,9 @@ pub(crate) enum Command {
     Simulate {
         arguments: Vec<String>,
     },
+    Sabotage {
+        arguments: Vec<String>,
+    },
     Model {
         arguments: Vec<String>,
     },
@@ -98,11 +103,14 @@ pub(crate) fn parse(arguments: &[String]) -> Result<Invocation, String> {
     let mut rest: Vec<String> = words.collect();
     let command = match name.as_str() {
         "help" | "--help" | "-h" => Command::Help,
-        // The demo, the benchmark and the simulation explain their own flags.
+        // The demo, the benchmark, the simulation and its bugs explain their own flags.
         "demo" => Command::Demo {
             arguments: [rest, passed_on].concat(),
         },
         "simulate" => Command::Simulate {
+            arguments: [rest, passed_on].concat(),
+        },
+        "sabotage" => Command::Sabotage {
             arguments: [rest, passed_on].concat(),
         },
         "bench" if rest.first().is_some_and(|word| word == "throughput") => {

@@ -57,26 +57,7 @@ fn perform(command: &Command, may_install: bool) -> anyhow::Result<()> {
             steps::dashboard()
         }
         Command::Test { filter, passed_on } => test::run(filter, passed_on, may_install),
-        Command::Demo { arguments } => {
-            let mut purposes = vec![Purpose::Build, Purpose::Dashboard, Purpose::Postgres];
-            let kafka = cli::wants_real_kafka(arguments);
-            if kafka {
-                purposes.push(Purpose::Kafka);
-            }
-            tools::ensure(&purposes, may_install)?;
-            if kafka {
-                steps::kafka()?;
-            }
-            steps::dashboard()?;
-            // Debug: it is there in a third of the time, and a demo is no measurement.
-            run::cargo(&["build", "-p", "shop", "--bins"])?;
-            Err(run::become_program(
-                run::Profile::Debug,
-                "shop",
-                Some("demo"),
-                arguments,
-            ))
-        }
+        Command::Demo { arguments } => demo(arguments, may_install),
         Command::Model { arguments } => {
             tools::ensure(&[Purpose::Build], may_install)?;
             run::cargo(&["build", "--release", "-p", "model", "--bins"])?;
@@ -105,6 +86,10 @@ fn perform(command: &Command, may_install: bool) -> anyhow::Result<()> {
                 arguments,
             ))
         }
+        Command::Sabotage { arguments } => {
+            tools::ensure(&[Purpose::Build], may_install)?;
+            steps::sabotage(arguments)
+        }
         Command::Simulate { arguments } => {
             tools::ensure(&[Purpose::Build], may_install)?;
             run::cargo(&["build", "--release", "-p", "simulation", "--bins"])?;
@@ -112,4 +97,25 @@ fn perform(command: &Command, may_install: bool) -> anyhow::Result<()> {
             Err(run::become_program(profile, "simulate", None, arguments))
         }
     }
+}
+
+fn demo(arguments: &[String], may_install: bool) -> anyhow::Result<()> {
+    let mut purposes = vec![Purpose::Build, Purpose::Dashboard, Purpose::Postgres];
+    let kafka = cli::wants_real_kafka(arguments);
+    if kafka {
+        purposes.push(Purpose::Kafka);
+    }
+    tools::ensure(&purposes, may_install)?;
+    if kafka {
+        steps::kafka()?;
+    }
+    steps::dashboard()?;
+    // Debug: it is there in a third of the time, and a demo is no measurement.
+    run::cargo(&["build", "-p", "shop", "--bins"])?;
+    Err(run::become_program(
+        run::Profile::Debug,
+        "shop",
+        Some("demo"),
+        arguments,
+    ))
 }

@@ -80,6 +80,14 @@ fn npm(folder: &Path, arguments: &[&str]) -> anyhow::Result<()> {
     run::program(Command::new("npm").args(arguments).current_dir(folder))
 }
 
+/// Seeds bugs in production code and looks whether they are noticed.
+pub(crate) fn sabotage(arguments: &[String]) -> anyhow::Result<()> {
+    let build = ["run", "-p", "simulation", "--features", "sabotage"];
+    let mut command = run::cargo_command();
+    command.args(build).args(["--bin", "sabotage", "--"]);
+    run::program(command.args(arguments))
+}
+
 /// Checks bans, licences and sources of every dependency.
 pub(crate) fn deny() -> anyhow::Result<()> {
     let tool = cargo_deny()?;

@@ -74,6 +74,12 @@ const STAGES: &[Stage] = &[
         run: |context| cargo_test(&["--workspace", "--exclude", "it"], &context.passed_on),
     },
     Stage {
+        name: "sabotage",
+        about: "each invariant's check notices a bug that is seeded in production code",
+        needs: &["tools"],
+        run: |_| steps::sabotage(&[]),
+    },
+    Stage {
         name: "binaries",
         about: "the programs that the end-to-end tests start",
         needs: &["tools", "dashboard"],
@@ -159,7 +165,7 @@ fn purposes(stages: &[&str]) -> Vec<Purpose> {
         match *stage {
             "dashboard" => purposes.push(Purpose::Dashboard),
             "kafka" => purposes.push(Purpose::Kafka),
-            "clippy" | "docs" | "deny" | "binaries" => purposes.push(Purpose::Build),
+            "clippy" | "docs" | "deny" | "sabotage" | "binaries" => purposes.push(Purpose::Build),
             "unit" => purposes.extend([Purpose::Build, Purpose::Postgres]),
             "it" => purposes.extend([Purpose::Build, Purpose::Postgres, Purpose::Python]),
             _ => {}
@@ -174,14 +180,12 @@ fn purposes(stages: &[&str]) -> Vec<Purpose> {
 }
 
 fn clippy() -> anyhow::Result<()> {
-    run::cargo(&[
-        "clippy",
-        "--workspace",
-        "--all-targets",
-        "--",
-        "-D",
-        "warnings",
-    ])
+    let sabotage = ["-p", "simulation", "--features", "sabotage"];
+    for packages in [&["--workspace"][..], &sabotage] {
+        let (first, last) = (["clippy", "--all-targets"], ["--", "-D", "warnings"]);
+        run::cargo(&[&first[..], packages, &last].concat())?;
+    }
+    Ok(())
 }
 
 fn docs() -> anyhow::Result<()> {

@@ -34,6 +34,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sagas::machine::{Order, Send};
+use sagas::sabotage::{Bug, is_seeded};
 use sagas::{Definition, SagaId, Timestamp};
 
 pub use job::{Answer, Arrival, Ticket};
@@ -369,7 +370,8 @@ impl Lane {
     }
 
     fn wake(&mut self, saga: SagaId, now: Timestamp) {
-        if self.quarantine.get(&saga).is_some_and(|until| now < *until) {
+        let is_quarantined = self.quarantine.get(&saga).is_some_and(|until| now < *until);
+        if is_quarantined || is_seeded(Bug::IgnoresWakes) {
             return;
         }
         let is_queued = self.queues.get(&saga).is_some_and(|queue| {

@@ -20,6 +20,7 @@ use crate::definition::{Definition, StepKind};
 use crate::fault::Fault;
 use crate::id::OrderId;
 use crate::json::Json;
+use crate::sabotage::{Bug, is_seeded};
 
 pub(super) fn apply(mut turn: Turn<'_>, reply: Reply) -> Result<Transition, Refusal> {
     let step = known_step(turn.definition, &reply)?;
@@ -46,6 +47,9 @@ pub(super) fn apply(mut turn: Turn<'_>, reply: Reply) -> Result<Transition, Refu
     entry.direction = Some(reply.direction);
     entry.generation = (reply.generation > 1).then_some(reply.generation);
     entry.attempt = Some(reply.attempt);
+    if is_seeded(Bug::ForgetsAttempts) {
+        entry.attempt = Some(1);
+    }
     entry.outcome = Some(reply.outcome);
     entry.payload = Some(reply.payload);
     entry.late = is_late;
@@ -106,6 +110,9 @@ fn awaited(turn: &Turn<'_>, step: usize, reply: &Reply) -> Option<Awaited> {
 }
 
 fn answers(flight: &Flight, reply: &Reply) -> bool {
+    if is_seeded(Bug::TakesAnyReply) {
+        return true;
+    }
     let is_current = flight.attempt == reply.attempt && flight.waits == Waits::Reply;
     flight.generation == reply.generation && (reply.outcome != Outcome::Failed || is_current)
 }
@@ -147,7 +154,12 @@ fn compensate(
     reply: &Reply,
 ) -> Result<(), Refusal> {
     match reply.outcome {
-        Outcome::Succeeded | Outcome::AlreadyCompensated => turn.set(step, Progress::Undone),
+        Outcome::Succeeded | Outcome::AlreadyCompensated => {
+            turn.set(step, Progress::Undone);
+            if is_seeded(Bug::TurnsForwardAgain) {
+                turn.next.moving.reason = None;
+            }
+        }
         Outcome::Rejected => {
             let fault = fault(&reply.payload, "rejected");
             turn.park(step, Trouble::CompensationRefused { fault });

@@ -5,6 +5,7 @@
 
 use super::entry::{Entry, EntryKind, Sent};
 use super::order::Order;
+use super::point::{Point, point_of_no_return};
 use super::progress::{Fence, Flight, Progress, Purpose, Trouble, Waits};
 use super::saga::{Paper, Reason, Saga, Status};
 use super::{Announcement, Send, Transition, forward, unwind, wake};
@@ -12,6 +13,7 @@ use crate::definition::Definition;
 use crate::direction::Direction;
 use crate::json::Json;
 use crate::retry::RetryPolicy;
+use crate::sabotage::{Bug, is_seeded};
 use crate::time::Timestamp;
 
 pub(super) struct Turn<'a> {
@@ -191,13 +193,11 @@ impl<'a> Turn<'a> {
         };
         match self.progress(step) {
             Progress::Forward(_) => {
-                self.push(
-                    step,
-                    Direction::Forward,
-                    &flight,
-                    bytes(&papers.forward),
-                    false,
-                );
+                let mut payload = bytes(&papers.forward);
+                if is_seeded(Bug::ChangesBytes) {
+                    payload = Json::null();
+                }
+                self.push(step, Direction::Forward, &flight, payload, false);
                 self.set(step, Progress::Forward(flight));
             }
             Progress::Undoing(_) => {
@@ -275,7 +275,7 @@ impl<'a> Turn<'a> {
         if self.next.moving.paused.is_some() {
             // What an order has put in flight goes out when the saga is resumed.
             self.sends.clear();
-        } else if self.next.is_unwinding() {
+        } else if self.next.is_unwinding() || self.undoes_unasked(entry) {
             unwind::undo_what_is_free(&mut self);
         } else {
             forward::start_what_is_ready(&mut self);
@@ -289,6 +289,9 @@ impl<'a> Turn<'a> {
             self.next.moving.overdue_since = None;
         }
         self.next.revision = self.before.revision + 1;
+        if is_seeded(Bug::SkipsRevisions) && entry == EntryKind::Wake {
+            self.next.revision += 1;
+        }
         self.next.wake_at =
             wake::wake_at(self.definition, &self.next, self.before.wake_at, self.now);
         let announcement = if entry == EntryKind::Started {
@@ -310,6 +313,12 @@ impl<'a> Turn<'a> {
             notices: self.notices,
             announcement,
         }
+    }
+
+    fn undoes_unasked(&self, entry: EntryKind) -> bool {
+        is_seeded(Bug::UndoesUnasked)
+            && entry == EntryKind::Wake
+            && matches!(point_of_no_return(self), Point::Ahead)
     }
 
     /// A query that was sent in the turn that turns the saga back need not go out.

@@ -11,6 +11,7 @@ use super::Direction;
 use super::progress::{Progress, Trouble, Waits};
 use super::turn::Turn;
 use crate::definition::StepKind;
+use crate::sabotage::{Bug, is_seeded};
 
 /// Settles what need not be waited for.
 pub(super) fn let_go(turn: &mut Turn<'_>) {
@@ -31,7 +32,8 @@ pub(super) fn undo_what_is_free(turn: &mut Turn<'_>) {
             Progress::Done | Progress::Unknown | Progress::ByHand
         );
         let mut dependents = turn.definition.dependents(step);
-        if has_effect && dependents.all(|later| turn.progress(later).is_gone()) {
+        let is_free = dependents.all(|later| turn.progress(later).is_gone());
+        if has_effect && (is_free || is_seeded(Bug::UndoesWithoutWaiting)) {
             undo(turn, step);
         }
     }

@@ -19,6 +19,7 @@ use super::turn::Turn;
 use super::{Refusal, Transition};
 use crate::definition::Definition;
 use crate::fault::Fault;
+use crate::sabotage::{Bug, is_seeded};
 use crate::time::Timestamp;
 
 /// A command that is not known to be published is sent again after this time.
@@ -139,6 +140,9 @@ pub(super) fn give_up(turn: &mut Turn<'_>, step: usize, flight: &Flight) {
     let message = format!("no success in {attempts}; {last}");
     let fault = Fault::new("attempts-exhausted", message);
     turn.set(step, Progress::Unknown);
+    if is_seeded(Bug::TakesSilenceForRefusal) {
+        turn.set(step, Progress::Refused(fault.clone()));
+    }
     let step = turn.name(step);
     turn.turn_back(Reason::Exhausted { step, fault });
 }
@@ -157,7 +161,7 @@ pub(super) fn wake_at(
 
 /// When the next thing is due.
 fn earliest(definition: &Definition, saga: &Saga, now: Timestamp) -> Option<Timestamp> {
-    if saga.moving.paused.is_some() {
+    if saga.moving.paused.is_some() || is_seeded(Bug::ForgetsWakes) {
         return None;
     }
     let flights = saga.moving.steps.iter().filter_map(Progress::flight);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use orchestrator::store::batch::{OutboxId, Outgoing};
 use orchestrator::store::loaded::{Loaded, SagaRow};
 use orchestrator::store::replica::{Replica, ReplicaSeen};
+use sagas::sabotage::{Bug, is_seeded};
 use sagas::{SagaId, Timestamp};
 use uuid::Uuid;
 
@@ -30,7 +31,13 @@ impl Store {
             Some(before) if self.is(Sabotage::StoreReadsStale) => loaded(id, before),
             _ => loaded(id, row),
         };
-        found.map(read).collect()
+        let mut found: Vec<Loaded> = found.map(read).collect();
+        if is_seeded(Bug::ReadsStale) {
+            for loaded in &mut found {
+                loaded.history.pop();
+            }
+        }
+        found
     }
 
     /// Sagas of these shards whose wake has come, the longest due first.

@@ -1,6 +1,7 @@
 //! What a finished load or commit means.
 
 use sagas::machine::Row;
+use sagas::sabotage::{Bug, is_seeded};
 use sagas::{Saga, SagaId, Status, Timestamp};
 
 use super::cache::Cached;
@@ -154,7 +155,7 @@ impl Lane {
         self.publish(winners, committed.outbox);
     }
 
-    fn publish(&mut self, winners: Vec<Member>, outbox: Option<OutboxId>) {
+    fn publish(&mut self, winners: Vec<Member>, mut outbox: Option<OutboxId>) {
         let (mut commands, mut events, mut sagas) = (Vec::new(), Vec::new(), Vec::new());
         let number = self.publications.next();
         for member in winners {
@@ -184,6 +185,13 @@ impl Lane {
                 self.outputs.push(Output::Ended(id));
             }
             self.release(id);
+        }
+        if is_seeded(Bug::DropsEvents) {
+            events.clear();
+            self.delivered.extend(outbox.take());
+        }
+        if is_seeded(Bug::ReversesEvents) {
+            events.reverse();
         }
         if !commands.is_empty() || !events.is_empty() {
             let publication = self.publications.begin(Publication { sagas, outbox });
@@ -217,7 +225,8 @@ impl Lane {
         tracing::warn!(%error, events = underway.events, "a commit failed; trying again");
         self.hold(now);
         let is_known_void = matches!(error, CommitError::Unavailable(_));
-        let reload = matches!(error, CommitError::Ambiguous(_));
+        let reload =
+            matches!(error, CommitError::Ambiguous(_)) && !is_seeded(Bug::KeepsAmbiguousStates);
         for member in underway.starts.into_iter().chain(underway.updates) {
             let id = member.cached.saga.id;
             self.put_back(member, reload);

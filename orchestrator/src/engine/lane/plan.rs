@@ -3,6 +3,7 @@
 //! Several events of one saga that wait together become several transitions in one row write.
 
 use sagas::machine::{Announcement, CONFIRM_WITHIN, Entry, Progress, Refusal, Send, Transition};
+use sagas::sabotage::{Bug, is_seeded};
 use sagas::{Definition, Json, Saga, SagaId, Status, Timestamp, transition};
 
 use super::cache::Cached;
@@ -92,6 +93,14 @@ impl Lane {
         batch.slot = self.assigned.first().copied().unwrap_or(0);
         underway.delivered = std::mem::take(&mut self.delivered);
         batch.delivered.clone_from(&underway.delivered);
+        if is_seeded(Bug::PublishesBeforeTheCommit) {
+            let members = underway.starts.iter().chain(&underway.updates);
+            self.outputs.push(Output::Publish {
+                publication: u64::MAX,
+                commands: members.flat_map(|member| member.commands.clone()).collect(),
+                events: Vec::new(),
+            });
+        }
         self.underway = Some(underway);
         self.outputs.push(Output::Commit(Box::new(batch)));
     }
@@ -141,6 +150,12 @@ impl Lane {
         let Job::Start { ref submission, .. } = job else {
             return;
         };
+        if is_seeded(Bug::AnswersBeforeTheCommit)
+            && let Some(ticket) = job.ticket()
+        {
+            let answer = Answer::Accepted { id, is_new: true };
+            self.outputs.push(Output::Answer(ticket, answer));
+        }
         let definition = submission.definition.clone();
         let saga = Saga::new(&definition, id, submission.input.clone(), now);
         let digest = submission.digest();
@@ -263,7 +278,7 @@ impl Lane {
         match member.apply(job, published, now, self) {
             Ok(()) => Step::Moved,
             Err(refusal @ Refusal::NothingDue { .. }) => Step::Refused(refusal),
-            Err(refusal) if is_proven => Step::Refused(refusal),
+            Err(refusal) if is_proven || is_seeded(Bug::TrustsOldStates) => Step::Refused(refusal),
             Err(_) => Step::Reload,
         }
     }

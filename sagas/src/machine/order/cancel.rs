@@ -2,11 +2,12 @@
 
 use super::super::Refusal;
 use super::super::point::{Point, point_of_no_return};
-use super::super::progress::Purpose;
+use super::super::progress::{Progress, Purpose};
 use super::super::saga::Reason;
 use super::super::turn::Turn;
 use super::{Order, OrderResult};
 use crate::fault::Fault;
+use crate::sabotage::{Bug, is_seeded};
 
 pub(super) fn cancel(turn: &mut Turn<'_>, order: &Order) -> Result<OrderResult, Refusal> {
     if turn.next.is_unwinding() {
@@ -16,6 +17,11 @@ pub(super) fn cancel(turn: &mut Turn<'_>, order: &Order) -> Result<OrderResult, 
     }
     match point_of_no_return(turn) {
         Point::Ahead => {
+            turn.turn_back(cancelled(order));
+            Ok(OrderResult::Cancelling)
+        }
+        Point::InFlight(pivot) if is_seeded(Bug::CancelsWithoutFence) => {
+            turn.set(pivot, Progress::Undone);
             turn.turn_back(cancelled(order));
             Ok(OrderResult::Cancelling)
         }

@@ -1,0 +1,116 @@
+//! Seeded bugs of production code: the proof that the checks can fail.
+//!
+//! Each [`Bug`] breaks one rule in the place that keeps it. Without the feature `sabotage`, which no
+//! release has, [`is_seeded`] is the constant `false` and the compiler removes whatever hangs on it.
+//! With it `SAGA_SABOTAGE=<name>` chooses one bug for the whole process; `cargo xtask sabotage` runs
+//! for each the check that must notice it.
+
+macro_rules! bugs {
+    ($($(#[$doc:meta])+ $bug:ident = $name:literal,)+) => {
+        /// One bug.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Bug {
+            $($(#[$doc])+ $bug,)+
+        }
+
+        impl Bug {
+            /// Every bug.
+            pub const ALL: &[Self] = &[$(Self::$bug),+];
+
+            /// Its name in `SAGA_SABOTAGE`.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$bug => $name,)+
+                }
+            }
+        }
+    };
+}
+
+bugs! {
+    /// A lane tells the client "accepted" before the commit.
+    AnswersBeforeTheCommit = "answers-before-the-commit",
+    /// Two submissions under one key count as the same, whatever they ask for.
+    TakesAnySubmissionForTheFirst = "takes-any-submission-for-the-first",
+    /// An order that comes again is applied again.
+    AppliesOrdersAgain = "applies-orders-again",
+    /// A saga that turned back goes forward once a step is undone.
+    TurnsForwardAgain = "turns-forward-again",
+    /// A lane hands commands to the broker before the commit.
+    PublishesBeforeTheCommit = "publishes-before-the-commit",
+    /// A command that is sent again has other bytes.
+    ChangesBytes = "changes-bytes",
+    /// The barrier lets a command that took effect run again.
+    RunsAgain = "runs-again",
+    /// The barrier forgets that a step was made final.
+    ForgetsTombstones = "forgets-tombstones",
+    /// A saga that goes forward undoes what it has done.
+    UndoesUnasked = "undoes-unasked",
+    /// A cancel takes it for granted that a pivot in flight never takes effect.
+    CancelsWithoutFence = "cancels-without-fence",
+    /// A step is undone while steps that need it stand.
+    UndoesWithoutWaiting = "undoes-without-waiting",
+    /// A step that was given up on is taken for one that was refused.
+    TakesSilenceForRefusal = "takes-silence-for-refusal",
+    /// A reply moves a saga that has ended.
+    MovesWhatHasEnded = "moves-what-has-ended",
+    /// A transition counts for two.
+    SkipsRevisions = "skips-revisions",
+    /// A reply of any generation and attempt counts.
+    TakesAnyReply = "takes-any-reply",
+    /// A lane lets offsets advance when records arrive.
+    AdvancesOffsetsEarly = "advances-offsets-early",
+    /// A saga has no wake.
+    ForgetsWakes = "forgets-wakes",
+    /// A lane does nothing about wakes.
+    IgnoresWakes = "ignores-wakes",
+    /// A saga is read without its newest transition.
+    ReadsStale = "reads-stale",
+    /// The history says of each reply that it answers the first attempt.
+    ForgetsAttempts = "forgets-attempts",
+    /// A lane takes lifecycle events for published that it dropped.
+    DropsEvents = "drops-events",
+    /// A lane publishes the lifecycle events of a commit from the last to the first.
+    ReversesEvents = "reverses-events",
+    /// A step that failed is tried again at once.
+    RetriesAtOnce = "retries-at-once",
+    /// A lane refuses an event on a state that may be old.
+    TrustsOldStates = "trusts-old-states",
+    /// A lane keeps states of which nobody knows whether they were committed.
+    KeepsAmbiguousStates = "keeps-ambiguous-states",
+}
+
+/// Whether this build can have bugs seeded. No program that serves anybody may.
+pub const IS_POSSIBLE: bool = cfg!(feature = "sabotage");
+
+/// Whether `bug` was chosen for this process.
+#[cfg(not(feature = "sabotage"))]
+#[must_use]
+#[inline]
+pub const fn is_seeded(_bug: Bug) -> bool {
+    false
+}
+
+/// Whether `bug` was chosen for this process.
+#[cfg(feature = "sabotage")]
+#[must_use]
+pub fn is_seeded(bug: Bug) -> bool {
+    chosen() == Some(bug)
+}
+
+/// The bug that `SAGA_SABOTAGE` chooses.
+///
+/// # Panics
+///
+/// When it names none.
+#[cfg(feature = "sabotage")]
+#[must_use]
+pub fn chosen() -> Option<Bug> {
+    static CHOSEN: std::sync::OnceLock<Option<Bug>> = std::sync::OnceLock::new();
+    *CHOSEN.get_or_init(|| {
+        let name = std::env::var("SAGA_SABOTAGE").ok()?;
+        let bug = Bug::ALL.iter().find(|bug| bug.name() == name);
+        Some(*bug.unwrap_or_else(|| panic!("SAGA_SABOTAGE={name} names no bug")))
+    })
+}

@@ -1,0 +1,205 @@
+//! Which check must notice which bug of production code: one row for each invariant.
+
+use sagas::sabotage::Bug;
+
+/// One invariant.
+#[derive(Debug)]
+pub struct Row {
+    /// What holds always.
+    pub invariant: &'static str,
+    /// What breaks it.
+    pub bug: Bug,
+    /// What must notice.
+    pub proof: Proof,
+}
+
+/// Where a bug must show.
+#[derive(Debug, Clone, Copy)]
+pub enum Proof {
+    /// In the simulator: the name of a check.
+    Simulation(&'static str),
+    /// In a test, which fails.
+    Test {
+        /// Arguments of `cargo test`.
+        arguments: &'static [&'static str],
+        /// The test's whole name.
+        test: &'static str,
+    },
+}
+
+impl Proof {
+    /// The name of the check or the test.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Simulation(name) | Self::Test { test: name, .. } => name,
+        }
+    }
+}
+
+const fn simulated(invariant: &'static str, bug: Bug, check: &'static str) -> Row {
+    let proof = Proof::Simulation(check);
+    Row {
+        invariant,
+        bug,
+        proof,
+    }
+}
+
+/// Every invariant of `docs/invariants.md` that one process keeps.
+pub const ROWS: &[Row] = &[
+    simulated(
+        "an acknowledged submission exists exactly once",
+        Bug::AnswersBeforeTheCommit,
+        "acknowledged_submissions_exist_exactly_once",
+    ),
+    simulated(
+        "the same key names the same saga",
+        Bug::TakesAnySubmissionForTheFirst,
+        "the_same_key_names_the_same_saga",
+    ),
+    simulated(
+        "operators' orders are applied once",
+        Bug::AppliesOrdersAgain,
+        "answered_orders_are_stored",
+    ),
+    simulated(
+        "legal status transitions only",
+        Bug::TurnsForwardAgain,
+        "only_legal_status_transitions",
+    ),
+    simulated(
+        "a command is published only when it is stored",
+        Bug::PublishesBeforeTheCommit,
+        "a_command_is_published_only_when_stored",
+    ),
+    simulated(
+        "a command is sent with the bytes that were stored",
+        Bug::ChangesBytes,
+        "a_command_is_published_only_when_stored",
+    ),
+    simulated(
+        "at most one forward and one compensating effect per step",
+        Bug::RunsAgain,
+        "effects_happen_at_most_once",
+    ),
+    simulated(
+        "no effect after its tombstone",
+        Bug::ForgetsTombstones,
+        "no_effect_after_its_tombstone",
+    ),
+    simulated(
+        "no compensation without a reason",
+        Bug::UndoesUnasked,
+        "no_compensation_without_a_reason",
+    ),
+    simulated(
+        "no compensation after the point of no return",
+        Bug::CancelsWithoutFence,
+        "no_compensation_beside_the_point_of_no_return",
+    ),
+    simulated(
+        "dependents are undone first",
+        Bug::UndoesWithoutWaiting,
+        "steps_are_undone_after_their_dependents",
+    ),
+    simulated(
+        "every step that took effect before a refusal is undone",
+        Bug::TakesSilenceForRefusal,
+        "effects_agree_with_the_end",
+    ),
+    simulated(
+        "terminal states never change",
+        Bug::MovesWhatHasEnded,
+        "terminal_states_never_change",
+    ),
+    simulated(
+        "revisions grow by one",
+        Bug::SkipsRevisions,
+        "revisions_grow_by_one",
+    ),
+    simulated(
+        "a reply counts for its own command only",
+        Bug::TakesAnyReply,
+        "history_replays_to_the_state",
+    ),
+    simulated(
+        "offsets never run ahead of the database",
+        Bug::AdvancesOffsetsEarly,
+        "offsets_never_run_ahead_of_the_database",
+    ),
+    simulated(
+        "no saga without a wake or a person",
+        Bug::ForgetsWakes,
+        "no_saga_without_a_wake_or_a_person",
+    ),
+    simulated(
+        "everything comes to rest once faults stop",
+        Bug::IgnoresWakes,
+        "everything_comes_to_rest",
+    ),
+    simulated(
+        "what is read is what was committed",
+        Bug::ReadsStale,
+        "what_is_read_is_what_was_committed",
+    ),
+    simulated(
+        "history replays to the state",
+        Bug::ForgetsAttempts,
+        "history_replays_to_the_state",
+    ),
+    simulated(
+        "every lifecycle event is published",
+        Bug::DropsEvents,
+        "every_lifecycle_event_is_published",
+    ),
+    simulated(
+        "lifecycle events match the history in order",
+        Bug::ReversesEvents,
+        "lifecycle_events_come_in_order",
+    ),
+    simulated(
+        "a refusal is final only on a state that was just read",
+        Bug::TrustsOldStates,
+        "offsets_never_run_ahead_of_the_database",
+    ),
+    simulated(
+        "an ambiguous commit leaves no state in the cache",
+        Bug::KeepsAmbiguousStates,
+        "offsets_never_run_ahead_of_the_database",
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::check;
+
+    #[test]
+    fn every_bug_and_every_check_has_a_row() {
+        let bugs: BTreeSet<Bug> = ROWS.iter().map(|row| row.bug).collect();
+        assert_eq!(bugs, Bug::ALL.iter().copied().collect());
+        let simulated = |row: &Row| match row.proof {
+            Proof::Simulation(check) => Some(check),
+            Proof::Test { .. } => None,
+        };
+        let checks: BTreeSet<&str> = ROWS.iter().filter_map(simulated).collect();
+        assert_eq!(checks, check::names().collect());
+    }
+
+    #[test]
+    fn the_page_of_invariants_names_them() {
+        let page = include_str!("../../docs/invariants.md");
+        for row in ROWS {
+            let mut lines = page.lines();
+            let is_there = lines.any(|line| {
+                line.contains(row.invariant)
+                    && line.contains(row.bug.name())
+                    && line.contains(row.proof.name())
+            });
+            assert!(is_there, "no line of docs/invariants.md says: {row:?}");
+        }
+    }
+}
