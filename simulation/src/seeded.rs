@@ -143,6 +143,29 @@ pub const ROWS: &[Row] = &[
         Bug::ReadsStale,
         "what_is_read_is_what_was_committed",
     ),
+    Row {
+        invariant: "what is read is what was committed",
+        bug: Bug::ReadsStale,
+        proof: Proof::Test {
+            arguments: &[
+                "-p",
+                "simulation",
+                "--features",
+                "sabotage",
+                "--test",
+                "contract",
+            ],
+            test: "store::postgres_keeps_the_contract_of_the_store",
+        },
+    },
+    Row {
+        invariant: "retry delays follow the policy",
+        bug: Bug::RetriesAtOnce,
+        proof: Proof::Test {
+            arguments: &["-p", "sagas", "--features", "sabotage", "--lib"],
+            test: "retry::tests::delays_double_up_to_the_cap_within_a_fifth",
+        },
+    },
     simulated(
         "history replays to the state",
         Bug::ForgetsAttempts,
