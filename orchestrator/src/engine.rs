@@ -44,6 +44,7 @@ pub use submission::Submission;
 use crate::bus::{self, Producer, ReplyConsumer};
 use crate::clock::Clock;
 use crate::registry::Registry;
+use crate::store::definition::Pin;
 use crate::store::replica::Replica;
 use crate::store::{self, Store};
 use lane::{Answer, Bounds, Input};
@@ -166,7 +167,7 @@ impl Engine {
         store: Store,
         settings: Settings,
     ) -> Result<Self, StartError> {
-        let own = introduce(&settings.replica_name);
+        let own = introduce(&settings.replica_name, &registry);
         let sent = Instant::now();
         let (_, database_time) = store.heartbeat(&own).await?;
         let clock = Arc::new(Clock::started(database_time, sent));
@@ -407,7 +408,7 @@ impl Answer {
 }
 
 /// This process, new with every start. A v7 id holds the time at which it was made.
-fn introduce(name: &str) -> Replica {
+fn introduce(name: &str, registry: &Registry) -> Replica {
     let id = Uuid::now_v7();
     let (seconds, nanos) = id.get_timestamp().map_or((0, 0), |made| made.to_unix());
     let made = Duration::new(seconds, nanos);
@@ -415,6 +416,7 @@ fn introduce(name: &str) -> Replica {
         id,
         name: name.to_owned(),
         started_at: Timestamp::default() + made,
+        definitions: registry.iter().map(|known| Pin::of(known)).collect(),
     }
 }
 

@@ -24,6 +24,7 @@ use sqlx::postgres::PgConnectOptions;
 pub mod batch;
 mod commit;
 pub mod dead_letter;
+pub mod definition;
 mod error;
 mod load;
 pub mod loaded;

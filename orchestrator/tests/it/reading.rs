@@ -131,6 +131,7 @@ async fn replicas_see_each_other_until_one_leaves_or_falls_silent() {
         id: Uuid::from_u128(number),
         name: name.to_owned(),
         started_at: NOON,
+        definitions: vec![],
     };
     let (one, two, three) = (replica(1, "b"), replica(2, "a"), replica(3, "c"));
     let names = async |own: &Replica| {
