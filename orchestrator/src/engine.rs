@@ -51,7 +51,7 @@ use lane::{Answer, Bounds, Input};
 use outgoing::Topics;
 use replicas::{Duty, Membership};
 use rounds::Rounds;
-use scan::WAITERS_EVERY;
+use scan::{LATE_EVERY, WAITERS_EVERY};
 use shell::{Message, Parts, Shell};
 
 /// What the engine can be set to.
@@ -366,14 +366,22 @@ impl Shared {
             shards: self.parts.store.shards(),
             trouble,
         };
+        let definitions: Arc<[Pin]> = membership.own.definitions.clone().into();
         let rounds = |period| Rounds::every(period, self.stop.clone());
         let (parts, lanes) = (&self.parts, self.lanes.clone());
         self.background.spawn(membership.run(rounds(BEAT)));
         self.background.spawn(scan::wakes(
             parts.clone(),
-            lanes,
+            lanes.clone(),
+            definitions.clone(),
             duties.clone(),
             rounds(WAKES_EVERY),
+        ));
+        self.background.spawn(scan::late(
+            parts.clone(),
+            lanes,
+            definitions,
+            rounds(LATE_EVERY),
         ));
         self.background
             .spawn(scan::outbox(parts.clone(), duties, rounds(OUTBOX_EVERY)));

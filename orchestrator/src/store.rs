@@ -34,6 +34,8 @@ pub mod replica;
 mod schema;
 mod session;
 
+pub use load::Due;
+
 pub use error::{CommitError, Error, Failure};
 
 use sagas::SagaId;

@@ -8,6 +8,7 @@
 //! heartbeat of any replica instead of the clock: a restart one by one makes nothing flicker, and
 //! after the database was away for a minute nobody is blamed for its silence.
 
+use std::fmt;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -68,6 +69,13 @@ impl Pin {
             version: row.version,
             fingerprint: row.fingerprint,
         }
+    }
+}
+
+/// `place-order/2/6f7e2c1a-…`
+impl fmt::Display for Pin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.name, self.version, self.fingerprint)
     }
 }
 
