@@ -31,7 +31,7 @@ const GZIP_BYTES_MAX = 60_000;
 const VIEWS = [
   { name: "overview", scenario: "busy", hash: "#/", ready: "tbody tr" },
   { name: "overview-stuck", scenario: "busy", hash: "#/?state=stuck", ready: "tbody tr" },
-  { name: "overview-attention", scenario: "busy", hash: "#/?state=running,compensating,stuck", ready: "tbody tr" },
+  { name: "overview-attention", scenario: "busy", hash: "#/?attention=true", ready: "tbody tr" },
   { name: "overview-older", scenario: "busy", hash: "#/?cursor=50", ready: "tbody tr" },
   { name: "overview-calm", scenario: "calm", hash: "#/", ready: "tbody tr" },
   { name: "overview-none", scenario: "calm", hash: "#/?state=stuck&definition=place-order", ready: ".none" },

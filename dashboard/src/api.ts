@@ -91,6 +91,7 @@ export function listPath(route: Extract<Route, { page: "overview" }>): string {
   return `/v1/sagas${queryOf({
     state: route.states.join(","),
     definition: route.definition,
+    attention: route.attention ? "true" : null,
     limit: PAGE_SIZE,
     cursor: route.cursor,
   })}`;

@@ -110,9 +110,22 @@ export interface Replica {
   partitions: number;
 }
 
+/** A definition that open sagas pin and no live replica has. */
+export interface MissingDefinition {
+  name: string;
+  version: number;
+  fingerprint: string;
+  /** When a replica last had it; `null` when none is known to have had it. */
+  since: Instant | null;
+  /** Open sagas that pin it. */
+  sagas: number;
+  text: string;
+}
+
 export interface Summary {
   states: Record<SagaState, number>;
   attention: number;
+  missing: MissingDefinition[];
   dead_letters: number;
   definitions: string[];
   replicas: Replica[];

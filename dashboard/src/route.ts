@@ -5,14 +5,12 @@
 import { SAGA_STATES, type SagaState } from "./contract";
 
 export type Route =
-  | { readonly page: "overview"; readonly states: readonly SagaState[]; readonly definition: string | null; readonly cursor: string | null }
+  | { readonly page: "overview"; readonly states: readonly SagaState[]; readonly definition: string | null; readonly attention: boolean; readonly cursor: string | null }
   | { readonly page: "saga"; readonly id: string; readonly step: string | null }
   | { readonly page: "dead-letters"; readonly cursor: string | null }
   | { readonly page: "unknown"; readonly address: string };
 
-export const OVERVIEW: Extract<Route, { page: "overview" }> = { page: "overview", states: [], definition: null, cursor: null };
-/** States in which something still moves or waits. */
-export const OPEN_STATES: readonly SagaState[] = ["running", "compensating", "stuck"];
+export const OVERVIEW: Extract<Route, { page: "overview" }> = { page: "overview", states: [], definition: null, attention: false, cursor: null };
 
 export function parseRoute(hash: string): Route {
   const address = hash.replace(/^#/, "");
@@ -26,6 +24,7 @@ export function parseRoute(hash: string): Route {
       page: "overview",
       states: SAGA_STATES.filter((state) => named.includes(state)),
       definition: parameters.get("definition"),
+      attention: parameters.get("attention") === "true",
       cursor: parameters.get("cursor"),
     };
   }
@@ -50,7 +49,7 @@ function decoded(part: string): string | null {
 export function href(route: Exclude<Route, { page: "unknown" }>): string {
   switch (route.page) {
     case "overview":
-      return `#/${queryOf({ state: route.states.join(","), definition: route.definition, cursor: route.cursor })}`;
+      return `#/${queryOf({ state: route.states.join(","), definition: route.definition, attention: route.attention ? "true" : null, cursor: route.cursor })}`;
     case "saga":
       return `#/sagas/${encodeURIComponent(route.id)}${queryOf({ step: route.step })}`;
     case "dead-letters":

@@ -8,7 +8,8 @@ const ID = "019ab0e1-52c0-7a11-8d21-3f6a90b1c001";
 describe("addresses", () => {
   it.each<Exclude<Route, { page: "unknown" }>>([
     OVERVIEW,
-    { page: "overview", states: ["running", "stuck"], definition: "place-order", cursor: "a+b/c=&d" },
+    { page: "overview", states: ["running", "stuck"], definition: "place-order", attention: false, cursor: "a+b/c=&d" },
+    { ...OVERVIEW, attention: true },
     { page: "saga", id: ID, step: null },
     { page: "saga", id: ID, step: "authorize-payment" },
     { page: "saga", id: "not/an id?#", step: null },
@@ -30,8 +31,9 @@ describe("addresses", () => {
   });
 
   it("the question to the server carries the whole filter", () => {
-    expect(listPath({ page: "overview", states: ["running", "stuck"], definition: "place-order", cursor: "x=" }))
+    expect(listPath({ page: "overview", states: ["running", "stuck"], definition: "place-order", attention: false, cursor: "x=" }))
       .toBe("/v1/sagas?state=running,stuck&definition=place-order&limit=50&cursor=x%3D");
+    expect(listPath({ ...OVERVIEW, attention: true })).toBe("/v1/sagas?attention=true&limit=50");
     expect(listPath(OVERVIEW)).toBe("/v1/sagas?limit=50");
   });
 

@@ -44,13 +44,14 @@ pub use submission::Submission;
 use crate::bus::{self, Producer, ReplyConsumer};
 use crate::clock::Clock;
 use crate::registry::Registry;
+use crate::store::definition::Pin;
 use crate::store::replica::Replica;
 use crate::store::{self, Store};
 use lane::{Answer, Bounds, Input};
 use outgoing::Topics;
 use replicas::{Duty, Membership};
 use rounds::Rounds;
-use scan::WAITERS_EVERY;
+use scan::{LATE_EVERY, WAITERS_EVERY};
 use shell::{Message, Parts, Shell};
 
 /// What the engine can be set to.
@@ -166,7 +167,7 @@ impl Engine {
         store: Store,
         settings: Settings,
     ) -> Result<Self, StartError> {
-        let own = introduce(&settings.replica_name);
+        let own = introduce(&settings.replica_name, &registry);
         let sent = Instant::now();
         let (_, database_time) = store.heartbeat(&own).await?;
         let clock = Arc::new(Clock::started(database_time, sent));
@@ -365,14 +366,22 @@ impl Shared {
             shards: self.parts.store.shards(),
             trouble,
         };
+        let definitions: Arc<[Pin]> = membership.own.definitions.clone().into();
         let rounds = |period| Rounds::every(period, self.stop.clone());
         let (parts, lanes) = (&self.parts, self.lanes.clone());
         self.background.spawn(membership.run(rounds(BEAT)));
         self.background.spawn(scan::wakes(
             parts.clone(),
-            lanes,
+            lanes.clone(),
+            definitions.clone(),
             duties.clone(),
             rounds(WAKES_EVERY),
+        ));
+        self.background.spawn(scan::late(
+            parts.clone(),
+            lanes,
+            definitions,
+            rounds(LATE_EVERY),
         ));
         self.background
             .spawn(scan::outbox(parts.clone(), duties, rounds(OUTBOX_EVERY)));
@@ -407,7 +416,7 @@ impl Answer {
 }
 
 /// This process, new with every start. A v7 id holds the time at which it was made.
-fn introduce(name: &str) -> Replica {
+fn introduce(name: &str, registry: &Registry) -> Replica {
     let id = Uuid::now_v7();
     let (seconds, nanos) = id.get_timestamp().map_or((0, 0), |made| made.to_unix());
     let made = Duration::new(seconds, nanos);
@@ -415,6 +424,7 @@ fn introduce(name: &str) -> Replica {
         id,
         name: name.to_owned(),
         started_at: Timestamp::default() + made,
+        definitions: registry.iter().map(|known| Pin::of(known)).collect(),
     }
 }
 

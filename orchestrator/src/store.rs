@@ -24,6 +24,7 @@ use sqlx::postgres::PgConnectOptions;
 pub mod batch;
 mod commit;
 pub mod dead_letter;
+pub mod definition;
 mod error;
 mod load;
 pub mod loaded;
@@ -32,6 +33,8 @@ pub mod overview;
 pub mod replica;
 mod schema;
 mod session;
+
+pub use load::Due;
 
 pub use error::{CommitError, Error, Failure};
 

@@ -9,6 +9,7 @@
 
 mod backlog;
 mod books;
+mod definition;
 mod drain;
 mod kafka;
 mod killed;

@@ -95,9 +95,14 @@ impl World {
 
     /// Starts one more replica as `adjust` wants it, and does not wait. Returns its number.
     pub(crate) fn launch_orchestrator(&mut self, adjust: impl FnOnce(&mut Command)) -> usize {
+        self.launch("shop-orchestrator", adjust)
+    }
+
+    /// The same of another program: `saga` has no definitions.
+    pub(crate) fn launch(&mut self, program: &str, adjust: impl FnOnce(&mut Command)) -> usize {
         let number = self.orchestrators.len();
         let port = local::port::free().unwrap();
-        let mut command = binary("shop-orchestrator");
+        let mut command = binary(program);
         command.args(["serve", "--brokers", &self.servers.brokers()]);
         command.args(["--topic-prefix", self.servers.prefix()]);
         command.args(["--listen", &format!("127.0.0.1:{port}")]);

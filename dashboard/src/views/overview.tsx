@@ -6,7 +6,7 @@ import { absolute, clock, compact, count, duration, plural, reasonSentence, shor
 import { changed, released, unseen, type Cause, type Hold } from "../hold";
 import { atServer, isStale, list, now, summary } from "../live";
 import { Ago, Copy, FaultView, Loading } from "../parts";
-import { href, OPEN_STATES, OVERVIEW, type Route } from "../route";
+import { href, OVERVIEW, type Route } from "../route";
 import { Icon, SagaChip, sagaLook } from "../states";
 import { FirstSaga } from "./first-saga";
 
@@ -18,6 +18,7 @@ export function Overview({ route }: { route: OverviewRoute }) {
     <>
       <h1 class="offscreen">All sagas</h1>
       {known !== null && <Counts summary={known} route={route} />}
+      {known !== null && <Missing summary={known} />}
       <List route={route} summary={known} key={href(route)} />
       {known !== null && <Replicas summary={known} />}
     </>
@@ -25,18 +26,19 @@ export function Overview({ route }: { route: OverviewRoute }) {
 }
 
 function Counts({ summary: known, route }: { summary: Summary; route: OverviewRoute }) {
-  const all = route.states.length === 0;
+  const all = route.states.length === 0 && !route.attention;
   return (
     <div class="counts">
       <nav class="tiles" aria-label="Sagas by state">
-        <a class="tile" href={href({ ...route, states: [], cursor: null })} aria-current={all ? "true" : undefined}>
+        <a class="tile" href={href({ ...route, states: [], attention: false, cursor: null })} aria-current={all ? "true" : undefined}>
           <Amount of={total(known.states)} /><span class="word">all</span>
         </a>
         {SAGA_STATES.map((state) => <StateTile key={state} state={state} amount={known.states[state]} route={route} />)}
       </nav>
       <div class="tiles health">
         <a class={`tile ${known.attention > 0 ? "tone-waiting loud" : "tone-quiet"}`}
-          href={href({ ...OVERVIEW, states: OPEN_STATES })} title="Shows the sagas that have not ended; those that need attention say why">
+          href={href({ ...OVERVIEW, attention: !route.attention })} aria-current={route.attention ? "true" : undefined}
+          title="Shows the sagas that need attention, and why">
           <Amount of={known.attention} />
           <span class="word"><Icon shape="triangle" />{known.attention === 1 ? "needs" : "need"} attention</span>
         </a>
@@ -47,6 +49,23 @@ function Counts({ summary: known, route }: { summary: Summary; route: OverviewRo
         <ReplicaTile summary={known} />
       </div>
     </div>
+  );
+}
+
+/** What a person must deploy before some sagas move again. */
+function Missing({ summary: known }: { summary: Summary }) {
+  return (
+    <>
+      {known.missing.map((one) => (
+        <div class="callout tone-waiting" role="status" key={`${one.name} ${one.version} ${one.fingerprint}`}>
+          <Icon shape="triangle" size={20} />
+          <p>
+            <strong>{plural(one.sagas, "saga")} {one.sagas === 1 ? "waits" : "wait"}</strong>
+            {one.since !== null && <> since {clock(Date.parse(one.since))} UTC (<Ago at={one.since} />)</>}: {one.text}
+          </p>
+        </div>
+      ))}
+    </>
   );
 }
 
@@ -207,6 +226,9 @@ function Why({ saga }: { saga: SagaSummary }) {
 function NoneMatch({ route }: { route: OverviewRoute }) {
   const words = route.states.map((state) => sagaLook(state).word).join(" or ");
   const what = route.definition === null ? "saga" : `saga of ${route.definition}`;
+  if (route.attention && route.cursor === null && words === "") {
+    return <div class="none"><p>No {what} needs attention.</p><p><a href={href(OVERVIEW)}>Show all sagas</a></p></div>;
+  }
   return (
     <div class="none">
       <p>{route.cursor !== null ? "Nothing older." : words === "" ? `No ${what} yet.` : `No ${what} is ${words}.`}</p>

@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use super::backend::Backend;
 use super::problem::Problem;
-use super::summary::Instant;
+use super::summary::{Instant, missing_text};
 use crate::engine::rendezvous::{Share, owned_by};
 use crate::engine::{CommitFigures, Engine};
 use crate::store::overview::Counts;
@@ -46,6 +46,8 @@ struct Counted {
 struct Summary<'a> {
     states: States,
     attention: u64,
+    /// Definitions that open sagas wait for.
+    missing: Vec<MissingDefinition<'a>>,
     dead_letters: u64,
     definitions: Vec<&'a str>,
     replicas: Vec<Replica<'a>>,
@@ -80,6 +82,18 @@ struct States {
     completed: u64,
     compensated: u64,
     stuck: u64,
+}
+
+#[derive(Serialize)]
+struct MissingDefinition<'a> {
+    name: &'a str,
+    version: u32,
+    fingerprint: Uuid,
+    /// When a replica last had it; `null` when none is known to have had it.
+    since: Option<Instant>,
+    /// Open sagas that pin it.
+    sagas: u64,
+    text: String,
 }
 
 #[derive(Serialize)]
@@ -148,6 +162,17 @@ fn shown<'a>(
         heartbeat_at: Instant(replica.heartbeat_at),
         partitions: owned_by(replica.id, &ids, Share::Partitions, partitions).count(),
     });
+    let missing = counts
+        .missing
+        .iter()
+        .map(|(missing, sagas)| MissingDefinition {
+            name: &missing.pin.name,
+            version: missing.pin.version,
+            fingerprint: missing.pin.fingerprint,
+            since: missing.since.map(Instant),
+            sagas: *sagas,
+            text: missing_text(&missing.pin),
+        });
     Summary {
         states: States {
             running: count(Status::Running),
@@ -157,6 +182,7 @@ fn shown<'a>(
             stuck: count(Status::Stuck),
         },
         attention: counts.attention,
+        missing: missing.collect(),
         dead_letters: counts.dead_letters,
         definitions,
         replicas: replicas.collect(),
@@ -170,6 +196,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::store::definition::{Missing, Pin};
 
     #[test]
     fn a_count_serves_a_second_or_twenty_times_as_long_as_it_took() {
@@ -185,10 +212,17 @@ mod tests {
             started_at: Timestamp::from_micros(0),
             heartbeat_at: Timestamp::from_micros(1_000_000),
         };
+        let pin = Pin {
+            name: "book-trip".to_owned(),
+            version: 2,
+            fingerprint: Uuid::nil(),
+        };
+        let missing = Missing { pin, since: None };
         let counted = Counted {
             counts: Counts {
                 by_status: [(Status::Running, 3)].into(),
                 attention: 1,
+                missing: vec![(missing, 3)],
                 dead_letters: 2,
             },
             replicas: vec![seen(1), seen(2), seen(3)],
@@ -197,6 +231,10 @@ mod tests {
         let shown = json!(shown(&counted, vec!["book-trip"], 16, None));
         assert_eq!(shown["states"]["running"], 3);
         assert_eq!(shown["states"]["stuck"], 0);
+        let text = "no live replica has definition book-trip version 2 (fingerprint \
+                    00000000-0000-0000-0000-000000000000); deploy a binary that has it";
+        assert_eq!(shown["missing"][0]["text"], text);
+        assert_eq!(shown["missing"][0]["sagas"], 3);
         assert_eq!(
             shown["replicas"][0]["heartbeat_at"],
             "1970-01-01T00:00:01.000Z"

@@ -14,6 +14,7 @@ use sagas::{Definition, Direction, Json, Outcome, Timestamp};
 use serde::Serialize;
 
 use super::summary::{Instant, Summary};
+use crate::store::definition::Missing;
 use crate::store::loaded::Loaded;
 use steps::Step;
 
@@ -44,17 +45,19 @@ struct Line<'a> {
 }
 
 impl<'a> Detail<'a> {
-    /// `definition` is the one that the row pins, or `None` when this binary lacks it.
-    pub(super) fn of(loaded: &'a Loaded, definition: Option<&'a Definition>) -> Self {
+    /// `definition` is the one that the row pins, or `None` when this binary lacks it; `missing` has
+    /// it if no other live replica has it, either.
+    pub(super) fn of(
+        loaded: &'a Loaded,
+        definition: Option<&'a Definition>,
+        missing: &[Missing],
+    ) -> Self {
         let Loaded { row, history } = loaded;
         // The fingerprint covers the steps; rows of another shape are shown without their names.
         let fits = |known: &&Definition| known.steps().len() == row.moving.steps.len();
         let definition = definition.filter(fits);
         let summary = Summary::of(row, definition).with_attention_since(stuck_since(history));
-        let summary = match definition {
-            None if !row.status.is_terminal() => summary.with_definition_missing(row),
-            _ => summary,
-        };
+        let summary = summary.with_definition_missing(row, missing);
         let before = std::iter::once(None).chain(history.iter().map(Some));
         Self {
             summary,
@@ -105,7 +108,7 @@ mod tests {
         let loaded = sample::played(script);
         let registry = sample::registry();
         let definition = registry.newest("book-trip").map(AsRef::as_ref);
-        let text = serde_json::to_string(&Detail::of(&loaded, definition)).unwrap();
+        let text = serde_json::to_string(&Detail::of(&loaded, definition, &[])).unwrap();
         serde_json::from_str(&text).unwrap()
     }
 
@@ -226,11 +229,11 @@ mod tests {
     #[test]
     fn without_its_definition_a_saga_still_shows_row_and_history() {
         let loaded = sample::played("start; book-room ok");
-        let shown = json!(Detail::of(&loaded, None));
+        let shown = json!(Detail::of(&loaded, None, &[]));
         assert_eq!(shown["steps"], json!([]));
         assert_eq!(shown["history"].as_array().unwrap().len(), 2);
-        let text = shown["attention"]["text"].as_str().unwrap();
-        assert!(text.starts_with("this replica lacks the definition book-trip version 1"));
+        // Another replica has it.
+        assert_eq!(shown["attention"], json!(null));
     }
 
     #[test]
@@ -238,7 +241,7 @@ mod tests {
         let mut loaded = sample::played("start");
         let odd = "{ \"guest\" :1.00,\n\"legs\":[] }";
         loaded.history[0].input = Some(Json::parse(odd.to_owned()).unwrap());
-        let text = serde_json::to_string(&Detail::of(&loaded, None)).unwrap();
+        let text = serde_json::to_string(&Detail::of(&loaded, None, &[])).unwrap();
         assert!(text.contains(odd), "{text}");
     }
 }

@@ -10,12 +10,14 @@ use super::backend::Backend;
 use super::cursor;
 use super::problem::Problem;
 use super::query::Parameters;
+use super::read::missing;
 use super::summary::Summary;
 use crate::Registry;
+use crate::store::definition::Missing;
 use crate::store::loaded::SagaRow;
 use crate::store::overview::ListFilter;
 
-const KNOWN: [&str; 4] = ["state", "definition", "limit", "cursor"];
+const KNOWN: [&str; 5] = ["state", "definition", "attention", "limit", "cursor"];
 
 #[derive(Serialize)]
 struct Page<'a> {
@@ -32,7 +34,8 @@ pub(super) async fn list(
     let limit = parameters.limit()?;
     let filter = filter(&parameters, limit)?;
     let rows = backend.store().list(&filter).await?;
-    Ok(Answer(page(&rows, limit, backend.registry())).into_response())
+    let missing = missing(&backend, &rows).await?;
+    Ok(Answer(page(&rows, limit, backend.registry(), &missing)).into_response())
 }
 
 /// One row more than the page tells whether there is a next one.
@@ -42,9 +45,21 @@ fn filter(parameters: &Parameters, limit: u32) -> Result<ListFilter, Problem> {
     Ok(ListFilter {
         states: states.map(state).collect::<Result<_, _>>()?,
         definition: parameters.get("definition").map(str::to_owned),
+        attention: attention(parameters.get("attention"))?,
         before: parameters.get("cursor").map(cursor::read).transpose()?,
         limit: limit + 1,
     })
+}
+
+/// There is no list of the sagas that need none.
+fn attention(word: Option<&str>) -> Result<bool, Problem> {
+    match word {
+        None => Ok(false),
+        Some("true") => Ok(true),
+        Some(other) => Err(Problem::parameter(format!(
+            "attention is \"true\" or absent, not {other:?}"
+        ))),
+    }
 }
 
 fn state(word: &str) -> Result<Status, Problem> {
@@ -57,7 +72,7 @@ fn state(word: &str) -> Result<Status, Problem> {
     })
 }
 
-fn page<'a>(rows: &'a [SagaRow], limit: u32, registry: &Registry) -> Page<'a> {
+fn page<'a>(rows: &'a [SagaRow], limit: u32, registry: &Registry, missing: &[Missing]) -> Page<'a> {
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let shown = &rows[..rows.len().min(limit)];
     let last = shown.last().filter(|_| rows.len() > limit);
@@ -67,6 +82,7 @@ fn page<'a>(rows: &'a [SagaRow], limit: u32, registry: &Registry) -> Page<'a> {
             .map(|row| {
                 let definition = registry.pinned(&row.definition, row.version, row.fingerprint);
                 Summary::of(row, definition.map(AsRef::as_ref))
+                    .with_definition_missing(row, missing)
             })
             .collect(),
         next: last.map(|row| cursor::write(row.started_at, row.id)),
@@ -99,17 +115,20 @@ mod tests {
                 .contains("no state \"done\"; there is: running")
         );
         assert!(filter_of(&[("cursor", "x")]).is_err());
+        assert!(!filter.attention);
+        assert!(filter_of(&[("attention", "true")]).unwrap().attention);
+        assert!(filter_of(&[("attention", "false")]).is_err());
     }
 
     #[test]
     fn a_full_page_names_the_next_and_the_last_page_does_not() {
         let registry = sample::registry();
         let rows = vec![sample::played("start").row; 3];
-        let first = page(&rows, 2, &registry);
+        let first = page(&rows, 2, &registry, &[]);
         assert_eq!(first.sagas.len(), 2);
         let next = cursor::read(&first.next.unwrap()).unwrap();
         assert_eq!(next, (rows[1].started_at, rows[1].id));
-        assert_eq!(page(&rows, 3, &registry).next, None);
-        assert_eq!(page(&[], 3, &registry).next, None);
+        assert_eq!(page(&rows, 3, &registry, &[]).next, None);
+        assert_eq!(page(&[], 3, &registry, &[]).next, None);
     }
 }

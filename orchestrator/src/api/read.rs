@@ -9,6 +9,9 @@ use sagas::SagaId;
 use super::backend::Backend;
 use super::detail::Detail;
 use super::problem::{Kind, Problem};
+use crate::store::Error;
+use crate::store::definition::{Missing, Pin};
+use crate::store::loaded::SagaRow;
 
 pub(super) async fn one(
     State(backend): State<Backend>,
@@ -21,7 +24,8 @@ pub(super) async fn one(
     let definition = backend
         .registry()
         .pinned(&row.definition, row.version, row.fingerprint);
-    let detail = Detail::of(&loaded, definition.map(AsRef::as_ref));
+    let missing = missing(&backend, std::slice::from_ref(row)).await?;
+    let detail = Detail::of(&loaded, definition.map(AsRef::as_ref), &missing);
     let text = serde_json::to_string(&detail).map_err(|error| {
         tracing::error!(saga = %id, %error, "a saga cannot be shown");
         Problem::new(Kind::Internal, "the saga cannot be shown; the log says why")
@@ -33,6 +37,22 @@ pub(super) async fn one(
         (header::CACHE_CONTROL, no_store),
     ];
     Ok((headers, Body::from(text)).into_response())
+}
+
+/// The definitions of these sagas that no live replica has. This one has its own, and needs not ask.
+pub(super) async fn missing(backend: &Backend, rows: &[SagaRow]) -> Result<Vec<Missing>, Error> {
+    let registry = backend.registry();
+    let is_foreign = |row: &&SagaRow| {
+        let own = registry.pinned(&row.definition, row.version, row.fingerprint);
+        own.is_none() && !row.status.is_terminal()
+    };
+    let mut pins: Vec<_> = rows.iter().filter(is_foreign).map(Pin::of_row).collect();
+    pins.sort_unstable();
+    pins.dedup();
+    if pins.is_empty() {
+        return Ok(Vec::new());
+    }
+    backend.store().missing(&pins).await
 }
 
 /// Reads the id of a path.

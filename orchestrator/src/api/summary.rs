@@ -4,6 +4,7 @@ use sagas::machine::{Pause, Progress, Reason as Stored, Status};
 use sagas::{Definition, SagaId, Timestamp};
 use serde::{Serialize, Serializer};
 
+use crate::store::definition::{Missing, Pin};
 use crate::store::loaded::SagaRow;
 
 /// One line of the list, and the head of the detail.
@@ -114,19 +115,35 @@ impl<'a> Summary<'a> {
         self
     }
 
-    /// Says that this binary cannot move the saga; no other one may be able to, either.
-    pub(super) fn with_definition_missing(mut self, row: &SagaRow) -> Self {
-        let (name, version) = (&row.definition, row.version);
-        let text = format!(
-            "this replica lacks the definition {name} version {version} as the saga pins it; only \
-             a binary that has it moves the saga"
-        );
-        self.attention.get_or_insert(Attention {
-            since: Instant(row.updated_at),
-            text,
-        });
+    /// Says that no live replica can move the saga, if so. That comes before what else is wrong
+    /// with it: nobody can do anything about that before.
+    pub(super) fn with_definition_missing(mut self, row: &SagaRow, missing: &[Missing]) -> Self {
+        if row.status.is_terminal() {
+            return self;
+        }
+        let pin = Pin::of_row(row);
+        if let Some(missing) = missing.iter().find(|missing| missing.pin == pin) {
+            self.attention = Some(Attention {
+                // It was not missing while somebody moved it.
+                since: Instant(missing.since.unwrap_or_default().max(row.updated_at)),
+                text: missing_text(&pin),
+            });
+        }
         self
     }
+}
+
+/// What to do about a definition that no live replica has.
+pub(super) fn missing_text(pin: &Pin) -> String {
+    let Pin {
+        name,
+        version,
+        fingerprint,
+    } = pin;
+    format!(
+        "no live replica has definition {name} version {version} (fingerprint {fingerprint}); deploy \
+         a binary that has it"
+    )
 }
 
 /// A parked step, else the step that has been tried in vain for longest.
@@ -219,6 +236,33 @@ mod tests {
             text.starts_with("send-ticket waits for a person: it cannot be refused"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_definition_that_nobody_has_asks_for_attention_before_anything_else() {
+        let loaded = sample::played("start; book-room ok; pay-room ok; send-ticket rejected");
+        let row = &loaded.row;
+        let missing = |pin, since| [Missing { pin, since }];
+        let shown = |missing: &[Missing]| {
+            json!(Summary::of(row, None).with_definition_missing(row, missing))["attention"].clone()
+        };
+        let unseen = shown(&missing(Pin::of_row(row), None));
+        let text = unseen["text"].as_str().unwrap();
+        assert!(
+            text.starts_with("no live replica has definition book-trip version 1 (fingerprint "),
+            "{text}"
+        );
+        assert_eq!(unseen["since"], json!(Instant(row.updated_at)));
+        let later = row.updated_at + std::time::Duration::from_secs(60);
+        let gone = shown(&missing(Pin::of_row(row), Some(later)));
+        assert_eq!(gone["since"], json!(Instant(later)));
+        let other = Pin {
+            version: 2,
+            ..Pin::of_row(row)
+        };
+        let text = shown(&missing(other, None));
+        let text = text["text"].as_str().unwrap();
+        assert!(text.contains("waits for a person"), "{text}");
     }
 
     #[test]

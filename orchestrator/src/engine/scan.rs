@@ -1,6 +1,8 @@
-//! What nobody brings by itself: wakes that are due, events that a dead replica left behind, and
-//! sagas that ended on another replica while somebody waits for them here.
+//! What nobody brings by itself: wakes that are due, wakes that the shard's own replica cannot serve,
+//! events that a dead replica left behind, and sagas that ended on another replica while somebody
+//! waits for them here.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -10,12 +12,22 @@ use super::lane::Input;
 use super::replicas::Duty;
 use super::rounds::Rounds;
 use super::shell::Parts;
+use crate::store::Due;
 use crate::store::batch::{OutboxId, Outgoing};
+use crate::store::definition::Pin;
 
 /// Wakes are looked for this often: a wake is at most so much late.
 pub const WAKES_EVERY: Duration = Duration::from_millis(500);
 /// Wakes taken at a time, over all shards of this replica.
 pub const WAKES_MAX: u32 = 2000;
+/// Wakes that nobody serves are looked for this often, in all shards.
+pub(super) const LATE_EVERY: Duration = Duration::from_secs(3);
+/// A wake that is so late is not being served by the replica that its shard hangs on: while a deploy
+/// is under way, that one may lack the saga's definition. Some rounds and commits fit in before.
+const LATE_BY: Duration = Duration::from_secs(5);
+/// Such wakes taken at a time: little enough that replicas which all fall behind do not make each
+/// other's work many times over.
+const LATE_MAX: u32 = 200;
 /// Outbox rows are looked for this often.
 pub const OUTBOX_EVERY: Duration = Duration::from_secs(3);
 /// An outbox row of this age is not being published by the lane that wrote it.
@@ -25,10 +37,11 @@ pub const OUTBOX_MAX: u32 = 200;
 /// Sagas that clients wait for are looked up this often, all at once.
 pub(super) const WAITERS_EVERY: Duration = Duration::from_millis(200);
 
-/// Looks for due wakes.
+/// Looks for due wakes of this replica's shards.
 pub(super) async fn wakes(
     parts: Parts,
     lanes: Lanes,
+    definitions: Arc<[Pin]>,
     duty: watch::Receiver<Duty>,
     mut rounds: Rounds,
 ) {
@@ -37,14 +50,38 @@ pub(super) async fn wakes(
         if shards.is_empty() {
             continue;
         }
-        match parts.store.due(&shards, WAKES_MAX).await {
-            Ok(due) => {
-                for saga in due {
-                    lanes.of(saga).offer(Input::Due(saga));
-                }
+        let due = Due {
+            shards: &shards,
+            definitions: &definitions,
+            late_by: Duration::ZERO,
+            limit: WAKES_MAX,
+        };
+        wake(&parts, &lanes, &due).await;
+    }
+}
+
+/// Looks for wakes of any shard that nobody serves. Two replicas that wake one saga do no harm.
+pub(super) async fn late(parts: Parts, lanes: Lanes, definitions: Arc<[Pin]>, mut rounds: Rounds) {
+    let shards: Vec<u16> = (0..parts.store.shards()).collect();
+    while rounds.next().await {
+        let due = Due {
+            shards: &shards,
+            definitions: &definitions,
+            late_by: LATE_BY,
+            limit: LATE_MAX,
+        };
+        wake(&parts, &lanes, &due).await;
+    }
+}
+
+async fn wake(parts: &Parts, lanes: &Lanes, due: &Due<'_>) {
+    match parts.store.due(due).await {
+        Ok(due) => {
+            for saga in due {
+                lanes.of(saga).offer(Input::Due(saga));
             }
-            Err(error) => tracing::debug!(%error, "cannot look for wakes"),
         }
+        Err(error) => tracing::debug!(%error, "cannot look for wakes"),
     }
 }
 

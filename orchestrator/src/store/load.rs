@@ -3,16 +3,33 @@
 //! Row and history are read by one statement, hence from one snapshot: a history that is ahead of
 //! its row would bring back a saga that never was.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use sagas::machine::{Entry, Status};
 use sagas::sabotage::{Bug, is_seeded};
 use sagas::{SagaId, Timestamp};
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
+use sqlx::postgres::types::PgInterval;
 
 use super::commit::column;
+use super::definition::Pin;
 use super::loaded::{Loaded, SagaRow};
 use super::{Error, Store};
+
+/// Which wakes are asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Due<'a> {
+    /// Of these shards.
+    pub shards: &'a [u16],
+    /// Of these definitions: what cannot be moved here must not stand before what can.
+    pub definitions: &'a [Pin],
+    /// That came at least so long ago.
+    pub late_by: Duration,
+    /// At most so many.
+    pub limit: u32,
+}
 
 impl Store {
     /// Rows and whole histories, in no particular order. Unknown ids are simply absent.
@@ -35,29 +52,36 @@ impl Store {
         self.run(statement).await?.iter().map(read_loaded).collect()
     }
 
-    /// Sagas of these shards whose wake has come, the longest due first.
+    /// Sagas whose wake has come, the longest due first.
     ///
     /// # Errors
     ///
     /// When the database is away or refuses.
-    pub async fn due(&self, shards: &[u16], limit: u32) -> Result<Vec<SagaId>, Error> {
-        // One index range per shard, and no more of it than the limit.
+    pub async fn due(&self, asked: &Due<'_>) -> Result<Vec<SagaId>, Error> {
+        // One index range per shard, and no more of it than the limit: what is pinned is compared as
+        // one text, because a join would leave the order to the planner.
         let statement = sqlx::query(
             "SELECT due.id FROM unnest($1::smallint[]) AS asked (shard) CROSS JOIN LATERAL (
                  SELECT s.id, s.wake_at FROM saga s
-                 WHERE s.shard = asked.shard AND s.wake_at <= statement_timestamp()
+                 WHERE s.shard = asked.shard AND s.wake_at <= statement_timestamp() - $3::interval
+                     AND concat_ws('/', s.definition, s.version, s.fingerprint) = ANY($4)
                  ORDER BY s.wake_at LIMIT $2
              ) AS due
              ORDER BY due.wake_at, due.id LIMIT $2",
         );
         // A shard beyond the schema's range holds nothing.
-        let shards: Vec<i16> = shards
+        let shards: Vec<i16> = asked
+            .shards
             .iter()
             .filter_map(|s| i16::try_from(*s).ok())
             .collect();
-        let rows = self
-            .run(statement.bind(shards).bind(i64::from(limit)))
-            .await?;
+        let late_by = PgInterval::try_from(asked.late_by).map_err(sqlx::Error::Encode)?;
+        let statement = statement
+            .bind(shards)
+            .bind(i64::from(asked.limit))
+            .bind(late_by)
+            .bind(column(asked.definitions, ToString::to_string));
+        let rows = self.run(statement).await?;
         rows.iter()
             .map(|row| Ok(SagaId(row.try_get("id")?)))
             .collect()

@@ -10,6 +10,7 @@ use sagas::{SagaId, Timestamp};
 use sqlx::{AssertSqlSafe, Row as _};
 
 use super::commit::column;
+use super::definition::{self, IS_MISSING, Missing};
 use super::load::read_row;
 use super::loaded::SagaRow;
 use super::{Error, Store};
@@ -21,6 +22,8 @@ pub struct ListFilter {
     pub states: Vec<Status>,
     /// Only this definition.
     pub definition: Option<String>,
+    /// Only what a person should look at: what [`Counts::attention`] counts.
+    pub attention: bool,
     /// Only what comes after this one, the last of the page before: its start and id.
     pub before: Option<(Timestamp, SagaId)>,
     /// At most so many.
@@ -32,8 +35,11 @@ pub struct ListFilter {
 pub struct Counts {
     /// Sagas by status; every status has a number.
     pub by_status: BTreeMap<Status, u64>,
-    /// Sagas that a person should look at: stuck, or trying beyond their retry policy.
+    /// Sagas that a person should look at: stuck, trying beyond their retry policy, or of a
+    /// definition that no live replica has.
     pub attention: u64,
+    /// Definitions that open sagas pin and no live replica has, with the number of those sagas.
+    pub missing: Vec<(Missing, u64)>,
     /// Dead letters.
     pub dead_letters: u64,
 }
@@ -63,16 +69,33 @@ impl Store {
     /// When the database is away or refuses.
     pub async fn counts(&self) -> Result<Counts, Error> {
         // What has not ended is little and has an index; what has ended is much and has a tally.
-        let statement = sqlx::query(
-            "SELECT status AS kind, count(*)::bigint AS count FROM saga
-             WHERE status IN ('running', 'compensating', 'stuck') GROUP BY status
+        let statement = sqlx::query(AssertSqlSafe(format!(
+            "WITH pinned AS (
+                 SELECT status, definition AS name, version, fingerprint, count(*) AS sagas,
+                     count(*) FILTER (WHERE needs_attention) AS attention
+                 FROM saga WHERE status IN {OPEN}
+                 GROUP BY status, definition, version, fingerprint
+             ), open AS (
+                 SELECT pinned.*, d.seen_at, {IS_MISSING} AS is_missing
+                 FROM pinned LEFT JOIN definition_seen d USING (name, version, fingerprint)
+             ), counted (kind, count) AS (
+                 SELECT status, sum(sagas)::bigint FROM open GROUP BY status
+                 UNION ALL
+                 SELECT status, sum(sagas)::bigint FROM saga_tally GROUP BY status
+                 UNION ALL
+                 SELECT 'attention', coalesce(sum(
+                     CASE WHEN is_missing THEN sagas ELSE attention END), 0)::bigint FROM open
+                 UNION ALL
+                 SELECT 'dead_letters', count(*) FROM dead_letter
+             )
+             SELECT kind, count, NULL AS name, NULL::bigint AS version, NULL::uuid AS fingerprint,
+                 NULL::timestamptz AS seen_at
+             FROM counted
              UNION ALL
-             SELECT status, sum(sagas)::bigint FROM saga_tally GROUP BY status
-             UNION ALL
-             SELECT 'attention', count(*) FROM saga WHERE needs_attention
-             UNION ALL
-             SELECT 'dead_letters', count(*) FROM dead_letter",
-        );
+             SELECT 'missing', sum(sagas)::bigint, name, version, fingerprint, max(seen_at)
+             FROM open WHERE is_missing GROUP BY name, version, fingerprint
+             ORDER BY name, version, fingerprint"
+        )));
         let zero = Status::ALL.into_iter().map(|status| (status, 0));
         let mut counts = Counts {
             by_status: zero.collect(),
@@ -83,6 +106,7 @@ impl Store {
             let count = count.unsigned_abs();
             match kind {
                 "attention" => counts.attention = count,
+                "missing" => counts.missing.push((definition::read(&row)?, count)),
                 "dead_letters" => counts.dead_letters = count,
                 status => {
                     let known = Status::ALL
@@ -128,26 +152,49 @@ impl Store {
     }
 }
 
+/// The statuses of sagas that have not ended.
+const OPEN: &str = "('running', 'compensating', 'stuck')";
+
 /// Conditions are written out, each only where it is asked for, because the planner finds the right
 /// index only then. Nothing in the text comes from outside.
 fn list_sql(filter: &ListFilter) -> String {
-    let mut conditions = Vec::new();
+    let conditions = conditions(filter);
+    let newest_first = "ORDER BY started_at DESC, id DESC LIMIT $1";
+    if !filter.attention {
+        return format!("SELECT * FROM saga WHERE {conditions} {newest_first}");
+    }
+    // Two kinds of them, each by its own index. The open sagas are gathered before they are ordered:
+    // where nearly none is an orphan, a walk in order would go through the whole table.
+    format!(
+        "WITH orphan AS MATERIALIZED (
+             SELECT saga.shard, saga.id, saga.started_at
+             FROM saga LEFT JOIN definition_seen d
+                 ON d.name = saga.definition AND d.version = saga.version
+                     AND d.fingerprint = saga.fingerprint
+             WHERE status IN {OPEN} AND NOT needs_attention AND {IS_MISSING} AND {conditions}
+         )
+         SELECT * FROM (
+             (SELECT * FROM saga WHERE needs_attention AND {conditions} {newest_first})
+             UNION ALL
+             (SELECT saga.* FROM (SELECT shard, id FROM orphan {newest_first}) AS o
+              JOIN saga ON saga.shard = o.shard AND saga.id = o.id)
+         ) AS both_kinds {newest_first}"
+    )
+}
+
+fn conditions(filter: &ListFilter) -> String {
+    let mut conditions = vec!["true".to_owned()];
     let mut arguments = 1;
     if !filter.states.is_empty() {
         let states: Vec<String> = column(&filter.states, |state| format!("'{state}'"));
-        conditions.push(format!("status IN ({})", states.join(", ")));
+        conditions.push(format!("saga.status IN ({})", states.join(", ")));
     }
     if filter.before.is_some() {
-        conditions.push("(started_at, id) < ($2, $3)".to_owned());
+        conditions.push("(saga.started_at, saga.id) < ($2, $3)".to_owned());
         arguments = 3;
     }
     if filter.definition.is_some() {
-        conditions.push(format!("definition = ${}", arguments + 1));
+        conditions.push(format!("saga.definition = ${}", arguments + 1));
     }
-    let condition = if conditions.is_empty() {
-        String::new()
-    } else {
-        format!("WHERE {}", conditions.join(" AND "))
-    };
-    format!("SELECT * FROM saga {condition} ORDER BY started_at DESC, id DESC LIMIT $1")
+    conditions.join(" AND ")
 }

@@ -1,5 +1,5 @@
-//! Which replicas live: each says so every half second, and learns of the others by the same
-//! statement.
+//! Which replicas live: each says so every half second, with the definitions that it has, and learns
+//! of the others by the same statement.
 //!
 //! This is affinity, never correctness: two replicas that both believe to hold a partition do no
 //! harm. All times are the database's.
@@ -10,6 +10,8 @@ use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
+use super::commit::column;
+use super::definition::Pin;
 use super::{Error, Store};
 
 /// This process, as it introduces itself.
@@ -21,6 +23,8 @@ pub struct Replica {
     pub name: String,
     /// When the process started.
     pub started_at: Timestamp,
+    /// The definitions that it has, sorted: replicas that beat together lock their rows in one order.
+    pub definitions: Vec<Pin>,
 }
 
 /// A replica that was seen alive.
@@ -40,6 +44,8 @@ impl Store {
     /// Says that this replica lives; returns all that do (heartbeat younger than 2 s), this one
     /// included, ordered by id, and the database's time. Rows that are dead for an hour go.
     ///
+    /// Its definitions are published unless somebody did within 5 s: most beats write one row.
+    ///
     /// # Errors
     ///
     /// When the database is away or refuses.
@@ -53,6 +59,17 @@ impl Store {
                  VALUES ($1, $2, $3, clock_timestamp())
                  ON CONFLICT (id) DO UPDATE SET heartbeat_at = excluded.heartbeat_at
                  RETURNING id, name, started_at, heartbeat_at
+             ), published AS (
+                 INSERT INTO definition_seen AS seen (name, version, fingerprint, seen_at)
+                 SELECT name, version, fingerprint, clock_timestamp()
+                 FROM unnest($4::text[], $5::bigint[], $6::uuid[]) AS d (name, version, fingerprint)
+                 WHERE NOT EXISTS (
+                     SELECT FROM definition_seen s
+                     WHERE s.name = d.name AND s.version = d.version
+                         AND s.fingerprint = d.fingerprint
+                         AND s.seen_at > statement_timestamp() - interval '5 s')
+                 ON CONFLICT (name, version, fingerprint)
+                     DO UPDATE SET seen_at = greatest(seen.seen_at, excluded.seen_at)
              ), purged AS (
                  DELETE FROM replica
                  WHERE heartbeat_at < statement_timestamp() - interval '1 hour' AND id <> $1
@@ -66,7 +83,10 @@ impl Store {
         )
         .bind(replica.id)
         .bind(replica.name.clone())
-        .bind(replica.started_at.to_chrono());
+        .bind(replica.started_at.to_chrono())
+        .bind(column(&replica.definitions, |pin| pin.name.clone()))
+        .bind(column(&replica.definitions, |pin| i64::from(pin.version)))
+        .bind(column(&replica.definitions, |pin| pin.fingerprint));
         let rows = self.run(statement).await?;
         let own = rows.first().ok_or(sqlx::Error::RowNotFound)?;
         let now: DateTime<Utc> = own.try_get("database_time")?;

@@ -1,11 +1,15 @@
 //! Lists and counts, as REST and the dashboard ask for them.
 
+use std::slice::from_ref;
 use std::time::Duration;
 
 use orchestrator::store::Store;
 use orchestrator::store::batch::{Batch, DeadLetter};
+use orchestrator::store::definition::{Missing, Pin};
 use orchestrator::store::overview::ListFilter;
-use sagas::{Outcome, SagaId, Status};
+use orchestrator::store::replica::Replica;
+use sagas::{Definition, Outcome, SagaId, Status};
+use uuid::Uuid;
 
 use crate::database::fresh;
 use crate::sample::{self, NOON, id};
@@ -121,6 +125,7 @@ async fn counts_agree_with_the_rows_and_stuck_sagas_want_attention() {
         ..Batch::default()
     };
     db.store.commit(&batch).await.unwrap();
+    deployed(&db.store, &[&sample::definition(2)]).await;
     let counts = db.store.counts().await.unwrap();
     let by_status: Vec<_> = counts.by_status.into_iter().collect();
     let expected = [
@@ -132,6 +137,83 @@ async fn counts_agree_with_the_rows_and_stuck_sagas_want_attention() {
     ];
     assert_eq!(by_status, expected);
     assert_eq!((counts.attention, counts.dead_letters), (1, 1));
+}
+
+/// A replica lives that has these definitions.
+async fn deployed(store: &Store, definitions: &[&Definition]) {
+    let replica = Replica {
+        id: Uuid::from_u128(1),
+        name: "a".to_owned(),
+        started_at: NOON,
+        definitions: definitions.iter().map(|known| Pin::of(known)).collect(),
+    };
+    store.heartbeat(&replica).await.unwrap();
+}
+
+#[tokio::test]
+async fn open_sagas_whose_definition_no_live_replica_has_want_attention() {
+    let mut db = fresh().await;
+    populate(&db.store).await;
+    let pinned = sample::definition(2);
+    let pin = Pin::of(&pinned);
+    let attention = || ListFilter {
+        attention: true,
+        ..all()
+    };
+    // A binary that has another graph under the same name and version is no help.
+    deployed(&db.store, &[&sample::definition(3)]).await;
+    let missing = db.store.missing(from_ref(&pin)).await.unwrap();
+    assert_eq!(
+        missing,
+        [Missing {
+            pin: pin.clone(),
+            since: None
+        }]
+    );
+    let counts = db.store.counts().await.unwrap();
+    assert_eq!(counts.missing, [(missing[0].clone(), 7)]);
+    assert_eq!(
+        (counts.attention, counts.by_status[&Status::Running]),
+        (7, 6)
+    );
+    let open = [11, 10, 7, 6, 5, 2, 1];
+    assert_eq!(numbers(&db.store, attention()).await, open);
+    let page = ListFilter {
+        states: vec![Status::Running],
+        definition: Some("take-notes".to_owned()),
+        before: Some((NOON + Duration::from_secs(5), id(10))),
+        limit: 2,
+        ..attention()
+    };
+    assert_eq!(numbers(&db.store, page).await, [7, 5]);
+
+    // It is deployed: what is left is the saga that is stuck.
+    deployed(&db.store, &[&pinned]).await;
+    assert_eq!(db.store.missing(from_ref(&pin)).await.unwrap(), []);
+    let counts = db.store.counts().await.unwrap();
+    assert_eq!((counts.attention, counts.missing), (1, vec![]));
+    assert_eq!(numbers(&db.store, attention()).await, [6]);
+
+    // And taken away: nobody is told before the next process has had time to start.
+    let mut ago = async |seconds: i32| {
+        let sql = "UPDATE definition_seen SET seen_at = clock_timestamp() - $1 * interval '1 s'";
+        sqlx::query(sql)
+            .bind(seconds)
+            .execute(&mut db.side)
+            .await
+            .unwrap();
+        deployed(&db.store, &[]).await;
+        db.store.missing(from_ref(&pin)).await.unwrap()
+    };
+    assert_eq!(ago(25).await, []);
+    let missing = ago(35).await;
+    assert_eq!(missing.len(), 1);
+    assert!(missing[0].since.is_some());
+
+    // A database that was away is no reason: all are as silent as the definition.
+    let all_silent = "UPDATE replica SET heartbeat_at = heartbeat_at - interval '20 s'";
+    sqlx::query(all_silent).execute(&mut db.side).await.unwrap();
+    assert_eq!(db.store.missing(&[pin]).await.unwrap(), []);
 }
 
 #[tokio::test]

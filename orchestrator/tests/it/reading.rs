@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use orchestrator::store::batch::Batch;
+use orchestrator::store::definition::Pin;
 use orchestrator::store::replica::Replica;
-use orchestrator::store::{Error, Store};
+use orchestrator::store::{Due, Error, Store};
 use sagas::{Outcome, SagaId, Status};
 use sqlx::Connection as _;
 use uuid::Uuid;
@@ -112,26 +113,60 @@ async fn who_is_due_comes_in_order_up_to_the_limit_and_from_the_asked_shards() {
     db.store.commit(&batch).await.unwrap();
 
     let all: Vec<u16> = (0..SHARDS).collect();
-    assert_eq!(db.store.due(&all, 100).await.unwrap(), expected);
-    assert_eq!(db.store.due(&all, 7).await.unwrap(), expected[..7]);
+    let pins = [Pin::of(&definition)];
+    let due = async |shards: &[u16], limit, late_by| {
+        let definitions = &pins;
+        let due = Due {
+            shards,
+            definitions,
+            late_by,
+            limit,
+        };
+        db.store.due(&due).await.unwrap()
+    };
+    let now = Duration::ZERO;
+    assert_eq!(due(&all, 100, now).await, expected);
+    assert_eq!(due(&all, 7, now).await, expected[..7]);
+    assert_eq!(due(&all, 100, Duration::from_secs(3600)).await, expected);
+    let age = db
+        .store
+        .heartbeat(&replica(1, "a"))
+        .await
+        .unwrap()
+        .1
+        .since(NOON);
+    let some_late = due(&all, 100, age.saturating_sub(Duration::from_secs(20))).await;
+    assert!(!some_late.is_empty() && some_late.len() < 40);
+    assert_eq!(some_late, expected[..some_late.len()]);
+    let foreign = Due {
+        shards: &all,
+        definitions: &[Pin::of(&sample::definition(2))],
+        late_by: now,
+        limit: 100,
+    };
+    assert_eq!(db.store.due(&foreign).await.unwrap(), []);
     let some = [3, 11];
     let of_some: Vec<SagaId> = expected
         .into_iter()
         .filter(|id| some.contains(&id.shard(SHARDS)))
         .collect();
     assert!(!of_some.is_empty());
-    assert_eq!(db.store.due(&some, 100).await.unwrap(), of_some);
-    assert_eq!(db.store.due(&[], 100).await.unwrap(), []);
+    assert_eq!(due(&some, 100, now).await, of_some);
+    assert_eq!(due(&[], 100, now).await, []);
+}
+
+fn replica(number: u128, name: &str) -> Replica {
+    Replica {
+        id: Uuid::from_u128(number),
+        name: name.to_owned(),
+        started_at: NOON,
+        definitions: vec![],
+    }
 }
 
 #[tokio::test]
 async fn replicas_see_each_other_until_one_leaves_or_falls_silent() {
     let mut db = fresh().await;
-    let replica = |number: u128, name: &str| Replica {
-        id: Uuid::from_u128(number),
-        name: name.to_owned(),
-        started_at: NOON,
-    };
     let (one, two, three) = (replica(1, "b"), replica(2, "a"), replica(3, "c"));
     let names = async |own: &Replica| {
         let (alive, now) = db.store.heartbeat(own).await.unwrap();

@@ -111,6 +111,7 @@ impl World {
                 id: replica.id,
                 name: format!("replica-{}", life.replica),
                 started_at: BEGIN,
+                definitions: Vec::new(),
             }),
             Round::Wakes if !replica.shards.is_empty() => Question::Due(replica.shards.clone()),
             Round::Outbox if !replica.partitions.is_empty() => {

@@ -6,13 +6,16 @@ use std::time::Duration;
 
 use local::{Postgres, PostgresOptions};
 use orchestrator::store::batch::{Batch, Committed, OutboxId, Outgoing};
+use orchestrator::store::definition::Pin;
 use orchestrator::store::loaded::Loaded;
 use orchestrator::store::replica::{Replica, ReplicaSeen};
-use orchestrator::store::{self, CommitError};
+use orchestrator::store::{self, CommitError, Due};
 use sagas::{SagaId, Timestamp};
 use simulation::store::{BadData, Store as Double};
 use tokio::runtime::Runtime;
 use uuid::Uuid;
+
+use crate::sample;
 
 pub(crate) const SHARDS: u16 = 4;
 
@@ -160,7 +163,12 @@ impl Database for Real {
 
     fn due(&mut self, shards: &[u16], limit: u32) -> Vec<SagaId> {
         self.runtime
-            .block_on(self.store.due(shards, limit))
+            .block_on(self.store.due(&Due {
+                shards,
+                definitions: &[Pin::of(&sample::definition())],
+                late_by: Duration::ZERO,
+                limit,
+            }))
             .unwrap()
     }
 

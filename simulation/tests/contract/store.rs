@@ -59,6 +59,7 @@ fn me() -> Replica {
         id: Uuid::from_u128(1),
         name: "one".to_owned(),
         started_at: Timestamp::default(),
+        definitions: Vec::new(),
     }
 }
 

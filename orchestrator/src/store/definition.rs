@@ -1,0 +1,118 @@
+//! Which definitions the live replicas have, and which pinned ones none has.
+//!
+//! A saga pins name, version and fingerprint. Where no live replica has them, nobody moves the
+//! saga, and a person must deploy a binary that does. Every replica publishes what it has with its
+//! heartbeats (`replica.rs`); here is what follows for those who look.
+//!
+//! A definition counts as missing [`GRACE`] after it was last published, measured against the last
+//! heartbeat of any replica instead of the clock: a restart one by one makes nothing flicker, and
+//! after the database was away for a minute nobody is blamed for its silence.
+
+use std::fmt;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sagas::{Definition, Timestamp};
+use sqlx::Row as _;
+use sqlx::postgres::PgRow;
+use uuid::Uuid;
+
+use super::commit::column;
+use super::loaded::SagaRow;
+use super::{Error, Store};
+
+/// How long a definition may be missing before anybody is told: longer than one process takes to
+/// be replaced by the next.
+pub const GRACE: Duration = Duration::from_secs(30);
+
+/// The condition, in SQL, that nobody has the definition of the row `definition_seen`, joined from
+/// the left as `d`. Says [`GRACE`]. Without any replica nothing is known, hence nothing said.
+pub(super) const IS_MISSING: &str = "(d.seen_at IS NULL OR
+    d.seen_at < (SELECT max(heartbeat_at) FROM replica) - interval '30 s')";
+
+/// What a saga pins.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Pin {
+    /// The definition's name.
+    pub name: String,
+    /// Its version.
+    pub version: u32,
+    /// The digest of its graph.
+    pub fingerprint: Uuid,
+}
+
+/// A definition that no live replica has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing {
+    /// Which.
+    pub pin: Pin,
+    /// When a replica last had it; `None` when none is known to have had it.
+    pub since: Option<Timestamp>,
+}
+
+impl Pin {
+    /// What sagas of this definition pin.
+    #[must_use]
+    pub fn of(definition: &Definition) -> Self {
+        Self {
+            name: definition.name().to_owned(),
+            version: definition.version(),
+            fingerprint: definition.fingerprint(),
+        }
+    }
+
+    /// What this saga pins.
+    #[must_use]
+    pub fn of_row(row: &SagaRow) -> Self {
+        Self {
+            name: row.definition.clone(),
+            version: row.version,
+            fingerprint: row.fingerprint,
+        }
+    }
+}
+
+/// `place-order/2/6f7e2c1a-…`
+impl fmt::Display for Pin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.name, self.version, self.fingerprint)
+    }
+}
+
+impl Store {
+    /// Those of `pins` that no live replica has.
+    ///
+    /// # Errors
+    ///
+    /// When the database is away or refuses.
+    pub async fn missing(&self, pins: &[Pin]) -> Result<Vec<Missing>, Error> {
+        let statement = sqlx::query(sqlx::AssertSqlSafe(format!(
+            "SELECT name, version, fingerprint, d.seen_at
+             FROM unnest($1::text[], $2::bigint[], $3::uuid[]) AS p (name, version, fingerprint)
+             LEFT JOIN definition_seen d USING (name, version, fingerprint)
+             WHERE {IS_MISSING}
+             ORDER BY name, version, fingerprint"
+        )))
+        .bind(column(pins, |pin| pin.name.clone()))
+        .bind(column(pins, |pin| i64::from(pin.version)))
+        .bind(column(pins, |pin| pin.fingerprint));
+        let rows = self.run(statement).await?;
+        rows.iter().map(|row| Ok(read(row)?)).collect()
+    }
+}
+
+/// Reads `name`, `version`, `fingerprint` and `seen_at`.
+pub(super) fn read(row: &PgRow) -> Result<Missing, sqlx::Error> {
+    let since: Option<DateTime<Utc>> = row.try_get("seen_at")?;
+    let version: i64 = row.try_get("version")?;
+    let pin = Pin {
+        name: row.try_get("name")?,
+        // Written from a `u32`.
+        version: u32::try_from(version).unwrap_or(u32::MAX),
+        fingerprint: row.try_get("fingerprint")?,
+    };
+    Ok(Missing {
+        pin,
+        since: since.map(Timestamp::from),
+    })
+}
