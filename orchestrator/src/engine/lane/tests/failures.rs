@@ -136,6 +136,43 @@ fn a_reply_for_no_saga_is_a_dead_letter_and_the_partition_goes_on() {
 }
 
 #[test]
+fn a_saga_that_the_cache_has_no_room_for_is_not_missing() {
+    let mut bench = Bench::new();
+    let (one, first) = Bench::new().started("a");
+    let (two, second) = Bench::new().started("b");
+    bench.lane.cache = Cache::new(NonZeroUsize::MIN);
+    // A commit is under way, so both replies wait for the same load.
+    bench.submit("c");
+    bench.reply(one, "first", Outcome::Succeeded, "7");
+    bench.reply(two, "first", Outcome::Succeeded, "7");
+    bench.commit();
+    let load = |bench: &mut Bench| {
+        let loads = bench.outputs.iter().find_map(|output| match output {
+            Output::Load(sagas) => Some(sagas.clone()),
+            _ => None,
+        });
+        let asked = loads.expect("a load is asked for");
+        bench.outputs.clear();
+        let found = asked.iter().map(|id| {
+            let state = if *id == one { &first } else { &second };
+            Loaded {
+                row: bench.row(*id, state),
+                history: state.entries.clone(),
+            }
+        });
+        let result = Ok(found.collect());
+        bench.take(Input::Loaded { asked, result });
+    };
+    load(&mut bench);
+    assert_eq!(bench.commit().updates[0].id, two);
+    load(&mut bench);
+    let batch = bench.commit();
+    assert!(batch.dead_letters.is_empty(), "{:?}", batch.dead_letters);
+    assert_eq!(batch.updates[0].id, one);
+    assert_eq!(bench.advanced_to(), Some(2));
+}
+
+#[test]
 fn a_reply_from_the_future_decides_nothing() {
     let mut bench = Bench::new();
     let (id, state) = bench.started("a");
