@@ -249,6 +249,12 @@ impl Lane {
         {
             return if is_proven { Step::Ahead } else { Step::Reload };
         }
+        // The wake comes because the stored one has come. A state whose own has not is another one,
+        // and nothing that is decided on it would move the stored wake.
+        let own_wake = member.cached.saga.wake_at;
+        if matches!(job, Job::Wake) && !is_proven && own_wake.is_none_or(|own| own > now) {
+            return Step::Reload;
+        }
         let publication = member.cached.publication;
         let published =
             publication.is_some_and(|last| self.publications.are_acknowledged_up_to(last));
