@@ -104,6 +104,13 @@ impl Store {
         self.outbox.len()
     }
 
+    /// Sagas that have not ended, in order.
+    pub fn open(&self) -> impl Iterator<Item = SagaId> + '_ {
+        let sagas = self.sagas.iter();
+        let open = sagas.filter(|(_, saga)| !saga.status.is_terminal());
+        open.map(|(id, _)| *id)
+    }
+
     /// Sagas that have ended or wait for a person.
     #[must_use]
     pub fn at_rest(&self) -> BTreeSet<SagaId> {

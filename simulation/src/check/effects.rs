@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sagas::machine::{Entry, EntryKind};
+use sagas::machine::{Entry, EntryKind, OrderKind, Progress};
 use sagas::{Direction, Outcome, SagaId, Status, StepKind};
 
 use super::{Evidence, Finding, Stored, require};
@@ -94,7 +94,9 @@ fn turns_back(entry: &Entry) -> bool {
         }
         EntryKind::Started | EntryKind::Order => false,
     };
-    is_answer || is_used_up || entry.event == EntryKind::Order
+    let mut orders = entry.order.iter();
+    let is_cancel = orders.any(|order| order.kind == OrderKind::Cancel);
+    is_answer || is_used_up || is_cancel
 }
 
 /// Promise 5: where a step beyond which nothing turns back took effect, nothing is undone.
@@ -122,6 +124,7 @@ pub(super) fn no_compensation_beside_the_point_of_no_return(evidence: &Evidence<
 /// A step takes effect on what it needs, and is undone when nothing needs it any more.
 pub(super) fn steps_are_undone_after_their_dependents(evidence: &Evidence<'_>) -> Finding {
     let mut there: BTreeMap<SagaId, BTreeSet<usize>> = BTreeMap::new();
+    let mut unseen: BTreeMap<SagaId, BTreeSet<usize>> = BTreeMap::new();
     for effect in &evidence.journal.effects {
         let Effect {
             saga,
@@ -136,9 +139,11 @@ pub(super) fn steps_are_undone_after_their_dependents(evidence: &Evidence<'_>) -
             return Err((Some(saga), format!("step {step} is unknown")));
         };
         let there = there.entry(saga).or_default();
+        let unseen = unseen.entry(saga).or_insert_with(|| stored.unseen());
         if is_undo {
             let mut dependents = stored.definition.dependents(step);
-            let in_the_way = dependents.find(|later| there.contains(later));
+            let is_there = |later: &usize| there.contains(later) && !unseen.contains(later);
+            let in_the_way = dependents.find(is_there);
             require(in_the_way.is_none(), saga, || {
                 format!("step {step} was undone before step {in_the_way:?}")
             })?;
@@ -147,7 +152,7 @@ pub(super) fn steps_are_undone_after_their_dependents(evidence: &Evidence<'_>) -
             let lacks = definition
                 .ancestors
                 .iter()
-                .find(|need| !there.contains(need));
+                .find(|need| !there.contains(need) && !unseen.contains(need));
             require(lacks.is_none(), saga, || {
                 format!("step {step} took effect without step {lacks:?}")
             })?;
@@ -157,10 +162,11 @@ pub(super) fn steps_are_undone_after_their_dependents(evidence: &Evidence<'_>) -
     Ok(())
 }
 
-/// Promise 2: completed means that every step took effect and none was undone; compensated, that
-/// every step that took effect was undone.
+/// Promise 2: completed means that every executed step took effect and none was undone; compensated,
+/// that every step that took effect was undone. What a person did or undid by hand, nobody sees here.
 pub(super) fn effects_agree_with_the_end(evidence: &Evidence<'_>) -> Finding {
-    for (id, Stored { loaded, definition }) in &evidence.sagas {
+    for (id, stored) in &evidence.sagas {
+        let Stored { loaded, definition } = stored;
         let effects: Vec<&Effect> = evidence.effects_of(*id).collect();
         let of = |is_undo: bool| {
             let effects = effects
@@ -172,8 +178,31 @@ pub(super) fn effects_agree_with_the_end(evidence: &Evidence<'_>) -> Finding {
         };
         let (done, undone) = (of(false), of(true));
         let agrees = match loaded.row.status {
-            Status::Completed => done.len() == definition.steps().len() && undone.is_empty(),
-            Status::Compensated => done == undone,
+            Status::Completed => {
+                undone.is_empty() && {
+                    let steps = loaded.row.moving.steps.iter().enumerate();
+                    steps
+                        .zip(definition.steps())
+                        .all(|((step, progress), definition)| {
+                            let is_done = done.contains(&step);
+                            match progress {
+                                // Nobody hears what becomes of it.
+                                Progress::Done if definition.kind == StepKind::Notify => true,
+                                Progress::Done => is_done == has_effect(definition.kind),
+                                // Nobody can tell where rows were purged.
+                                Progress::ByHand => {
+                                    !is_done || evidence.journal.expired.contains(id)
+                                }
+                                _ => !is_done,
+                            }
+                        })
+                }
+            }
+            Status::Compensated => {
+                let by_hand = stored.by_hand();
+                let mut differing = done.symmetric_difference(&undone);
+                differing.all(|step| by_hand.contains(step))
+            }
             Status::Running | Status::Compensating | Status::Stuck => true,
         };
         require(agrees, *id, || {
@@ -184,6 +213,40 @@ pub(super) fn effects_agree_with_the_end(evidence: &Evidence<'_>) -> Finding {
         })?;
     }
     Ok(())
+}
+
+/// Whether a step of that kind changes anything at its participant.
+fn has_effect(kind: StepKind) -> bool {
+    !matches!(kind, StepKind::Query | StepKind::Hint)
+}
+
+impl Stored {
+    /// Steps that a person has answered for.
+    fn by_hand(&self) -> BTreeSet<usize> {
+        let orders = self.loaded.history.iter();
+        let orders = orders.filter_map(|entry| entry.order.as_ref());
+        let steps = orders.filter_map(|order| match &order.kind {
+            OrderKind::Skip { step, .. } | OrderKind::Resolve { step } => {
+                self.definition.position(step)
+            }
+            _ => None,
+        });
+        steps.collect()
+    }
+
+    /// Steps whose effects participants do not show, or a person vouches for: in the order of
+    /// effects they may be missing.
+    fn unseen(&self) -> BTreeSet<usize> {
+        let mut unseen = self.by_hand();
+        let progress = &self.loaded.row.moving.steps;
+        for (number, step) in self.definition.steps().iter().enumerate() {
+            let is_seen = has_effect(step.kind) && step.kind != StepKind::Notify;
+            if !is_seen || progress.get(number) == Some(&Progress::Skipped) {
+                unseen.insert(number);
+            }
+        }
+        unseen
+    }
 }
 
 impl Evidence<'_> {

@@ -68,6 +68,14 @@ pub(super) fn offsets_never_run_ahead_of_the_database(evidence: &Evidence<'_>) -
     Ok(())
 }
 
+/// A reply that its saga can use is no dead letter.
+pub(super) fn no_useful_reply_is_buried(evidence: &Evidence<'_>) -> Finding {
+    match evidence.journal.buried.first() {
+        None => Ok(()),
+        Some((saga, reply)) => Err((Some(*saga), format!("a dead letter is {reply}"))),
+    }
+}
+
 /// Every change of status is announced at least once, and nothing else is.
 pub(super) fn every_lifecycle_event_is_published(evidence: &Evidence<'_>) -> Finding {
     let published = evidence.published_events();

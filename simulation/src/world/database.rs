@@ -10,12 +10,12 @@ use orchestrator::store::batch::{Batch, Committed, OutboxId, Outgoing};
 use orchestrator::store::loaded::Loaded;
 use orchestrator::store::replica::{Replica, ReplicaSeen};
 use orchestrator::store::{CommitError, Failure};
-use sagas::machine::Reason;
-use sagas::{SagaId, Timestamp};
+use sagas::machine::{Entry, OrderKind, OrderResult, Reason, Sent};
+use sagas::{Direction, SagaId, Timestamp};
 
 use super::{Happening, Life, World};
-use crate::faults::Fault;
-use crate::journal::{Commit, Read};
+use crate::faults::{Fault, Faults};
+use crate::journal::{Commit, Journal, Read};
 
 /// A statement.
 #[derive(Debug)]
@@ -72,6 +72,9 @@ impl World {
     /// Sends a statement.
     pub(crate) fn ask(&mut self, life: Life, question: Question) {
         let now = self.now();
+        if let Question::Commit { lane, batch } = &question {
+            self.note_commit(life, *lane, batch);
+        }
         if now < self.database_away_until {
             let wait = self.rng.millis(1, 3_000);
             let error = || CommitError::Unavailable(Failure::Abandoned);
@@ -120,7 +123,18 @@ impl World {
     }
 
     pub(crate) fn strikes(&mut self, fault: Fault, per_mille: u64) -> bool {
-        self.faults.strikes(fault, &mut self.rng, per_mille)
+        let strikes = self.faults.strikes(fault, &mut self.rng, per_mille);
+        if strikes {
+            self.disturb(fault);
+        }
+        strikes
+    }
+
+    /// Notes when the service was kept from its work.
+    pub(crate) fn disturb(&mut self, fault: Fault) {
+        if Faults::holds_up(fault) {
+            self.journal.disturbed.push(self.now());
+        }
     }
 
     fn fail(
@@ -189,6 +203,10 @@ impl World {
                 let result = self.commit(life, &batch);
                 let is_lost = result.is_ok() && self.strikes(Fault::CommitAnswerLost, 15);
                 self.journal.may_reorder_events |= is_lost;
+                // The server that went away in the middle is often not back at once.
+                if is_lost && self.strikes(Fault::DatabaseAway, 300) {
+                    self.database_away_until = now + self.rng.millis(50, 3_000);
+                }
                 let result = if is_lost { Err(unknown()) } else { result };
                 Reply::Committed { lane, result }
             }
@@ -222,8 +240,16 @@ impl World {
 
         let Ok(committed) = self.store.commit(batch, self.agenda.now()) else {
             self.faults.count(Fault::DataRefused);
+            self.disturb(Fault::DataRefused);
             return Err(CommitError::Data(Failure::Abandoned));
         };
+        for letter in &batch.dead_letters {
+            let (partition, offset) = (letter.partition, letter.offset);
+            self.say(None, || {
+                format!("buried replies/{partition} {offset}: {}", letter.reason)
+            });
+            self.note_burial(partition, offset);
+        }
         let starts = batch.starts.iter().zip(&committed.starts);
         let starts = starts
             .filter(|(_, outcome)| **outcome == StartOutcome::Started)
@@ -236,6 +262,11 @@ impl World {
             let is_given_up = matches!(state.moving.reason, Some(Reason::Exhausted { .. }));
             if is_given_up && self.journal.given_up.insert(saga) {
                 self.faults.count(Fault::StepGivenUp);
+            }
+            for entry in &state.entries {
+                count_order(&mut self.faults, &mut self.journal, saga, entry);
+                let now = self.agenda.now();
+                self.journal.stored_at.insert((saga, entry.revision), now);
             }
             self.journal.commits.push(Commit {
                 saga,
@@ -255,15 +286,42 @@ impl World {
     }
 }
 
-fn describe(entry: &sagas::machine::Entry) -> String {
+/// Counts an order that is applied, and notes what a person vouches for.
+fn count_order(faults: &mut Faults, journal: &mut Journal, saga: SagaId, entry: &Entry) {
+    let (Some(order), Some(result)) = (&entry.order, entry.result) else {
+        return;
+    };
+    let is_undone = |sent: &Sent| sent.direction == Direction::Compensate;
+    faults.count(match order.kind {
+        OrderKind::Cancel => Fault::SagaCancelled,
+        OrderKind::Pause => Fault::SagaPaused,
+        OrderKind::Resume => Fault::SagaResumed,
+        OrderKind::RetryNow { .. } => Fault::StepRetried,
+        OrderKind::Edit { .. } if entry.sent.iter().any(is_undone) => Fault::UndoEdited,
+        OrderKind::Edit { .. } => Fault::CommandEdited,
+        OrderKind::Skip { .. } if result == OrderResult::Fencing => Fault::SkipFenced,
+        OrderKind::Skip { .. } => Fault::StepSkipped,
+        OrderKind::Resolve { .. } => Fault::UndoResolved,
+    });
+    if let OrderKind::Skip { .. } = order.kind {
+        // Whatever a person did, a person must undo.
+        journal.troubled.insert(saga);
+    }
+}
+
+fn describe(entry: &Entry) -> String {
     let about = match (&entry.step, entry.direction, entry.outcome) {
         (Some(step), Some(direction), Some(outcome)) => format!(" {step} {direction} {outcome}"),
-        _ => String::new(),
+        _ => entry.order.as_ref().map_or_else(String::new, |order| {
+            format!(" {:?} {:?}", order.kind, entry.result)
+        }),
     };
-    let sent = entry
-        .sent
-        .iter()
-        .map(|sent| format!(" → {} {} #{}", sent.step, sent.direction, sent.attempt));
+    let sent = entry.sent.iter().map(|sent| {
+        format!(
+            " → {} {} {}#{}",
+            sent.step, sent.direction, sent.generation, sent.attempt
+        )
+    });
     let sent: String = sent.collect();
     let (revision, status) = (entry.revision, entry.status);
     format!("{revision} {:?}{about} {status}{sent}", entry.event)

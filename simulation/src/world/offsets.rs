@@ -4,11 +4,12 @@ use orchestrator::engine::incoming;
 use orchestrator::engine::lane::{Arrival, Input};
 use orchestrator::store::loaded::Loaded;
 use sagas::machine::{Event, Row, transition};
-use sagas::{Saga, SagaId};
+use sagas::{Outcome, Saga};
 
 use super::World;
 use super::reading::GROUP;
 use crate::journal::Passed;
+use crate::store::UNSTORABLE;
 
 impl World {
     /// Notes of each record that the offset moves past what the database lacks of it now.
@@ -26,6 +27,22 @@ impl World {
         }
     }
 
+    /// Notes a reply that goes to the dead letters although its saga could use it.
+    pub(crate) fn note_burial(&mut self, partition: i32, offset: i64) {
+        let topic = self.scene.replies.clone();
+        let record = self.bus.read_reply(&topic, partition, offset);
+        let Some(Input::Reply(arrival)) = record.map(incoming::read) else {
+            return;
+        };
+        let is_storable = !arrival.reply.payload.text().contains(UNSTORABLE);
+        let loaded = self.store.load(&[arrival.saga]).pop();
+        let loaded = loaded.filter(|_| is_storable);
+        if loaded.is_some_and(|loaded| self.would_change(loaded, &arrival)) {
+            let reply = format!("{:?}", arrival.reply);
+            self.journal.buried.push((arrival.saga, reply));
+        }
+    }
+
     fn lacks(&mut self, partition: i32, offset: i64) -> Option<String> {
         let topic = self.scene.replies.clone();
         if self.store.is_buried(&topic, partition, offset) {
@@ -38,7 +55,18 @@ impl World {
         let Some(loaded) = self.store.load(&[arrival.saga]).pop() else {
             return Some("a reply of an unknown saga is not among the dead letters".to_owned());
         };
-        self.would_change(loaded, &arrival).then(|| {
+        // What was said before says nothing new; after a person has intervened it might be taken for
+        // news all the same.
+        let is_taken = loaded.history.iter().any(|entry| {
+            let reply = &arrival.reply;
+            entry.step.as_ref() == Some(&reply.step)
+                && entry.direction == Some(reply.direction)
+                && entry.generation.unwrap_or(1) == reply.generation
+                && entry.outcome == Some(reply.outcome)
+                && (reply.outcome != Outcome::Failed || entry.attempt == Some(reply.attempt))
+        });
+        let lacks = !is_taken && self.would_change(loaded, &arrival);
+        lacks.then(|| {
             format!(
                 "the reply {:?} would still move {}",
                 arrival.reply, arrival.saga
@@ -76,11 +104,5 @@ impl World {
         name.strip_prefix("step-")
             .and_then(|number| number.parse().ok())
             .unwrap_or(usize::MAX)
-    }
-
-    /// Whether a saga is at rest in the database, or not there.
-    pub(crate) fn is_at_rest(&self, saga: SagaId) -> bool {
-        let status = self.store.status(saga);
-        status.is_none_or(|status| status.is_terminal() || status == sagas::Status::Stuck)
     }
 }

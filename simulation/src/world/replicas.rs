@@ -10,8 +10,8 @@ use orchestrator::clock::Clock;
 use orchestrator::engine::lane::Input;
 use orchestrator::engine::rendezvous::{Share, owned_by};
 use orchestrator::engine::{BEAT, OUTBOX_EVERY, WAKES_EVERY, route};
-use orchestrator::store;
 use orchestrator::store::batch::{OutboxId, Outgoing};
+use orchestrator::store::{self, CommitError};
 use sagas::{SagaId, Timestamp};
 use uuid::Uuid;
 
@@ -19,6 +19,7 @@ use super::broker::Producer;
 use super::database::{Answered, Question, Reply};
 use super::lanes::LaneShell;
 use super::{BEGIN, Happening, Life, Round, Waits, World};
+use crate::sabotage::Sabotage;
 
 /// One replica, over all its lives.
 #[derive(Debug)]
@@ -157,12 +158,23 @@ impl World {
                 asked,
                 result,
             } => {
+                if result.is_ok() {
+                    self.note_read(life, lane, &asked);
+                }
                 self.tell(life, lane, Input::Loaded { asked, result });
             }
             Reply::Committed { lane, result } => {
                 if let Ok(committed) = &result {
                     self.observe(life, committed.database_time, sent);
                 }
+                self.note_result(life, lane, &result);
+                let is_hidden = self.sabotage == Some(Sabotage::ShellHidesDoubt);
+                let result = match result {
+                    Err(CommitError::Ambiguous(failure)) if is_hidden => {
+                        Err(CommitError::Retry(failure))
+                    }
+                    result => result,
+                };
                 self.tell(life, lane, Input::Committed(result));
             }
             Reply::Failed("wakes") => self.next_round(life, Round::Wakes),

@@ -1,5 +1,5 @@
-//! The end of a world: faults cease, everything comes to rest, all messages come once more, and
-//! everything is still at rest.
+//! The end of a world: faults cease, every saga ends, all messages come once more, and everything is
+//! still at rest.
 
 use std::time::Duration;
 
@@ -62,8 +62,7 @@ impl World {
         if self.clients.open > 0 {
             return Some(format!("{} clients wait", self.clients.open));
         }
-        let mut ids = self.store.ids();
-        if let Some(saga) = ids.find(|id| !self.is_at_rest(*id)) {
+        if let Some(saga) = self.store.open().next() {
             let number = self.numbers.get(&saga);
             let status = self.store.status(saga);
             return Some(format!("saga {number:?} ({saga}) is still {status:?}"));
