@@ -25,6 +25,8 @@ struct Try {
     number: u32,
     since: (Timestamp, Timestamp),
     failed: Option<(Timestamp, Timestamp)>,
+    /// The saga was paused meanwhile: then nothing is due.
+    is_held: bool,
 }
 
 /// A new attempt follows a `failed` after four fifths of the policy's delay at least, and silence
@@ -39,6 +41,10 @@ pub(super) fn retry_delays_follow_the_policy(evidence: &Evidence<'_>) -> Finding
         for entry in &stored.loaded.history {
             let kind = entry.order.as_ref().map(|order| &order.kind);
             retries += u32::from(matches!(kind, Some(OrderKind::RetryNow { .. })));
+            if kind == Some(&OrderKind::Pause) {
+                let tries = tries.values_mut();
+                tries.for_each(|attempt| attempt.is_held = true);
+            }
             let Some(true_time) = evidence.journal.stored_at.get(&(*id, entry.revision)) else {
                 continue;
             };
@@ -70,6 +76,7 @@ fn follow(
         number: sent.attempt,
         since: at,
         failed: None,
+        is_held: false,
     };
     let Some(before) = before else {
         return Ok(fresh);
@@ -98,7 +105,7 @@ fn follow(
         None => (before.since, policy.reply_within, policy.reply_within),
     };
     let is_early = at.1 + EARLY_MAX < since.1 + least;
-    let is_late = at.1 > since.1 + most + LATE_MAX;
+    let is_late = !before.is_held && at.1 > since.1 + most + LATE_MAX;
     let is_measured = !evidence.was_disturbed(since.1, at.1);
     if at.0 < since.0 + least || is_measured && (is_early || is_late) {
         let after = at.1.since(since.1);
