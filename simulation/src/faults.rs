@@ -64,6 +64,14 @@ faults! {
     KeyReused = "key used for something else",
     OperatorMeddled = "operator gave orders to a saga",
     // Rare turns.
+    QueryAnswered = "query answered",
+    NoticeTaken = "notification or hint taken",
+    StepNotNeeded = "step skipped by its condition",
+    ForwardPanicked = "building a command panicked",
+    UndoPanicked = "building a compensation panicked",
+    CommandLate = "command came after its deadline",
+    DeadlinePassed = "saga turned back at its deadline",
+    Overdue = "deadline passed beyond the point of no return",
     AnswerExpired = "command expired at its participant",
     OrderRepeated = "order given again",
     OrderRefused = "order refused",
@@ -172,6 +180,7 @@ impl Faults {
                 | F::ReplicaStopped
                 | F::ReplicaPaused
                 | F::ClockJumped
+                | F::RecordDelayed
                 | F::PublishRefused
                 | F::BrokerAway
                 | F::RepliesReplayed

@@ -25,6 +25,10 @@ pub struct Journal {
     pub refused: Vec<OrderRefused>,
     /// Sagas that turned back because a step's attempts were used up.
     pub given_up: BTreeSet<SagaId>,
+    /// Sagas that have passed their deadline.
+    pub overdue: BTreeSet<SagaId>,
+    /// Steps whose command, or whose compensation, could not be built.
+    pub panicked: BTreeSet<(SagaId, usize, Direction)>,
     /// States that the database took.
     pub commits: Vec<Commit>,
     /// When the database took a revision, by true time.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use orchestrator::engine::WAKES_EVERY;
 use sagas::machine::{Entry, EntryKind, OrderKind, Sent};
 use sagas::{Direction, Outcome, RetryPolicy, Timestamp};
 
@@ -10,8 +11,7 @@ use super::{Evidence, Finding, Stored};
 
 /// What a process takes for the database's time may be so much ahead.
 const EARLY_MAX: Duration = Duration::from_millis(100);
-/// A wake is looked for twice a second and the lane may be full then; an attempt may come so much
-/// late by true time where nothing was in its way.
+/// Beside the rounds of [`Evidence::late_max`], an attempt may come so much late by true time.
 const LATE_MAX: Duration = Duration::from_secs(3);
 /// A fault may hold things up for so long after it struck.
 const AFTERMATH: Duration = Duration::from_secs(15);
@@ -32,7 +32,7 @@ struct Try {
 /// A new attempt follows a `failed` after four fifths of the policy's delay at least, and silence
 /// after the policy's patience; or a person's order. By the clocks that decided, this is exact. By
 /// true time, where no fault held the service up, no attempt is more than [`EARLY_MAX`] early, nor
-/// more than [`LATE_MAX`] later than the whole delay. A step that may be given up gets no more attempts
+/// more than [`Evidence::late_max`] later than the whole delay. A step that may be given up gets no more attempts
 /// than the policy has, but for those that persons ordered.
 pub(super) fn retry_delays_follow_the_policy(evidence: &Evidence<'_>) -> Finding {
     for (id, stored) in &evidence.sagas {
@@ -105,7 +105,7 @@ fn follow(
         None => (before.since, policy.reply_within, policy.reply_within),
     };
     let is_early = at.1 + EARLY_MAX < since.1 + least;
-    let is_late = !before.is_held && at.1 > since.1 + most + LATE_MAX;
+    let is_late = !before.is_held && at.1 > since.1 + most + evidence.late_max();
     let is_measured = !evidence.was_disturbed(since.1, at.1);
     if at.0 < since.0 + least || is_measured && (is_early || is_late) {
         let after = at.1.since(since.1);
@@ -156,6 +156,13 @@ fn delay(policy: &RetryPolicy, attempt: u32) -> Duration {
 }
 
 impl Evidence<'_> {
+    /// Wakes are looked for at an interval, and a lane takes no more than its inbox has room for: if
+    /// all sagas are due at once, the last one waits for as many rounds as that takes.
+    fn late_max(&self) -> Duration {
+        let rounds = self.sagas.len().div_ceil(self.world.layout.inbox_max);
+        LATE_MAX + WAKES_EVERY * u32::try_from(rounds).unwrap_or(u32::MAX)
+    }
+
     /// Whether anything that keeps the service from its work happened then, or shortly before.
     fn was_disturbed(&self, from: Timestamp, to: Timestamp) -> bool {
         let mut disturbed = self.journal.disturbed.iter();

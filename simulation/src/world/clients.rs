@@ -120,6 +120,11 @@ impl Clients {
         }
     }
 
+    /// The name of a client's definition.
+    pub(crate) fn definition(&self, client: usize) -> &str {
+        self.clients[client].definition.name()
+    }
+
     /// The sagas' numbers, for people.
     pub(crate) fn numbers(&self) -> BTreeMap<SagaId, usize> {
         let clients = self.clients.iter().enumerate();

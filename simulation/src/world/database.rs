@@ -6,16 +6,17 @@
 use std::time::Duration;
 
 use orchestrator::engine::{OUTBOX_AGE, OUTBOX_MAX, WAKES_MAX};
-use orchestrator::store::batch::{Batch, Committed, OutboxId, Outgoing};
+use orchestrator::store::batch::{Batch, Committed, OutboxId, Outgoing, State};
 use orchestrator::store::loaded::Loaded;
 use orchestrator::store::replica::{Replica, ReplicaSeen};
 use orchestrator::store::{CommitError, Failure};
-use sagas::machine::{Entry, OrderKind, OrderResult, Reason, Sent};
+use sagas::machine::{Entry, OrderKind, OrderResult, Progress, Reason, Sent, Trouble};
 use sagas::{Direction, SagaId, Timestamp};
 
 use super::{Happening, Life, World};
 use crate::faults::{Fault, Faults};
 use crate::journal::{Commit, Journal, Read};
+use crate::recipe::Flaw;
 
 /// A statement.
 #[derive(Debug)]
@@ -263,6 +264,7 @@ impl World {
             if is_given_up && self.journal.given_up.insert(saga) {
                 self.faults.count(Fault::StepGivenUp);
             }
+            self.note_turns(saga, state);
             for entry in &state.entries {
                 count_order(&mut self.faults, &mut self.journal, saga, entry);
                 let now = self.agenda.now();
@@ -283,6 +285,51 @@ impl World {
             });
         }
         Ok(committed)
+    }
+}
+
+impl World {
+    /// Counts what a saga has come to, and notes why it may wait for a person.
+    fn note_turns(&mut self, saga: SagaId, state: &State) {
+        for entry in &state.entries {
+            for _ in &entry.skipped {
+                self.faults.count(Fault::StepNotNeeded);
+            }
+        }
+        let is_past = matches!(state.moving.reason, Some(Reason::DeadlinePassed { .. }));
+        let is_overdue = state.moving.overdue_since.is_some();
+        if (is_past || is_overdue) && self.journal.overdue.insert(saga) {
+            let turn = if is_past {
+                Fault::DeadlinePassed
+            } else {
+                Fault::Overdue
+            };
+            self.faults.count(turn);
+        }
+        for (step, progress) in state.moving.steps.iter().enumerate() {
+            let Progress::Parked(Trouble::CommandUnbuildable { direction, .. }) = progress else {
+                continue;
+            };
+            if !self.journal.panicked.insert((saga, step, *direction)) {
+                continue;
+            }
+            let is_undo = *direction == Direction::Compensate;
+            let (flaw, turn) = if is_undo {
+                (Flaw::Undo, Fault::UndoPanicked)
+            } else {
+                (Flaw::Command, Fault::ForwardPanicked)
+            };
+            self.faults.count(turn);
+            if self.flaw_of(saga, step) == Some(flaw) {
+                self.journal.troubled.insert(saga);
+            }
+        }
+    }
+
+    fn flaw_of(&self, saga: SagaId, step: usize) -> Option<Flaw> {
+        let client = *self.numbers.get(&saga)?;
+        let recipe = self.scene.recipes.get(self.clients.definition(client))?;
+        Some(recipe.steps.get(step)?.flaw)
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use sagas::barrier::{Answer, Ask, Decision, Row, decide};
 use sagas::wire::{CommandMessage, ReplyMessage};
-use sagas::{CommandId, SagaId, Timestamp};
+use sagas::{CommandId, SagaId, StepKind, Timestamp};
 
 use super::broker::{Addressed, Producer};
 use super::{BEGIN, Happening, Waits, World};
@@ -260,6 +260,10 @@ impl World {
         let (row, answer) = match decision {
             Decision::Answer(answer) => return answer,
             Decision::Write(row, answer) => (row, answer),
+            Decision::RunForward if command.deadline.is_some_and(|at| at < self.agenda.now()) => {
+                self.faults.count(Fault::CommandLate);
+                return Answer::failed(fault("deadline-passed"));
+            }
             Decision::RunForward => self.run_forward(command, step),
             Decision::RunCompensation => match row {
                 Some(row) => self.run_compensation(row, command, step),
@@ -307,7 +311,16 @@ impl World {
             }
             return Row::refused(generation, fault("no"));
         }
-        self.effect(saga, step, false);
+        match self.kind_of(command, step) {
+            Some(StepKind::Query) => self.faults.count(Fault::QueryAnswered),
+            Some(StepKind::Hint) => self.faults.count(Fault::NoticeTaken),
+            kind => {
+                if kind == Some(StepKind::Notify) {
+                    self.faults.count(Fault::NoticeTaken);
+                }
+                self.effect(saga, step, false);
+            }
+        }
         if self.fate(saga, step, generation, 2) < 15 && self.faults.may(Fault::ReplyUnreadable) {
             self.faults.count(Fault::ReplyUnreadable);
             self.journal.troubled.insert(saga);
@@ -315,6 +328,11 @@ impl World {
         }
         let receipt = serde_json::to_string(&Receipt { step });
         Row::done(generation, receipt.unwrap_or_default())
+    }
+
+    fn kind_of(&self, command: &CommandMessage<'_>, step: usize) -> Option<StepKind> {
+        let recipe = self.scene.recipes.get(&*command.definition)?;
+        Some(recipe.steps.get(step)?.kind)
     }
 
     fn run_compensation(
