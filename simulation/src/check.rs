@@ -69,6 +69,7 @@ checks! {
     commits::terminal_states_never_change,
     commits::no_saga_without_a_wake_or_a_person,
     commits::what_is_read_is_what_was_committed,
+    commits::only_who_has_the_definition_moves_a_saga,
     commits::what_is_in_doubt_is_read_again,
     history::only_legal_status_transitions,
     history::history_replays_to_the_state,

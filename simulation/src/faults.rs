@@ -54,6 +54,7 @@ faults! {
     ServiceKilled = "service killed between commit and reply",
     ServiceRebalanced = "commands read again",
     ServiceStalled = "service stalled",
+    BinaryLacks = "replica started without a definition",
     HandlerFailed = "handler failed for now",
     StepRefused = "step refused",
     RefusedUnexpectedly = "refused against its promise",
@@ -64,6 +65,7 @@ faults! {
     KeyReused = "key used for something else",
     OperatorMeddled = "operator gave orders to a saga",
     // Rare turns.
+    LeftToAnother = "saga left to a binary that has its definition",
     QueryAnswered = "query answered",
     NoticeTaken = "notification or hint taken",
     StepNotNeeded = "step skipped by its condition",
@@ -168,7 +170,8 @@ impl Faults {
         use Fault as F;
         matches!(
             fault,
-            F::CommitNeverArrived
+            F::BinaryLacks
+                | F::CommitNeverArrived
                 | F::CommitAnswerLost
                 | F::CommitArrivedLate
                 | F::CommitCollided

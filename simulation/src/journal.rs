@@ -59,6 +59,10 @@ pub struct Journal {
     pub expired: BTreeSet<SagaId>,
     /// Whether something happened after which lifecycle events may come in another order.
     pub may_reorder_events: bool,
+    /// Whether a binary without some definition has run.
+    pub is_mixed: bool,
+    /// Sagas that a binary wrote which lacks their definition.
+    pub written_unknown: Vec<SagaId>,
     /// Why the world did not come to rest, if it did not.
     pub unrest: Option<String>,
 }

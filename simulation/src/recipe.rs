@@ -198,6 +198,21 @@ fn must_need(later: StepKind, earlier: StepKind) -> bool {
 }
 
 impl Recipe {
+    /// The same name and version with another graph: a deploy that forgot to raise the version.
+    #[must_use]
+    pub(crate) fn with_another_graph(&self) -> Self {
+        let mut other = self.clone();
+        other.steps.push(StepRecipe {
+            kind: StepKind::Hint,
+            service: 0,
+            refusable: false,
+            needs: Vec::new(),
+            condition: Condition::Always,
+            flaw: Flaw::Sound,
+        });
+        other
+    }
+
     /// The definition.
     ///
     /// # Panics

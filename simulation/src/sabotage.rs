@@ -37,6 +37,8 @@ pub enum Sabotage {
     StoreFindsWakesLate,
     /// A participant answers the second step in the name of the first.
     ServiceMixesStepsUp,
+    /// Replicas run another binary than the deploy believes.
+    ShellRunsOtherBinary,
     /// A participant runs every command that comes.
     ServiceHasNoBarrier,
     /// A participant forgets that a step was undone.
@@ -102,6 +104,10 @@ impl Sabotage {
             "a_reply_counts_for_its_own_command_only",
         ),
         (Self::StoreFindsWakesLate, "retry_delays_follow_the_policy"),
+        (
+            Self::ShellRunsOtherBinary,
+            "only_who_has_the_definition_moves_a_saga",
+        ),
         (Self::StoreLosesWakes, "everything_comes_to_rest"),
         (Self::ServiceSkipsCompensation, "effects_agree_with_the_end"),
         (

@@ -114,6 +114,17 @@ pub(super) fn what_is_read_is_what_was_committed(evidence: &Evidence<'_>) -> Fin
     Ok(())
 }
 
+/// A binary moves no saga whose definition it lacks, or has changed.
+pub(super) fn only_who_has_the_definition_moves_a_saga(evidence: &Evidence<'_>) -> Finding {
+    match evidence.journal.written_unknown.first() {
+        None => Ok(()),
+        Some(saga) => Err((
+            Some(*saga),
+            "a binary wrote it that does not have its definition".to_owned(),
+        )),
+    }
+}
+
 /// After a commit whose answer was lost, its sagas are read again before they are written again.
 pub(super) fn what_is_in_doubt_is_read_again(evidence: &Evidence<'_>) -> Finding {
     match evidence.journal.written_in_doubt.first() {

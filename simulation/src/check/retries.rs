@@ -9,8 +9,9 @@ use sagas::{Direction, Outcome, RetryPolicy, Timestamp};
 
 use super::{Evidence, Finding, Stored};
 
-/// What a process takes for the database's time may be so much ahead.
-const EARLY_MAX: Duration = Duration::from_millis(100);
+/// What a process takes for the database's time may be so much off: its own clock may be wrong from
+/// one heartbeat to the next.
+const EARLY_MAX: Duration = Duration::from_millis(600);
 /// Beside the rounds of [`Evidence::late_max`], an attempt may come so much late by true time.
 const LATE_MAX: Duration = Duration::from_secs(3);
 /// A fault may hold things up for so long after it struck.
@@ -166,6 +167,6 @@ impl Evidence<'_> {
     /// Whether anything that keeps the service from its work happened then, or shortly before.
     fn was_disturbed(&self, from: Timestamp, to: Timestamp) -> bool {
         let mut disturbed = self.journal.disturbed.iter();
-        disturbed.any(|at| *at + AFTERMATH >= from && *at <= to)
+        self.journal.is_mixed || disturbed.any(|at| *at + AFTERMATH >= from && *at <= to)
     }
 }

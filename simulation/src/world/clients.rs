@@ -188,8 +188,13 @@ impl World {
         let replica = self.rng.index(self.replicas.len());
         let client = &self.clients.clients[number];
         let (id, lane) = (client.id, route::lane_of(client.id, self.layout.lanes));
+        let (name, fingerprint) = (client.definition.name(), client.definition.fingerprint());
+        let newest = self.registry_of(replica).newest(name);
+        let is_known = newest.is_some_and(|known| known.fingerprint() == fingerprint);
+        // REST refuses a definition that its binary does not have; an order it takes.
+        let is_served = is_known || matches!(errand, Errand::Order(_));
         let is_up = self.replicas[replica].stage == Stage::Up;
-        if !is_up || !self.has_room(replica, lane) {
+        if !is_up || !is_served || !self.has_room(replica, lane) {
             return self.act_later(number, errand);
         }
         let submission = match errand {

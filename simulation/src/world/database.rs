@@ -251,6 +251,11 @@ impl World {
             });
             self.note_burial(partition, offset);
         }
+        for update in &batch.updates {
+            if !self.can_run(life, update.id) {
+                self.journal.written_unknown.push(update.id);
+            }
+        }
         let starts = batch.starts.iter().zip(&committed.starts);
         let starts = starts
             .filter(|(_, outcome)| **outcome == StartOutcome::Started)

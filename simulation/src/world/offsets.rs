@@ -6,19 +6,19 @@ use orchestrator::store::loaded::Loaded;
 use sagas::machine::{Event, Row, transition};
 use sagas::{Outcome, Saga};
 
-use super::World;
 use super::reading::GROUP;
+use super::{Life, World};
 use crate::journal::Passed;
 use crate::store::UNSTORABLE;
 
 impl World {
     /// Notes of each record that the offset moves past what the database lacks of it now.
-    pub(crate) fn note_passed(&mut self, partition: i32, next: i64) {
+    pub(crate) fn note_passed(&mut self, life: Life, partition: i32, next: i64) {
         let from = self
             .bus
             .stored_offset(GROUP, &self.scene.replies, partition);
         for offset in from..next {
-            let lacks = self.lacks(partition, offset);
+            let lacks = self.lacks(life, partition, offset);
             self.journal.passed.push(Passed {
                 partition,
                 offset,
@@ -43,7 +43,7 @@ impl World {
         }
     }
 
-    fn lacks(&mut self, partition: i32, offset: i64) -> Option<String> {
+    fn lacks(&mut self, life: Life, partition: i32, offset: i64) -> Option<String> {
         let topic = self.scene.replies.clone();
         if self.store.is_buried(&topic, partition, offset) {
             return None;
@@ -55,6 +55,10 @@ impl World {
         let Some(loaded) = self.store.load(&[arrival.saga]).pop() else {
             return Some("a reply of an unknown saga is not among the dead letters".to_owned());
         };
+        // Whoever cannot run it leaves it to the next wake elsewhere, which asks again.
+        if !self.can_run(life, arrival.saga) {
+            return None;
+        }
         // What was said before says nothing new; after a person has intervened it might be taken for
         // news all the same.
         let is_taken = loaded.history.iter().any(|entry| {

@@ -91,7 +91,7 @@ impl World {
                 reading.next = Some(next + 1);
             }
             if self.sabotage == Some(Sabotage::ShellStoresOffsetsEarly) {
-                self.note_passed(partition, next + 1);
+                self.note_passed(life, partition, next + 1);
                 self.store_offset(partition, next + 1);
             }
         }

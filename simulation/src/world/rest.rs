@@ -22,7 +22,17 @@ impl World {
         self.database_away_until = now;
         self.database_slow_until = now;
         self.broker.away_until = now;
+        self.deploy_everywhere();
         self.agenda.after(EVERY, Happening::Look);
+    }
+
+    /// The deploy goes on to its end: every process runs the newest binary.
+    fn deploy_everywhere(&mut self) {
+        for replica in 0..self.replicas.len() {
+            if self.replicas[replica].older.is_some() && self.replicas[replica].is_alive() {
+                self.end_process(replica);
+            }
+        }
     }
 
     /// Has everything come to rest? Then all messages come once more, and after that it ends.
