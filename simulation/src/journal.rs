@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::world::Life;
 use orchestrator::engine::lane::OutgoingCommand;
 use sagas::machine::{Moving, OrderResult};
 use sagas::{Direction, Json, OrderId, Outcome, SagaId, Status, Timestamp};
@@ -57,8 +58,12 @@ pub struct Journal {
     pub troubled: BTreeSet<SagaId>,
     /// Sagas of which a participant has said that it no longer knows.
     pub expired: BTreeSet<SagaId>,
-    /// Whether something happened after which lifecycle events may come in another order.
-    pub may_reorder_events: bool,
+    /// Sagas of which some lifecycle event was left for another process to publish.
+    pub stirred: BTreeSet<SagaId>,
+    /// The lanes that wrote a saga.
+    pub(crate) writers: BTreeMap<SagaId, BTreeSet<(Life, usize)>>,
+    /// Processes that ended with records that they had not sent.
+    pub(crate) killed: BTreeSet<Life>,
     /// Whether a binary without some definition has run.
     pub is_mixed: bool,
     /// Sagas that a binary wrote which lacks their definition.
@@ -146,8 +151,12 @@ pub struct Read {
     pub revision: u64,
     /// The state that was read.
     pub moving: Moving,
+    /// The status that was read.
+    pub status: Status,
     /// History rows that were read.
     pub entries: usize,
+    /// The revision of the newest of them.
+    pub newest: u64,
 }
 
 /// A command that was handed to the broker.

@@ -219,7 +219,6 @@ impl World {
 
     fn begin(&mut self) {
         let layout = self.layout.clone();
-        self.journal.may_reorder_events = layout.replicas > 1 || layout.lanes > 1;
         self.say(None, || format!("{layout:?}"));
         for replica in 0..self.replicas.len() {
             let wait = self.rng.millis(0, 300);

@@ -96,7 +96,9 @@ pub(super) fn what_is_read_is_what_was_committed(evidence: &Evidence<'_>) -> Fin
                 "it was read before it was stored".to_owned(),
             ));
         };
-        let is_same = read.revision == commit.revision && read.moving == commit.moving;
+        let is_same = read.revision == commit.revision
+            && read.moving == commit.moving
+            && read.status == commit.status;
         require(is_same, read.saga, || {
             format!(
                 "revision {} was read, {} is committed",
@@ -104,12 +106,16 @@ pub(super) fn what_is_read_is_what_was_committed(evidence: &Evidence<'_>) -> Fin
             )
         })?;
         let entries = u64::try_from(read.entries).unwrap_or(u64::MAX);
-        require(entries == read.revision, read.saga, || {
-            format!(
-                "revision {} was read with {entries} history rows",
-                read.revision
-            )
-        })?;
+        require(
+            entries == read.revision && read.newest == entries,
+            read.saga,
+            || {
+                format!(
+                    "revision {} was read with {entries} history rows",
+                    read.revision
+                )
+            },
+        )?;
     }
     Ok(())
 }

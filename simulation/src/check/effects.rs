@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sagas::machine::{Entry, EntryKind, OrderKind, Progress};
+use sagas::machine::{Entry, OrderKind, Progress, Reason};
 use sagas::{Direction, Outcome, SagaId, Status, StepKind};
 
 use super::{Evidence, Finding, Stored, require};
@@ -39,8 +39,8 @@ pub(super) fn no_effect_after_its_tombstone(evidence: &Evidence<'_>) -> Finding 
     Ok(())
 }
 
-/// A step is undone only when it was done, the saga had stored that command, and something had
-/// happened for which a saga turns back.
+/// A step is undone only when it was done, the saga had stored that command, and the reason that the
+/// saga gives for turning back had happened.
 pub(super) fn no_compensation_without_a_reason(evidence: &Evidence<'_>) -> Finding {
     let mut done = BTreeSet::new();
     for effect in &evidence.journal.effects {
@@ -72,31 +72,12 @@ pub(super) fn no_compensation_without_a_reason(evidence: &Evidence<'_>) -> Findi
         require(is_ordered, saga, || {
             format!("step {step} was undone, and nobody asked for it")
         })?;
-        let has_reason = history.iter().any(|entry| turns_back(entry));
+        let has_reason = evidence.is_backed(saga, stored, &history);
         require(has_reason, saga, || {
             format!("step {step} was undone without a reason")
         })?;
     }
     Ok(())
-}
-
-/// What may turn a saga back: a refusal, a fence's answer, an order, or the last attempt's end.
-fn turns_back(entry: &Entry) -> bool {
-    let is_last = |attempt: u32| attempt >= ATTEMPTS_MAX;
-    let is_answer = matches!(
-        entry.outcome,
-        Some(Outcome::Rejected | Outcome::Fenced | Outcome::AlreadyCompensated)
-    );
-    let is_used_up = match entry.event {
-        EntryKind::Wake => true,
-        EntryKind::Reply => {
-            entry.outcome == Some(Outcome::Failed) && entry.attempt.is_some_and(is_last)
-        }
-        EntryKind::Started | EntryKind::Order => false,
-    };
-    let mut orders = entry.order.iter();
-    let is_cancel = orders.any(|order| order.kind == OrderKind::Cancel);
-    is_answer || is_used_up || is_cancel
 }
 
 /// Promise 5: where a step beyond which nothing turns back took effect, nothing is undone.
@@ -250,6 +231,44 @@ impl Stored {
 }
 
 impl Evidence<'_> {
+    /// Whether what the saga says of why it turned back has happened by then.
+    fn is_backed(&self, id: SagaId, stored: &Stored, history: &[&Entry]) -> bool {
+        let row = &stored.loaded.row;
+        let answered = |step: &str, outcomes: &[Outcome]| {
+            history.iter().any(|entry| {
+                let is_its = entry.step.as_deref() == Some(step);
+                is_its && entry.outcome.is_some_and(|is| outcomes.contains(&is))
+            })
+        };
+        match &row.moving.reason {
+            None => false,
+            Some(Reason::Refused { step, .. }) => {
+                let number = stored.definition.position(step);
+                let has_refused = number.is_some_and(|number| {
+                    let refusals = &self.journal.refusals;
+                    refusals.contains(&(id, number))
+                });
+                has_refused && answered(step, &[Outcome::Rejected])
+            }
+            Some(Reason::UndoneElsewhere { step, .. }) => {
+                answered(step, &[Outcome::AlreadyCompensated, Outcome::Fenced])
+            }
+            Some(Reason::Exhausted { step, .. }) => {
+                let mut sent = history.iter().flat_map(|entry| &entry.sent);
+                sent.any(|sent| sent.step == *step && sent.attempt >= ATTEMPTS_MAX)
+            }
+            Some(Reason::DeadlinePassed { .. }) => {
+                let deadline = stored.definition.deadline();
+                let at = deadline.map(|after_start| row.started_at + after_start);
+                at.is_some_and(|at| history.iter().any(|entry| entry.at >= at))
+            }
+            Some(Reason::Cancelled { .. }) => {
+                let mut orders = history.iter().filter_map(|entry| entry.order.as_ref());
+                orders.any(|order| order.kind == OrderKind::Cancel)
+            }
+        }
+    }
+
     fn effects_of(&self, id: SagaId) -> impl Iterator<Item = &Effect> {
         let effects = self.journal.effects.iter();
         effects.filter(move |effect| effect.saga == id)

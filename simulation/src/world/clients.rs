@@ -351,6 +351,8 @@ impl World {
         };
         let saga = self.clients.clients[request.client].id;
         self.say(Some(saga), || format!("its client is told {answer:?}"));
+        // Whoever is told something looks at the saga: `GET /v1/sagas/{id}` reads the database.
+        self.read(&[saga]);
         let order = request.order.as_ref();
         let is_repeat = order.is_some_and(|given| given.result_before.is_some());
         let answer = if is_repeat && self.sabotage == Some(Sabotage::ShellRefusesRepeats) {

@@ -104,8 +104,8 @@ impl World {
             return self.fail(life, wait, question, unavailable);
         }
         let mut at = now + wait;
-        if is_given_up && let Question::Commit { lane, .. } = &question {
-            self.journal.may_reorder_events = true;
+        if is_given_up && let Question::Commit { lane, batch } = &question {
+            self.journal.stirred.extend(members(batch));
             let result = Err(unknown());
             let reply = Reply::Committed {
                 lane: *lane,
@@ -201,9 +201,11 @@ impl World {
             }
             Question::Load { lane, sagas } => self.load(lane, sagas),
             Question::Commit { lane, batch } => {
-                let result = self.commit(life, &batch);
+                let result = self.commit(life, lane, &batch);
                 let is_lost = result.is_ok() && self.strikes(Fault::CommitAnswerLost, 15);
-                self.journal.may_reorder_events |= is_lost;
+                if is_lost {
+                    self.journal.stirred.extend(members(&batch));
+                }
                 // The server that went away in the middle is often not back at once.
                 if is_lost && self.strikes(Fault::DatabaseAway, 300) {
                     self.database_away_until = now + self.rng.millis(50, 3_000);
@@ -219,16 +221,7 @@ impl World {
     }
 
     fn load(&mut self, lane: usize, asked: Vec<SagaId>) -> Reply {
-        let found = self.store.load(&asked);
-        for loaded in &found {
-            self.journal.reads.push(Read {
-                saga: loaded.row.id,
-                after: self.journal.commits.len(),
-                revision: loaded.row.revision,
-                moving: loaded.row.moving.clone(),
-                entries: loaded.history.len(),
-            });
-        }
+        let found = self.read(&asked);
         Reply::Loaded {
             lane,
             asked,
@@ -236,7 +229,24 @@ impl World {
         }
     }
 
-    fn commit(&mut self, life: Life, batch: &Batch) -> Result<Committed, CommitError> {
+    /// A read, as lanes and REST do it.
+    pub(crate) fn read(&mut self, asked: &[SagaId]) -> Vec<Loaded> {
+        let found = self.store.load(asked);
+        for loaded in &found {
+            self.journal.reads.push(Read {
+                saga: loaded.row.id,
+                after: self.journal.commits.len(),
+                revision: loaded.row.revision,
+                status: loaded.row.status,
+                moving: loaded.row.moving.clone(),
+                entries: loaded.history.len(),
+                newest: loaded.history.last().map_or(0, |entry| entry.revision),
+            });
+        }
+        found
+    }
+
+    fn commit(&mut self, life: Life, lane: usize, batch: &Batch) -> Result<Committed, CommitError> {
         use orchestrator::store::batch::StartOutcome;
 
         let Ok(committed) = self.store.commit(batch, self.agenda.now()) else {
@@ -269,6 +279,8 @@ impl World {
             if is_given_up && self.journal.given_up.insert(saga) {
                 self.faults.count(Fault::StepGivenUp);
             }
+            let writers = self.journal.writers.entry(saga).or_default();
+            writers.insert((life, lane));
             self.note_turns(saga, state);
             for entry in &state.entries {
                 count_order(&mut self.faults, &mut self.journal, saga, entry);
@@ -291,6 +303,12 @@ impl World {
         }
         Ok(committed)
     }
+}
+
+/// The sagas that a batch writes.
+fn members(batch: &Batch) -> impl Iterator<Item = SagaId> {
+    let starts = batch.starts.iter().map(|start| start.id);
+    starts.chain(batch.updates.iter().map(|update| update.id))
 }
 
 impl World {

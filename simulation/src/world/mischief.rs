@@ -107,7 +107,6 @@ impl World {
         if replica.stage != Stage::Up {
             return false;
         }
-        self.journal.may_reorder_events = true;
         match fault {
             Fault::ReplicaKilled => self.end_process(number),
             Fault::ReplicaPaused => replica.paused_until = until,

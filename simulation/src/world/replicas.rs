@@ -275,6 +275,9 @@ impl World {
     pub(crate) fn end_process(&mut self, number: usize) {
         let life = self.life(number);
         let replica = &mut self.replicas[number];
+        if replica.stage != Stage::Stopping {
+            self.journal.killed.insert(life);
+        }
         replica.stage = Stage::Down;
         replica.lanes.clear();
         replica.reading.clear();
