@@ -17,6 +17,9 @@ mod commits;
 mod effects;
 mod history;
 mod messages;
+mod orders;
+mod replies;
+mod retries;
 mod submissions;
 
 /// A broken promise.
@@ -59,11 +62,15 @@ macro_rules! checks {
 checks! {
     submissions::acknowledged_submissions_exist_exactly_once,
     submissions::the_same_key_names_the_same_saga,
-    submissions::answered_orders_are_stored,
+    orders::answered_orders_are_stored,
+    orders::orders_are_applied_once,
+    orders::orders_are_refused_by_the_stored_state,
     commits::revisions_grow_by_one,
     commits::terminal_states_never_change,
     commits::no_saga_without_a_wake_or_a_person,
     commits::what_is_read_is_what_was_committed,
+    commits::only_who_has_the_definition_moves_a_saga,
+    commits::what_is_in_doubt_is_read_again,
     history::only_legal_status_transitions,
     history::history_replays_to_the_state,
     effects::effects_happen_at_most_once,
@@ -72,8 +79,11 @@ checks! {
     effects::no_compensation_beside_the_point_of_no_return,
     effects::steps_are_undone_after_their_dependents,
     effects::effects_agree_with_the_end,
+    replies::a_reply_counts_for_its_own_command_only,
+    retries::retry_delays_follow_the_policy,
     messages::a_command_is_published_only_when_stored,
     messages::offsets_never_run_ahead_of_the_database,
+    messages::no_useful_reply_is_buried,
     messages::every_lifecycle_event_is_published,
     messages::lifecycle_events_come_in_order,
     commits::everything_comes_to_rest,

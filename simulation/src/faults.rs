@@ -2,8 +2,8 @@
 //!
 //! Invariant: a fault is counted where it happens, not where it is planned, so a count of zero
 //! means that nothing was tested. Each world allows its own choice of faults: with all of them at
-//! once, the loud ones would hide what the quiet ones do. The last two are no faults but rare turns
-//! that a world must take to be worth its time.
+//! once, the loud ones would hide what the quiet ones do. Those after `Rare turns` are no faults but
+//! rare turns that a world must take to be worth its time.
 
 use std::collections::BTreeMap;
 
@@ -50,9 +50,11 @@ faults! {
     OffsetLost = "offset not stored",
     Garbage = "unreadable reply record",
     ForeignReply = "reply of an unknown saga or step",
+    Misdirected = "reply of another command than its id says",
     ServiceKilled = "service killed between commit and reply",
     ServiceRebalanced = "commands read again",
     ServiceStalled = "service stalled",
+    BinaryLacks = "replica started without a definition",
     HandlerFailed = "handler failed for now",
     StepRefused = "step refused",
     RefusedUnexpectedly = "refused against its promise",
@@ -60,8 +62,32 @@ faults! {
     ReplyUnreadable = "reply of another type",
     RowsPurged = "inbox purged",
     ClientImpatient = "client asked again early",
-    ClientCancelled = "client cancelled",
     KeyReused = "key used for something else",
+    OperatorMeddled = "operator gave orders to a saga",
+    // Rare turns.
+    LeftToAnother = "saga left to a binary that has its definition",
+    QueryAnswered = "query answered",
+    NoticeTaken = "notification or hint taken",
+    StepNotNeeded = "step skipped by its condition",
+    ForwardPanicked = "building a command panicked",
+    UndoPanicked = "building a compensation panicked",
+    CommandLate = "command came after its deadline",
+    DeadlinePassed = "saga turned back at its deadline",
+    Overdue = "deadline passed beyond the point of no return",
+    AnswerExpired = "command expired at its participant",
+    OrderRepeated = "order given again",
+    OrderRefused = "order refused",
+    OrderAfterEnd = "order for a saga that had ended",
+    SagaCancelled = "order applied: cancel",
+    SagaPaused = "order applied: pause",
+    SagaResumed = "order applied: resume",
+    StepRetried = "order applied: retry now",
+    CommandEdited = "order applied: edit of a command",
+    UndoEdited = "order applied: edit of a compensation",
+    StepSkipped = "order applied: skip",
+    SkipFenced = "order applied: skip, after a fence",
+    UndoResolved = "order applied: resolve",
+    PersonDecided = "person decided about a stuck or paused saga",
     PivotFenced = "cancel met a pivot in flight",
     StepGivenUp = "step given up after its last attempt",
 }
@@ -69,7 +95,7 @@ faults! {
 /// The faults of one world.
 #[derive(Debug, Clone)]
 pub struct Faults {
-    allowed: u64,
+    allowed: u128,
     /// How many times more often than in a gentle world.
     intensity: u64,
     is_over: bool,
@@ -92,17 +118,27 @@ impl Faults {
     #[must_use]
     pub fn some(rng: &mut Rng) -> Self {
         Self {
-            allowed: rng.any(),
+            allowed: u128::from(rng.any()) << 64 | u128::from(rng.any()),
             intensity: rng.pick(&[1, 1, 3, 8]),
             ..Self::none()
         }
+    }
+
+    /// Each with an even chance, but none that holds the service up: there its times can be measured.
+    #[must_use]
+    pub fn outside(rng: &mut Rng) -> Self {
+        let mut faults = Self::some(rng);
+        let inside = Fault::ALL.iter().filter(|fault| Self::holds_up(**fault));
+        let inside = inside.fold(0, |all, fault| all | 1_u128 << (*fault as u32));
+        faults.allowed &= !inside;
+        faults
     }
 
     /// All of them.
     #[must_use]
     pub fn all() -> Self {
         Self {
-            allowed: u64::MAX,
+            allowed: u128::MAX,
             ..Self::none()
         }
     }
@@ -126,6 +162,32 @@ impl Faults {
     #[must_use]
     pub fn intensity(&self) -> u64 {
         self.intensity
+    }
+
+    /// Whether it keeps the service itself from its work, not only participants or clients.
+    #[must_use]
+    pub fn holds_up(fault: Fault) -> bool {
+        use Fault as F;
+        matches!(
+            fault,
+            F::BinaryLacks
+                | F::CommitNeverArrived
+                | F::CommitAnswerLost
+                | F::CommitArrivedLate
+                | F::CommitCollided
+                | F::DataRefused
+                | F::ReadFailed
+                | F::DatabaseSlow
+                | F::DatabaseAway
+                | F::ReplicaKilled
+                | F::ReplicaStopped
+                | F::ReplicaPaused
+                | F::ClockJumped
+                | F::RecordDelayed
+                | F::PublishRefused
+                | F::BrokerAway
+                | F::RepliesReplayed
+        )
     }
 
     /// Counts one that happened.

@@ -4,11 +4,12 @@
 //! Invariant: notes are facts of the doubles, taken when they happen. Whether they are in order is
 //! for `check` to say.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use crate::world::Life;
 use orchestrator::engine::lane::OutgoingCommand;
 use sagas::machine::{Moving, OrderResult};
-use sagas::{Json, OrderId, SagaId, Status, Timestamp};
+use sagas::{Direction, Json, OrderId, Outcome, SagaId, Status, Timestamp};
 
 /// Everything that happened.
 #[derive(Debug, Default)]
@@ -21,28 +22,52 @@ pub struct Journal {
     pub conflicts: Vec<usize>,
     /// Orders that were answered with a result.
     pub ordered: Vec<Ordered>,
-    /// Sagas whose cancelling was tried.
-    pub cancelled: BTreeSet<SagaId>,
+    /// Orders that were refused.
+    pub refused: Vec<OrderRefused>,
     /// Sagas that turned back because a step's attempts were used up.
     pub given_up: BTreeSet<SagaId>,
+    /// Sagas that have passed their deadline.
+    pub overdue: BTreeSet<SagaId>,
+    /// Steps whose command, or whose compensation, could not be built.
+    pub panicked: BTreeSet<(SagaId, usize, Direction)>,
     /// States that the database took.
     pub commits: Vec<Commit>,
+    /// When the database took a revision, by true time.
+    pub stored_at: BTreeMap<(SagaId, u64), Timestamp>,
+    /// When something happened that keeps the service from its work.
+    pub disturbed: Vec<Timestamp>,
     /// States that the database gave.
     pub reads: Vec<Read>,
+    /// Sagas that a lane wrote without reading them, after a commit of them whose answer was lost.
+    pub written_in_doubt: Vec<SagaId>,
     /// Commands that were handed to the broker.
     pub published: Vec<Published>,
     /// Reply records that an offset was moved past.
     pub passed: Vec<Passed>,
+    /// Replies that went to the dead letters although their saga could use them.
+    pub buried: Vec<(SagaId, String)>,
     /// What participants changed in their own tables, in order.
     pub effects: Vec<Effect>,
+    /// What participants answered.
+    pub answers: BTreeSet<Said>,
     /// Steps that were made final, with the number of effects before that.
     pub tombstones: Vec<(usize, SagaId, usize)>,
     /// Steps that a participant refused.
     pub refusals: BTreeSet<(SagaId, usize)>,
     /// Sagas with a reason to wait for a person.
     pub troubled: BTreeSet<SagaId>,
-    /// Whether something happened after which lifecycle events may come in another order.
-    pub may_reorder_events: bool,
+    /// Sagas of which a participant has said that it no longer knows.
+    pub expired: BTreeSet<SagaId>,
+    /// Sagas of which some lifecycle event was left for another process to publish.
+    pub stirred: BTreeSet<SagaId>,
+    /// The lanes that wrote a saga.
+    pub(crate) writers: BTreeMap<SagaId, BTreeSet<(Life, usize)>>,
+    /// Processes that ended with records that they had not sent.
+    pub(crate) killed: BTreeSet<Life>,
+    /// Whether a binary without some definition has run.
+    pub is_mixed: bool,
+    /// Sagas that a binary wrote which lacks their definition.
+    pub written_unknown: Vec<SagaId>,
     /// Why the world did not come to rest, if it did not.
     pub unrest: Option<String>,
 }
@@ -84,6 +109,20 @@ pub struct Ordered {
     pub result: OrderResult,
 }
 
+/// An order that was refused.
+#[derive(Debug, Clone)]
+pub struct OrderRefused {
+    /// The saga.
+    pub saga: SagaId,
+    /// The order.
+    pub order: OrderId,
+    /// What came of it, if the database had it already when it was given.
+    pub result_before: Option<OrderResult>,
+    /// What speaks against the refusal: the saga did not change while it was decided, and this is
+    /// what its stored state makes of the order.
+    pub would_be: Option<String>,
+}
+
 /// A state that the database took.
 #[derive(Debug, Clone)]
 pub struct Commit {
@@ -112,8 +151,12 @@ pub struct Read {
     pub revision: u64,
     /// The state that was read.
     pub moving: Moving,
+    /// The status that was read.
+    pub status: Status,
     /// History rows that were read.
     pub entries: usize,
+    /// The revision of the newest of them.
+    pub newest: u64,
 }
 
 /// A command that was handed to the broker.
@@ -134,6 +177,25 @@ pub struct Passed {
     pub offset: i64,
     /// What the database lacked of it at that moment; `None` when it lacked nothing.
     pub lacks: Option<String>,
+}
+
+/// What a participant answered to a command.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Said {
+    /// The saga.
+    pub saga: SagaId,
+    /// The step's name.
+    pub step: String,
+    /// Which way the command went.
+    pub direction: Direction,
+    /// Its generation.
+    pub generation: u32,
+    /// Its attempt.
+    pub attempt: u32,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// The payload, as text.
+    pub payload: String,
 }
 
 /// A change in a participant's own tables.

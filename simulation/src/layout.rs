@@ -64,8 +64,11 @@ impl Layout {
 /// What does not change while the world runs.
 #[derive(Debug)]
 pub struct Scene {
-    /// The definitions that every replica has.
+    /// Every definition.
     pub registry: Registry,
+    /// What older binaries have: some definitions are missing, some are others under the same name
+    /// and version.
+    pub older: Vec<Registry>,
     /// The recipes that they were made from, by name.
     pub recipes: BTreeMap<String, Recipe>,
     /// How the engine writes records.
@@ -87,9 +90,11 @@ impl Scene {
         let registry = recipes
             .iter()
             .fold(Registry::new(), |all, recipe| all.with(recipe.build()));
+        let older = (0..2).map(|_| older(&recipes, rng)).collect();
         let recipes = recipes.into_iter();
         Self {
             registry,
+            older,
             recipes: recipes
                 .map(|recipe| (recipe.name.clone(), recipe))
                 .collect(),
@@ -102,4 +107,16 @@ impl Scene {
                 .collect(),
         }
     }
+}
+
+fn older(recipes: &[Recipe], rng: &mut Rng) -> Registry {
+    let mut older = Registry::new();
+    for recipe in recipes {
+        match rng.below(4) {
+            0 => {}
+            1 => older = older.with(recipe.with_another_graph().build()),
+            _ => older = older.with(recipe.build()),
+        }
+    }
+    older
 }

@@ -4,10 +4,9 @@
 
 use std::time::Duration;
 
-use sagas::definition::Step;
 use sagas::{Definition, RetryPolicy, StepKind};
 
-use crate::commands::{self, Receipt, SERVICES, Task};
+use crate::commands::{self, SERVICES, Task};
 use crate::rng::Rng;
 
 /// A definition as data.
@@ -15,6 +14,8 @@ use crate::rng::Rng;
 pub struct Recipe {
     /// The definition's name.
     pub name: String,
+    /// How long after its start a saga may still be before its point of no return.
+    pub deadline: Option<Duration>,
     /// Its steps; each comes after those it needs.
     pub steps: Vec<StepRecipe>,
 }
@@ -30,25 +31,57 @@ pub struct StepRecipe {
     pub refusable: bool,
     /// The steps that it needs.
     pub needs: Vec<usize>,
+    /// Whether it runs at all.
+    pub condition: Condition,
+    /// What is wrong with its definition.
+    pub flaw: Flaw,
+}
+
+/// When a step runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition {
+    /// Always.
+    Always,
+    /// For some inputs.
+    When,
+    /// Where each of its needs has run.
+    Given,
+}
+
+/// A closure that panics for some inputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flaw {
+    /// None does.
+    Sound,
+    /// The one that builds the command.
+    Command,
+    /// The one that builds the compensation.
+    Undo,
 }
 
 /// Attempts before a step that can be given up is given up.
 pub const ATTEMPTS_MAX: u32 = 3;
 
-/// The fixed shapes: a chain, a diamond, parallel steps before a pivot, retriable steps alone.
+/// The fixed shapes: a chain, a diamond, parallel steps before a pivot, retriable steps alone, every
+/// kind of step.
 #[must_use]
 pub fn shapes() -> Vec<Recipe> {
-    use StepKind::{Compensatable as C, Pivot as P, Retriable as R};
+    use StepKind::{
+        Compensatable as C, Hint as H, Notify as N, Pivot as P, Query as Q, Retriable as R,
+    };
     let shape = |name: &str, steps: &[(StepKind, &[usize])]| Recipe {
         name: name.to_owned(),
+        deadline: None,
         steps: steps
             .iter()
             .enumerate()
             .map(|(number, (kind, needs))| StepRecipe {
                 kind: *kind,
                 service: number % SERVICES.len(),
-                refusable: *kind != R,
+                refusable: matches!(kind, C | P | Q),
                 needs: needs.to_vec(),
+                condition: Condition::Always,
+                flaw: Flaw::Sound,
             })
             .collect(),
     };
@@ -67,10 +100,21 @@ pub fn shapes() -> Vec<Recipe> {
             ],
         ),
         shape("onward", &[(C, &[]), (R, &[0]), (R, &[1])]),
+        shape(
+            "kinds",
+            &[
+                (Q, &[]),
+                (C, &[0]),
+                (H, &[1]),
+                (P, &[0, 1]),
+                (N, &[3]),
+                (R, &[3]),
+            ],
+        ),
     ]
 }
 
-/// One to seven steps: any order before the pivot, perhaps a pivot, perhaps a retriable end.
+/// One to eight steps: any order before the pivot, perhaps a pivot, perhaps an end after it.
 #[must_use]
 pub fn random(name: String, rng: &mut Rng) -> Recipe {
     let before = rng.below(5);
@@ -78,38 +122,97 @@ pub fn random(name: String, rng: &mut Rng) -> Recipe {
     let after = if before == 0 && !has_pivot {
         1
     } else {
-        rng.below(3)
+        rng.below(4)
     };
-    let kinds = (0..before)
-        .map(|_| StepKind::Compensatable)
-        .chain(has_pivot.then_some(StepKind::Pivot))
-        .chain((0..after).map(|_| StepKind::Retriable));
+    let mut kinds: Vec<StepKind> = (0..before).map(|_| rng.pick(&BEFORE)).collect();
+    kinds.extend(has_pivot.then_some(StepKind::Pivot));
+    kinds.extend((0..after).map(|_| rng.pick(&AFTER)));
     let mut steps: Vec<StepRecipe> = Vec::new();
     for kind in kinds {
         let earlier = steps.iter().enumerate();
         let needs = earlier.filter(|(_, step)| must_need(kind, step.kind) || rng.chance(400));
         let needs = needs.map(|(number, _)| number).collect();
+        let may_be_refused = matches!(
+            kind,
+            StepKind::Compensatable | StepKind::Pivot | StepKind::Query
+        );
         steps.push(StepRecipe {
             kind,
             service: rng.index(SERVICES.len()),
-            refusable: kind != StepKind::Retriable && rng.chance(700),
+            refusable: may_be_refused && rng.chance(700),
             needs,
+            condition: condition(kind, rng),
+            flaw: flaw(kind, rng),
         });
     }
-    Recipe { name, steps }
+    let deadline = rng.chance(400).then(|| rng.millis(500, 8_000));
+    Recipe {
+        name,
+        deadline,
+        steps,
+    }
+}
+
+const BEFORE: [StepKind; 6] = [
+    StepKind::Compensatable,
+    StepKind::Compensatable,
+    StepKind::Compensatable,
+    StepKind::Compensatable,
+    StepKind::Query,
+    StepKind::Hint,
+];
+const AFTER: [StepKind; 4] = [
+    StepKind::Retriable,
+    StepKind::Retriable,
+    StepKind::Notify,
+    StepKind::Hint,
+];
+
+fn condition(kind: StepKind, rng: &mut Rng) -> Condition {
+    match rng.below(8) {
+        _ if kind == StepKind::Pivot => Condition::Always,
+        0 => Condition::When,
+        1 => Condition::Given,
+        _ => Condition::Always,
+    }
+}
+
+fn flaw(kind: StepKind, rng: &mut Rng) -> Flaw {
+    match rng.below(16) {
+        0 => Flaw::Command,
+        1 | 2 if kind == StepKind::Compensatable => Flaw::Undo,
+        _ => Flaw::Sound,
+    }
 }
 
 /// What the kinds ask for: beside the point of no return there is no legal end.
 fn must_need(later: StepKind, earlier: StepKind) -> bool {
     match later {
-        StepKind::Compensatable => false,
+        StepKind::Compensatable | StepKind::Query | StepKind::Hint => false,
         StepKind::Pivot => true,
-        StepKind::Retriable => earlier != StepKind::Retriable,
-        kind => unreachable!("no recipe has a step of the kind {kind}"),
+        StepKind::Retriable | StepKind::Notify => matches!(
+            earlier,
+            StepKind::Compensatable | StepKind::Query | StepKind::Pivot
+        ),
     }
 }
 
 impl Recipe {
+    /// The same name and version with another graph: a deploy that forgot to raise the version.
+    #[must_use]
+    pub(crate) fn with_another_graph(&self) -> Self {
+        let mut other = self.clone();
+        other.steps.push(StepRecipe {
+            kind: StepKind::Hint,
+            service: 0,
+            refusable: false,
+            needs: Vec::new(),
+            condition: Condition::Always,
+            flaw: Flaw::Sound,
+        });
+        other
+    }
+
     /// The definition.
     ///
     /// # Panics
@@ -126,9 +229,13 @@ impl Recipe {
             delay_max: Duration::from_secs(2),
             attempts_max: ATTEMPTS_MAX,
         });
-        let mut handles: Vec<Step<Receipt>> = Vec::new();
+        if let Some(deadline) = self.deadline {
+            saga.deadline(deadline);
+        }
+        let mut handles = Vec::new();
         for (number, step) in self.steps.iter().enumerate() {
-            let needs = step.needs.iter().map(|need| handles[*need]).collect();
+            let needs = step.needs.iter().map(|need| handles[*need]);
+            let needs = commands::lists(needs);
             handles.push(commands::add(&mut saga, number, step, needs));
         }
         saga.build()

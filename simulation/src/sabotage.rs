@@ -25,6 +25,20 @@ pub enum Sabotage {
     ShellStoresOffsetsEarly,
     /// The shell mixes answers up.
     ShellMixesAnswersUp,
+    /// The shell tells whoever repeats an order that it makes no sense.
+    ShellRefusesRepeats,
+    /// The shell tells some operators that their order makes no sense, and drops it.
+    ShellRefusesOrders,
+    /// The shell calls a commit whose answer was lost one that collided.
+    ShellHidesDoubt,
+    /// The shell takes some replies for unreadable.
+    ShellBuriesReplies,
+    /// The store finds wakes long after they were due.
+    StoreFindsWakesLate,
+    /// A participant answers the second step in the name of the first.
+    ServiceMixesStepsUp,
+    /// Replicas run another binary than the deploy believes.
+    ShellRunsOtherBinary,
     /// A participant runs every command that comes.
     ServiceHasNoBarrier,
     /// A participant forgets that a step was undone.
@@ -78,6 +92,22 @@ impl Sabotage {
         ),
         (Self::StoreIgnoresRevisions, "terminal_states_never_change"),
         (Self::StoreSpoilsHistory, "answered_orders_are_stored"),
+        (Self::ShellRefusesRepeats, "orders_are_applied_once"),
+        (
+            Self::ShellRefusesOrders,
+            "orders_are_refused_by_the_stored_state",
+        ),
+        (Self::ShellHidesDoubt, "what_is_in_doubt_is_read_again"),
+        (Self::ShellBuriesReplies, "no_useful_reply_is_buried"),
+        (
+            Self::ServiceMixesStepsUp,
+            "a_reply_counts_for_its_own_command_only",
+        ),
+        (Self::StoreFindsWakesLate, "retry_delays_follow_the_policy"),
+        (
+            Self::ShellRunsOtherBinary,
+            "only_who_has_the_definition_moves_a_saga",
+        ),
         (Self::StoreLosesWakes, "everything_comes_to_rest"),
         (Self::ServiceSkipsCompensation, "effects_agree_with_the_end"),
         (

@@ -85,6 +85,13 @@ impl Store {
         self.sagas.get(&id).map(|saga| saga.status)
     }
 
+    /// Name, version and graph of the definition that a saga pins.
+    #[must_use]
+    pub fn pins(&self, id: SagaId) -> Option<(&str, u32, Uuid)> {
+        let saga = self.sagas.get(&id)?;
+        Some((&saga.definition, saga.version, saga.fingerprint))
+    }
+
     /// The revision of a saga; 0 when there is no such saga.
     #[must_use]
     pub fn revision(&self, id: SagaId) -> u64 {
@@ -102,6 +109,13 @@ impl Store {
     #[must_use]
     pub fn outbox_rows(&self) -> usize {
         self.outbox.len()
+    }
+
+    /// Sagas that have not ended, in order.
+    pub fn open(&self) -> impl Iterator<Item = SagaId> + '_ {
+        let sagas = self.sagas.iter();
+        let open = sagas.filter(|(_, saga)| !saga.status.is_terminal());
+        open.map(|(id, _)| *id)
     }
 
     /// Sagas that have ended or wait for a person.

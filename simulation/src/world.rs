@@ -28,9 +28,12 @@ use crate::trace::Trace;
 mod broker;
 mod clients;
 mod database;
+mod doubt;
 mod lanes;
 mod mischief;
 mod offsets;
+mod orders;
+mod person;
 mod reading;
 mod replicas;
 mod rest;
@@ -39,6 +42,7 @@ mod services;
 use broker::{Arriving, Broker};
 use clients::{Clients, Errand};
 use database::{Answered, Asked};
+use doubt::Doubts;
 use replicas::Replica;
 use services::Service;
 
@@ -92,6 +96,8 @@ pub(crate) enum Happening {
     GiveUp(u64),
     /// A request's answer reaches its client.
     Told(u64, Box<orchestrator::engine::lane::Answer>),
+    /// A person looks for what waits for one.
+    Person,
     /// Something goes wrong.
     Mischief,
     /// From now on nothing goes wrong.
@@ -146,6 +152,7 @@ pub struct World {
     pub(crate) clients: Clients,
     pub(crate) journal: Journal,
     pub(crate) trace: Trace,
+    pub(crate) doubts: Doubts,
     pub(crate) database_away_until: Timestamp,
     pub(crate) database_slow_until: Timestamp,
     /// Numbers of sagas, for people.
@@ -167,6 +174,7 @@ impl World {
         let faults = match rng.below(6) {
             0 => Faults::none(),
             1 => Faults::all(),
+            2 => Faults::outside(&mut rng),
             _ => Faults::some(&mut rng),
         };
         let mut bus = Bus::default();
@@ -191,6 +199,7 @@ impl World {
             clients,
             journal: Journal::default(),
             trace: Trace::new(is_traced),
+            doubts: Doubts::default(),
             database_away_until: BEGIN,
             database_slow_until: BEGIN,
             numbers,
@@ -210,7 +219,6 @@ impl World {
 
     fn begin(&mut self) {
         let layout = self.layout.clone();
-        self.journal.may_reorder_events = layout.replicas > 1 || layout.lanes > 1;
         self.say(None, || format!("{layout:?}"));
         for replica in 0..self.replicas.len() {
             let wait = self.rng.millis(0, 300);
@@ -219,6 +227,7 @@ impl World {
         self.clients_begin();
         self.agenda
             .after(Duration::from_millis(500), Happening::Mischief);
+        self.agenda.after(Duration::ZERO, Happening::Person);
         self.agenda.after(layout.trouble, Happening::Quiet);
     }
 
@@ -279,6 +288,7 @@ impl World {
             Happening::Client(client, errand) => self.client_acts(client, errand),
             Happening::GiveUp(request) => self.give_up(request),
             Happening::Told(request, answer) => self.told(request, &answer),
+            Happening::Person => self.person_looks(),
             Happening::Mischief => self.mischief(),
             Happening::Quiet => self.be_quiet(),
             Happening::Look => self.look(),
@@ -305,6 +315,7 @@ impl Happening {
             | Self::Client(..)
             | Self::GiveUp(_)
             | Self::Told(..)
+            | Self::Person
             | Self::Mischief
             | Self::Quiet
             | Self::Look => None,

@@ -202,6 +202,8 @@ struct Queue {
     jobs: VecDeque<Job>,
     stage: Stage,
     must_load: bool,
+    /// The highest revision that a reply named which waited when the last load was asked for.
+    looked_for: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

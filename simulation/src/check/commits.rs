@@ -53,22 +53,29 @@ pub(super) fn terminal_states_never_change(evidence: &Evidence<'_>) -> Finding {
 pub(super) fn no_saga_without_a_wake_or_a_person(evidence: &Evidence<'_>) -> Finding {
     for commit in &evidence.journal.commits {
         let rests = commit.status.is_terminal() || commit.status == Status::Stuck;
-        require(rests || commit.wake_at.is_some(), commit.saga, || {
-            format!(
-                "revision {} is {} and has no wake",
-                commit.revision, commit.status
-            )
+        let is_paused = commit.moving.paused.is_some();
+        require(
+            rests || is_paused || commit.wake_at.is_some(),
+            commit.saga,
+            || {
+                format!(
+                    "revision {} is {} and has no wake",
+                    commit.revision, commit.status
+                )
+            },
+        )?;
+        let is_stuck = commit.status == Status::Stuck;
+        let has_reason = !is_stuck || evidence.journal.troubled.contains(&commit.saga);
+        require(has_reason, commit.saga, || {
+            "it waits for a person without a reason".to_owned()
         })?;
     }
     for (id, stored) in &evidence.sagas {
         let row = &stored.loaded.row;
         let rests = row.status.is_terminal() || row.status == Status::Stuck;
-        require(rests || row.wake_at.is_some(), *id, || {
+        let is_paused = row.moving.paused.is_some();
+        require(rests || is_paused || row.wake_at.is_some(), *id, || {
             format!("it is {} and has no wake", row.status)
-        })?;
-        let has_reason = row.status != Status::Stuck || evidence.journal.troubled.contains(id);
-        require(has_reason, *id, || {
-            "it waits for a person without a reason".to_owned()
         })?;
     }
     Ok(())
@@ -89,7 +96,9 @@ pub(super) fn what_is_read_is_what_was_committed(evidence: &Evidence<'_>) -> Fin
                 "it was read before it was stored".to_owned(),
             ));
         };
-        let is_same = read.revision == commit.revision && read.moving == commit.moving;
+        let is_same = read.revision == commit.revision
+            && read.moving == commit.moving
+            && read.status == commit.status;
         require(is_same, read.saga, || {
             format!(
                 "revision {} was read, {} is committed",
@@ -97,17 +106,44 @@ pub(super) fn what_is_read_is_what_was_committed(evidence: &Evidence<'_>) -> Fin
             )
         })?;
         let entries = u64::try_from(read.entries).unwrap_or(u64::MAX);
-        require(entries == read.revision, read.saga, || {
-            format!(
-                "revision {} was read with {entries} history rows",
-                read.revision
-            )
-        })?;
+        require(
+            entries == read.revision && read.newest == entries,
+            read.saga,
+            || {
+                format!(
+                    "revision {} was read with {entries} history rows",
+                    read.revision
+                )
+            },
+        )?;
     }
     Ok(())
 }
 
-/// With nothing going wrong any more, every saga ends or waits for a person, and all queues empty.
+/// A binary moves no saga whose definition it lacks, or has changed.
+pub(super) fn only_who_has_the_definition_moves_a_saga(evidence: &Evidence<'_>) -> Finding {
+    match evidence.journal.written_unknown.first() {
+        None => Ok(()),
+        Some(saga) => Err((
+            Some(*saga),
+            "a binary wrote it that does not have its definition".to_owned(),
+        )),
+    }
+}
+
+/// After a commit whose answer was lost, its sagas are read again before they are written again.
+pub(super) fn what_is_in_doubt_is_read_again(evidence: &Evidence<'_>) -> Finding {
+    match evidence.journal.written_in_doubt.first() {
+        None => Ok(()),
+        Some(saga) => Err((
+            Some(*saga),
+            "it was written over without a look, after a commit of it whose answer was lost"
+                .to_owned(),
+        )),
+    }
+}
+
+/// With nothing going wrong any more, every saga ends, where need be by a person, and all queues empty.
 pub(super) fn everything_comes_to_rest(evidence: &Evidence<'_>) -> Finding {
     match &evidence.journal.unrest {
         None => Ok(()),
@@ -117,7 +153,6 @@ pub(super) fn everything_comes_to_rest(evidence: &Evidence<'_>) -> Finding {
 
 impl Evidence<'_> {
     fn restless(&self) -> Option<SagaId> {
-        let mut ids = self.sagas.keys();
-        ids.find(|id| !self.world.is_at_rest(**id)).copied()
+        self.world.store.open().next()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sagas::machine::{Entry, EntryKind};
+use sagas::machine::{Entry, OrderKind, Progress, Reason};
 use sagas::{Direction, Outcome, SagaId, Status, StepKind};
 
 use super::{Evidence, Finding, Stored, require};
@@ -39,8 +39,8 @@ pub(super) fn no_effect_after_its_tombstone(evidence: &Evidence<'_>) -> Finding 
     Ok(())
 }
 
-/// A step is undone only when it was done, the saga had stored that command, and something had
-/// happened for which a saga turns back.
+/// A step is undone only when it was done, the saga had stored that command, and the reason that the
+/// saga gives for turning back had happened.
 pub(super) fn no_compensation_without_a_reason(evidence: &Evidence<'_>) -> Finding {
     let mut done = BTreeSet::new();
     for effect in &evidence.journal.effects {
@@ -72,29 +72,12 @@ pub(super) fn no_compensation_without_a_reason(evidence: &Evidence<'_>) -> Findi
         require(is_ordered, saga, || {
             format!("step {step} was undone, and nobody asked for it")
         })?;
-        let has_reason = history.iter().any(|entry| turns_back(entry));
+        let has_reason = evidence.is_backed(saga, stored, &history);
         require(has_reason, saga, || {
             format!("step {step} was undone without a reason")
         })?;
     }
     Ok(())
-}
-
-/// What may turn a saga back: a refusal, a fence's answer, an order, or the last attempt's end.
-fn turns_back(entry: &Entry) -> bool {
-    let is_last = |attempt: u32| attempt >= ATTEMPTS_MAX;
-    let is_answer = matches!(
-        entry.outcome,
-        Some(Outcome::Rejected | Outcome::Fenced | Outcome::AlreadyCompensated)
-    );
-    let is_used_up = match entry.event {
-        EntryKind::Wake => true,
-        EntryKind::Reply => {
-            entry.outcome == Some(Outcome::Failed) && entry.attempt.is_some_and(is_last)
-        }
-        EntryKind::Started | EntryKind::Order => false,
-    };
-    is_answer || is_used_up || entry.event == EntryKind::Order
 }
 
 /// Promise 5: where a step beyond which nothing turns back took effect, nothing is undone.
@@ -122,6 +105,7 @@ pub(super) fn no_compensation_beside_the_point_of_no_return(evidence: &Evidence<
 /// A step takes effect on what it needs, and is undone when nothing needs it any more.
 pub(super) fn steps_are_undone_after_their_dependents(evidence: &Evidence<'_>) -> Finding {
     let mut there: BTreeMap<SagaId, BTreeSet<usize>> = BTreeMap::new();
+    let mut unseen: BTreeMap<SagaId, BTreeSet<usize>> = BTreeMap::new();
     for effect in &evidence.journal.effects {
         let Effect {
             saga,
@@ -136,9 +120,11 @@ pub(super) fn steps_are_undone_after_their_dependents(evidence: &Evidence<'_>) -
             return Err((Some(saga), format!("step {step} is unknown")));
         };
         let there = there.entry(saga).or_default();
+        let unseen = unseen.entry(saga).or_insert_with(|| stored.unseen());
         if is_undo {
             let mut dependents = stored.definition.dependents(step);
-            let in_the_way = dependents.find(|later| there.contains(later));
+            let is_there = |later: &usize| there.contains(later) && !unseen.contains(later);
+            let in_the_way = dependents.find(is_there);
             require(in_the_way.is_none(), saga, || {
                 format!("step {step} was undone before step {in_the_way:?}")
             })?;
@@ -147,7 +133,7 @@ pub(super) fn steps_are_undone_after_their_dependents(evidence: &Evidence<'_>) -
             let lacks = definition
                 .ancestors
                 .iter()
-                .find(|need| !there.contains(need));
+                .find(|need| !there.contains(need) && !unseen.contains(need));
             require(lacks.is_none(), saga, || {
                 format!("step {step} took effect without step {lacks:?}")
             })?;
@@ -157,10 +143,11 @@ pub(super) fn steps_are_undone_after_their_dependents(evidence: &Evidence<'_>) -
     Ok(())
 }
 
-/// Promise 2: completed means that every step took effect and none was undone; compensated, that
-/// every step that took effect was undone.
+/// Promise 2: completed means that every executed step took effect and none was undone; compensated,
+/// that every step that took effect was undone. What a person did or undid by hand, nobody sees here.
 pub(super) fn effects_agree_with_the_end(evidence: &Evidence<'_>) -> Finding {
-    for (id, Stored { loaded, definition }) in &evidence.sagas {
+    for (id, stored) in &evidence.sagas {
+        let Stored { loaded, definition } = stored;
         let effects: Vec<&Effect> = evidence.effects_of(*id).collect();
         let of = |is_undo: bool| {
             let effects = effects
@@ -172,8 +159,31 @@ pub(super) fn effects_agree_with_the_end(evidence: &Evidence<'_>) -> Finding {
         };
         let (done, undone) = (of(false), of(true));
         let agrees = match loaded.row.status {
-            Status::Completed => done.len() == definition.steps().len() && undone.is_empty(),
-            Status::Compensated => done == undone,
+            Status::Completed => {
+                undone.is_empty() && {
+                    let steps = loaded.row.moving.steps.iter().enumerate();
+                    steps
+                        .zip(definition.steps())
+                        .all(|((step, progress), definition)| {
+                            let is_done = done.contains(&step);
+                            match progress {
+                                // Nobody hears what becomes of it.
+                                Progress::Done if definition.kind == StepKind::Notify => true,
+                                Progress::Done => is_done == has_effect(definition.kind),
+                                // Nobody can tell where rows were purged.
+                                Progress::ByHand => {
+                                    !is_done || evidence.journal.expired.contains(id)
+                                }
+                                _ => !is_done,
+                            }
+                        })
+                }
+            }
+            Status::Compensated => {
+                let by_hand = stored.by_hand();
+                let mut differing = done.symmetric_difference(&undone);
+                differing.all(|step| by_hand.contains(step))
+            }
             Status::Running | Status::Compensating | Status::Stuck => true,
         };
         require(agrees, *id, || {
@@ -186,7 +196,79 @@ pub(super) fn effects_agree_with_the_end(evidence: &Evidence<'_>) -> Finding {
     Ok(())
 }
 
+/// Whether a step of that kind changes anything at its participant.
+fn has_effect(kind: StepKind) -> bool {
+    !matches!(kind, StepKind::Query | StepKind::Hint)
+}
+
+impl Stored {
+    /// Steps that a person has answered for.
+    fn by_hand(&self) -> BTreeSet<usize> {
+        let orders = self.loaded.history.iter();
+        let orders = orders.filter_map(|entry| entry.order.as_ref());
+        let steps = orders.filter_map(|order| match &order.kind {
+            OrderKind::Skip { step, .. } | OrderKind::Resolve { step } => {
+                self.definition.position(step)
+            }
+            _ => None,
+        });
+        steps.collect()
+    }
+
+    /// Steps whose effects participants do not show, or a person vouches for: in the order of
+    /// effects they may be missing.
+    fn unseen(&self) -> BTreeSet<usize> {
+        let mut unseen = self.by_hand();
+        let progress = &self.loaded.row.moving.steps;
+        for (number, step) in self.definition.steps().iter().enumerate() {
+            let is_seen = has_effect(step.kind) && step.kind != StepKind::Notify;
+            if !is_seen || progress.get(number) == Some(&Progress::Skipped) {
+                unseen.insert(number);
+            }
+        }
+        unseen
+    }
+}
+
 impl Evidence<'_> {
+    /// Whether what the saga says of why it turned back has happened by then.
+    fn is_backed(&self, id: SagaId, stored: &Stored, history: &[&Entry]) -> bool {
+        let row = &stored.loaded.row;
+        let answered = |step: &str, outcomes: &[Outcome]| {
+            history.iter().any(|entry| {
+                let is_its = entry.step.as_deref() == Some(step);
+                is_its && entry.outcome.is_some_and(|is| outcomes.contains(&is))
+            })
+        };
+        match &row.moving.reason {
+            None => false,
+            Some(Reason::Refused { step, .. }) => {
+                let number = stored.definition.position(step);
+                let has_refused = number.is_some_and(|number| {
+                    let refusals = &self.journal.refusals;
+                    refusals.contains(&(id, number))
+                });
+                has_refused && answered(step, &[Outcome::Rejected])
+            }
+            Some(Reason::UndoneElsewhere { step, .. }) => {
+                answered(step, &[Outcome::AlreadyCompensated, Outcome::Fenced])
+            }
+            Some(Reason::Exhausted { step, .. }) => {
+                let mut sent = history.iter().flat_map(|entry| &entry.sent);
+                sent.any(|sent| sent.step == *step && sent.attempt >= ATTEMPTS_MAX)
+            }
+            Some(Reason::DeadlinePassed { .. }) => {
+                let deadline = stored.definition.deadline();
+                let at = deadline.map(|after_start| row.started_at + after_start);
+                at.is_some_and(|at| history.iter().any(|entry| entry.at >= at))
+            }
+            Some(Reason::Cancelled { .. }) => {
+                let mut orders = history.iter().filter_map(|entry| entry.order.as_ref());
+                orders.any(|order| order.kind == OrderKind::Cancel)
+            }
+        }
+    }
+
     fn effects_of(&self, id: SagaId) -> impl Iterator<Item = &Effect> {
         let effects = self.journal.effects.iter();
         effects.filter(move |effect| effect.saga == id)

@@ -71,9 +71,8 @@ fn replay(id: SagaId, stored: &Stored) -> Result<Saga, String> {
     let first = history.first().ok_or("there is no history")?;
     let input = first.input.clone().ok_or("there is no input")?;
     let mut saga = Saga::new(&definition, id, input, row.started_at);
-    for (position, entry) in history.iter().enumerate() {
-        let candidates = events(entry, &history[..position]);
-        let mut results = candidates
+    for entry in history {
+        let mut results = events(entry)
             .into_iter()
             .map(|event| transition(&definition, &saga, event, entry.at));
         let same = results.find_map(|result| result.ok().filter(|made| made.entry == *entry));
@@ -84,26 +83,24 @@ fn replay(id: SagaId, stored: &Stored) -> Result<Saga, String> {
 }
 
 /// The events that may have made this entry.
-fn events(entry: &Entry, before: &[Entry]) -> Vec<Event> {
+fn events(entry: &Entry) -> Vec<Event> {
     match entry.event {
         EntryKind::Started => vec![Event::Start],
         EntryKind::Wake => [true, false]
             .map(|published| Event::Wake { published })
             .into(),
         EntryKind::Order => entry.order.clone().map(Event::Order).into_iter().collect(),
-        EntryKind::Reply => reply(entry, before).map(Event::Reply).into_iter().collect(),
+        EntryKind::Reply => reply(entry).map(Event::Reply).into_iter().collect(),
     }
 }
 
-fn reply(entry: &Entry, before: &[Entry]) -> Option<Reply> {
+fn reply(entry: &Entry) -> Option<Reply> {
     let (step, direction): (&String, Direction) = (entry.step.as_ref()?, entry.direction?);
     let outcome: Outcome = entry.outcome?;
-    let mut sent = before.iter().flat_map(|entry| &entry.sent);
-    let last = sent.rfind(|sent| sent.step == *step && sent.direction == direction)?;
     Some(Reply {
         step: step.clone(),
         direction,
-        generation: last.generation,
+        generation: entry.generation.unwrap_or(1),
         attempt: entry.attempt?,
         outcome,
         payload: entry.payload.clone().unwrap_or_else(Json::null),

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use sagas::SagaId;
 use sagas::machine::EntryKind;
-use sagas::{OrderId, SagaId};
 
 use super::{Evidence, Finding, require};
 
@@ -74,31 +74,9 @@ pub(super) fn the_same_key_names_the_same_saga(evidence: &Evidence<'_>) -> Findi
     Ok(())
 }
 
-/// An order that was answered is in the history, once, with the result that the caller was told.
-pub(super) fn answered_orders_are_stored(evidence: &Evidence<'_>) -> Finding {
-    for ordered in &evidence.journal.ordered {
-        let id = ordered.saga;
-        let results = evidence.results(id, ordered.order);
-        require(results == [Some(ordered.result)], id, || {
-            format!(
-                "order {} was answered {:?}, stored is {results:?}",
-                ordered.order, ordered.result
-            )
-        })?;
-    }
-    Ok(())
-}
-
 impl Evidence<'_> {
     fn input(&self, id: SagaId) -> Option<&str> {
         let entry = self.sagas.get(&id)?.loaded.history.first()?;
         Some(entry.input.as_ref()?.text())
-    }
-
-    fn results(&self, id: SagaId, order: OrderId) -> Vec<Option<sagas::machine::OrderResult>> {
-        let stored = self.sagas.get(&id).into_iter();
-        let entries = stored.flat_map(|stored| &stored.loaded.history);
-        let entries = entries.filter(|entry| entry.order.as_ref().is_some_and(|o| o.id == order));
-        entries.map(|entry| entry.result).collect()
     }
 }

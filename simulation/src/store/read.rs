@@ -44,8 +44,13 @@ impl Store {
     #[must_use]
     pub fn due(&self, shards: &[u16], limit: usize, now: Timestamp) -> Vec<SagaId> {
         let shards: BTreeSet<u16> = shards.iter().copied().collect();
+        let late = if self.is(Sabotage::StoreFindsWakesLate) {
+            Duration::from_secs(6)
+        } else {
+            Duration::ZERO
+        };
         let rows = self.sagas.iter().filter_map(|(id, row)| {
-            let wake_at = row.wake_at.filter(|wake_at| *wake_at <= now)?;
+            let wake_at = row.wake_at.filter(|wake_at| *wake_at + late <= now)?;
             shards
                 .contains(&id.shard(self.shards))
                 .then_some((wake_at, *id))

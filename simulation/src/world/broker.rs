@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use orchestrator::engine::lane::Input;
-use sagas::Timestamp;
 use sagas::wire::header;
+use sagas::{SagaId, Timestamp};
 
 use super::database::Question;
 use super::{Happening, Life, Waits, World};
@@ -65,7 +65,11 @@ impl World {
         let handover = self.broker.last;
         let is_replica = matches!(producer, Producer::Replica(_));
         let is_good = !(is_replica && self.strikes(Fault::PublishRefused, 15));
-        self.journal.may_reorder_events |= !is_good;
+        if !is_good {
+            let keys = records.iter().map(|to| to.record.header(header::SUBJECT));
+            let sagas = keys.filter_map(|key| key.parse::<SagaId>().ok());
+            self.journal.stirred.extend(sagas);
+        }
         let left = records.len();
         if left == 0 {
             let is_good = true;

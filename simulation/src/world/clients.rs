@@ -1,26 +1,30 @@
-//! Clients: they submit, under a key or without one, ask again when they do not know, cancel
-//! sometimes, and note what they were told.
+//! Clients: they submit, under a key or without one, ask again when they do not know, carry the
+//! orders of operators, and note what they were told.
 //!
 //! Invariant: a client with a key asks until it is told an answer that ends the matter; one without a
 //! key asks once, because it could not tell its own saga from a second one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use orchestrator::engine::lane::{Answer, Input};
 use orchestrator::engine::{ANSWER_WITHIN, Submission, route};
-use sagas::machine::{Order, OrderKind};
+use sagas::machine::{Event, Order, OrderResult, Refusal, transition};
 use sagas::{Definition, Json, OrderId, SagaId};
-use uuid::Uuid;
 
+use super::orders::{Wanted, Wish};
 use super::replicas::Stage;
 use super::{Happening, Life, World};
 use crate::commands::Task;
 use crate::faults::Fault;
-use crate::journal::{Accepted, Ordered, Submitted};
+use crate::journal::{Accepted, OrderRefused, Ordered, Submitted};
 use crate::layout::Scene;
 use crate::rng::Rng;
+use crate::sabotage::Sabotage;
+
+/// What a sabotaged shell tells an operator.
+const NO_SENSE: Refusal = Refusal::OrderMakesNoSense("sabotaged");
 
 /// All clients and their requests.
 #[derive(Debug)]
@@ -30,6 +34,10 @@ pub(crate) struct Clients {
     last_request: u64,
     /// Errands that are not done.
     pub(crate) open: usize,
+    /// Orders, by number.
+    pub(crate) orders: Vec<Wanted>,
+    /// Clients for whose saga a person has given an order that is not answered.
+    pub(crate) attended: BTreeSet<usize>,
 }
 
 #[derive(Debug)]
@@ -49,8 +57,8 @@ pub(crate) enum Errand {
     SubmitAgain,
     /// Something else under the same key.
     SubmitOther,
-    /// An end to its saga.
-    Cancel(OrderId),
+    /// That an order is carried out.
+    Order(usize),
 }
 
 #[derive(Debug)]
@@ -58,7 +66,16 @@ struct Request {
     client: usize,
     errand: Errand,
     submission: Option<usize>,
+    order: Option<Given>,
     life: Life,
+}
+
+/// An order that was given, and how the saga stood in the database then.
+#[derive(Debug)]
+struct Given {
+    order: Order,
+    revision: u64,
+    result_before: Option<OrderResult>,
 }
 
 impl Clients {
@@ -98,7 +115,14 @@ impl Clients {
             requests: BTreeMap::new(),
             last_request: 0,
             open: 0,
+            orders: Vec::new(),
+            attended: BTreeSet::new(),
         }
+    }
+
+    /// The name of a client's definition.
+    pub(crate) fn definition(&self, client: usize) -> &str {
+        self.clients[client].definition.name()
     }
 
     /// The sagas' numbers, for people.
@@ -124,21 +148,38 @@ impl World {
                 let wait = self.rng.millis(0, 12_000);
                 self.plan_errand(wait, client, Errand::SubmitOther);
             }
-            if self.strikes(Fault::ClientCancelled, 250) {
-                let order = OrderId(self.rng.uuid());
-                // Most sagas are done within some fifty milliseconds.
-                let latest = self.rng.pick(&[60, 60, 3_000]);
-                let wait = begin + self.rng.millis(0, latest);
-                self.plan_errand(wait, client, Errand::Cancel(order));
-                if self.rng.chance(200) {
-                    let order = OrderId(self.rng.uuid());
-                    self.plan_errand(wait, client, Errand::Cancel(order));
-                }
+            if self.strikes(Fault::OperatorMeddled, 350) {
+                self.plan_orders(client, begin);
             }
         }
     }
 
-    fn plan_errand(&mut self, wait: Duration, client: usize, errand: Errand) {
+    /// Some orders for one saga, the same one more than once among them.
+    fn plan_orders(&mut self, client: usize, begin: Duration) {
+        // Most sagas are done within some fifty milliseconds.
+        let latest = self.rng.pick(&[60, 60, 60, 3_000, 9_000]);
+        for _ in 0..self.rng.between(1, 4) {
+            let wish = self.any_wish();
+            let number = self.clients.orders.len();
+            let id = OrderId(self.rng.uuid());
+            self.clients.orders.push(Wanted::new(id, wish, None));
+            let wait = begin + self.rng.millis(0, latest);
+            self.plan_errand(wait, client, Errand::Order(number));
+            if wish == Wish::Pause {
+                let id = OrderId(self.rng.uuid());
+                let resume = Wanted::new(id, Wish::Resume, None);
+                self.clients.orders.push(resume);
+                let wait = wait + self.rng.millis(0, 3_000);
+                self.plan_errand(wait, client, Errand::Order(number + 1));
+            }
+            if self.rng.chance(300) {
+                let wait = wait + self.rng.millis(0, 4_000);
+                self.plan_errand(wait, client, Errand::Order(number));
+            }
+        }
+    }
+
+    pub(crate) fn plan_errand(&mut self, wait: Duration, client: usize, errand: Errand) {
         self.clients.open += 1;
         self.agenda.after(wait, Happening::Client(client, errand));
     }
@@ -147,14 +188,19 @@ impl World {
         let replica = self.rng.index(self.replicas.len());
         let client = &self.clients.clients[number];
         let (id, lane) = (client.id, route::lane_of(client.id, self.layout.lanes));
+        let (name, fingerprint) = (client.definition.name(), client.definition.fingerprint());
+        let newest = self.registry_of(replica).newest(name);
+        let is_known = newest.is_some_and(|known| known.fingerprint() == fingerprint);
+        // REST refuses a definition that its binary does not have; an order it takes.
+        let is_served = is_known || matches!(errand, Errand::Order(_));
         let is_up = self.replicas[replica].stage == Stage::Up;
-        if !is_up || !self.has_room(replica, lane) {
+        if !is_up || !is_served || !self.has_room(replica, lane) {
             return self.act_later(number, errand);
         }
         let submission = match errand {
             Errand::Submit | Errand::SubmitAgain => Some(client.submission(false)),
             Errand::SubmitOther => Some(client.submission(true)),
-            Errand::Cancel(_) => None,
+            Errand::Order(_) => None,
         };
         let noted = submission
             .as_ref()
@@ -163,34 +209,43 @@ impl World {
         let request = self.clients.last_request;
         let life = self.life(replica);
         let ticket = self.replicas[replica].lanes[lane].ticket(request);
-        let input = match (submission, errand) {
+        let order = match errand {
+            Errand::Order(number) => Some(self.given(number, id)),
+            Errand::Submit | Errand::SubmitAgain | Errand::SubmitOther => None,
+        };
+        let input = match (submission, &order) {
             (Some(submission), _) => Input::Submit {
                 ticket,
                 id,
                 submission,
             },
-            (None, Errand::Cancel(order)) => {
-                self.journal.cancelled.insert(id);
-                let order = cancel(order);
-                Input::Order {
-                    ticket,
-                    saga: id,
-                    order,
-                }
-            }
-            (None, _) => return,
+            (None, Some(Given { order, .. })) => Input::Order {
+                ticket,
+                saga: id,
+                order: order.clone(),
+            },
+            (None, None) => return,
         };
         self.say(Some(id), || {
             format!("its client asks replica {replica}: {errand:?}")
         });
         let (client, submission) = (number, noted);
+        let is_order = order.is_some();
         let open = Request {
             client,
             errand,
             submission,
+            order,
             life,
         };
         self.clients.requests.insert(request, open);
+        if is_order
+            && self.sabotage == Some(Sabotage::ShellRefusesOrders)
+            && request.is_multiple_of(4)
+        {
+            self.told(request, &Answer::OrderRefused(NO_SENSE));
+            return;
+        }
         self.give(life, lane, input);
         let is_impatient = self.strikes(Fault::ClientImpatient, 50);
         let wait = if is_impatient {
@@ -199,6 +254,50 @@ impl World {
             ANSWER_WITHIN
         };
         self.agenda.after(wait, Happening::GiveUp(request));
+    }
+
+    /// The order as it is given now.
+    fn given(&mut self, number: usize, saga: SagaId) -> Given {
+        let order = self.order(number, saga);
+        let stored = self.store.load(&[saga]).pop();
+        let revision = self.store.revision(saga);
+        let entries = stored.into_iter().flat_map(|stored| stored.history);
+        let mut entries = entries.filter(|entry| {
+            let known = entry.order.as_ref();
+            known.is_some_and(|known| known.id == order.id)
+        });
+        let result_before = entries.next().and_then(|entry| entry.result);
+        Given {
+            order,
+            revision,
+            result_before,
+        }
+    }
+
+    fn note_refusal(&mut self, saga: SagaId, given: &Given, refusal: &Refusal) {
+        self.faults.count(if matches!(refusal, Refusal::Ended(_)) {
+            Fault::OrderAfterEnd
+        } else {
+            Fault::OrderRefused
+        });
+        let is_unmoved = self.store.revision(saga) == given.revision;
+        let stored = self.store.load(&[saga]).pop().filter(|_| is_unmoved);
+        let would_be = stored.and_then(|stored| {
+            let saga = self.restore(stored)?;
+            let definition = self.scene.registry.newest(&saga.definition)?;
+            let event = Event::Order(given.order.clone());
+            let made = transition(definition, &saga, event, self.now());
+            (made.as_ref().err() != Some(refusal)).then(|| match made {
+                Ok(made) => format!("{:?}", made.entry.result),
+                Err(other) => other.to_string(),
+            })
+        });
+        self.journal.refused.push(OrderRefused {
+            saga,
+            order: given.order.id,
+            result_before: given.result_before,
+            would_be,
+        });
     }
 
     fn act_later(&mut self, client: usize, errand: Errand) {
@@ -225,7 +324,7 @@ impl World {
 
     fn again_or_not(&mut self, request: &Request) {
         let has_key = self.clients.clients[request.client].key.is_some();
-        if has_key || matches!(request.errand, Errand::Cancel(_)) {
+        if has_key || request.order.is_some() {
             self.act_later(request.client, request.errand);
         } else {
             self.clients.open -= 1;
@@ -252,10 +351,18 @@ impl World {
         };
         let saga = self.clients.clients[request.client].id;
         self.say(Some(saga), || format!("its client is told {answer:?}"));
+        // Whoever is told something looks at the saga: `GET /v1/sagas/{id}` reads the database.
+        self.read(&[saga]);
+        let order = request.order.as_ref();
+        let is_repeat = order.is_some_and(|given| given.result_before.is_some());
+        let answer = if is_repeat && self.sabotage == Some(Sabotage::ShellRefusesRepeats) {
+            &Answer::OrderRefused(NO_SENSE)
+        } else {
+            answer
+        };
         match (answer, request.submission) {
             (Answer::Accepted { id, is_new }, Some(submission)) => {
-                let is_mixed =
-                    self.sabotage == Some(crate::sabotage::Sabotage::ShellMixesAnswersUp);
+                let is_mixed = self.sabotage == Some(Sabotage::ShellMixesAnswersUp);
                 let id = if is_mixed {
                     self.clients.clients[0].id
                 } else {
@@ -281,13 +388,21 @@ impl World {
                     result,
                 });
             }
+            (Answer::OrderRefused(refusal), _) => {
+                if let Some(given) = &request.order {
+                    self.note_refusal(saga, given, refusal);
+                }
+            }
             (Answer::NotFound, None) if !self.faults.are_over() => {
                 return self.act_later(request.client, request.errand);
             }
-            (Answer::NotFound | Answer::OrderRefused(_), _) => {}
+            (Answer::NotFound, _) => {}
             _ => return self.again_or_not(&request),
         }
         self.clients.open -= 1;
+        if request.order.is_some() {
+            self.clients.attended.remove(&request.client);
+        }
     }
 }
 
@@ -304,14 +419,5 @@ impl Client {
             input,
             key: self.key.clone(),
         }
-    }
-}
-
-fn cancel(id: OrderId) -> Order {
-    Order {
-        id,
-        actor: "operator".to_owned(),
-        reason: format!("order {}", Uuid::as_u128(&id.0) % 1000),
-        kind: OrderKind::Cancel,
     }
 }

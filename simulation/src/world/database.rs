@@ -6,16 +6,17 @@
 use std::time::Duration;
 
 use orchestrator::engine::{OUTBOX_AGE, OUTBOX_MAX, WAKES_MAX};
-use orchestrator::store::batch::{Batch, Committed, OutboxId, Outgoing};
+use orchestrator::store::batch::{Batch, Committed, OutboxId, Outgoing, State};
 use orchestrator::store::loaded::Loaded;
 use orchestrator::store::replica::{Replica, ReplicaSeen};
 use orchestrator::store::{CommitError, Failure};
-use sagas::machine::Reason;
-use sagas::{SagaId, Timestamp};
+use sagas::machine::{Entry, OrderKind, OrderResult, Progress, Reason, Sent, Trouble};
+use sagas::{Direction, SagaId, Timestamp};
 
 use super::{Happening, Life, World};
-use crate::faults::Fault;
-use crate::journal::{Commit, Read};
+use crate::faults::{Fault, Faults};
+use crate::journal::{Commit, Journal, Read};
+use crate::recipe::Flaw;
 
 /// A statement.
 #[derive(Debug)]
@@ -72,6 +73,9 @@ impl World {
     /// Sends a statement.
     pub(crate) fn ask(&mut self, life: Life, question: Question) {
         let now = self.now();
+        if let Question::Commit { lane, batch } = &question {
+            self.note_commit(life, *lane, batch);
+        }
         if now < self.database_away_until {
             let wait = self.rng.millis(1, 3_000);
             let error = || CommitError::Unavailable(Failure::Abandoned);
@@ -100,8 +104,8 @@ impl World {
             return self.fail(life, wait, question, unavailable);
         }
         let mut at = now + wait;
-        if is_given_up && let Question::Commit { lane, .. } = &question {
-            self.journal.may_reorder_events = true;
+        if is_given_up && let Question::Commit { lane, batch } = &question {
+            self.journal.stirred.extend(members(batch));
             let result = Err(unknown());
             let reply = Reply::Committed {
                 lane: *lane,
@@ -120,7 +124,18 @@ impl World {
     }
 
     pub(crate) fn strikes(&mut self, fault: Fault, per_mille: u64) -> bool {
-        self.faults.strikes(fault, &mut self.rng, per_mille)
+        let strikes = self.faults.strikes(fault, &mut self.rng, per_mille);
+        if strikes {
+            self.disturb(fault);
+        }
+        strikes
+    }
+
+    /// Notes when the service was kept from its work.
+    pub(crate) fn disturb(&mut self, fault: Fault) {
+        if Faults::holds_up(fault) {
+            self.journal.disturbed.push(self.now());
+        }
     }
 
     fn fail(
@@ -186,9 +201,15 @@ impl World {
             }
             Question::Load { lane, sagas } => self.load(lane, sagas),
             Question::Commit { lane, batch } => {
-                let result = self.commit(life, &batch);
+                let result = self.commit(life, lane, &batch);
                 let is_lost = result.is_ok() && self.strikes(Fault::CommitAnswerLost, 15);
-                self.journal.may_reorder_events |= is_lost;
+                if is_lost {
+                    self.journal.stirred.extend(members(&batch));
+                }
+                // The server that went away in the middle is often not back at once.
+                if is_lost && self.strikes(Fault::DatabaseAway, 300) {
+                    self.database_away_until = now + self.rng.millis(50, 3_000);
+                }
                 let result = if is_lost { Err(unknown()) } else { result };
                 Reply::Committed { lane, result }
             }
@@ -200,16 +221,7 @@ impl World {
     }
 
     fn load(&mut self, lane: usize, asked: Vec<SagaId>) -> Reply {
-        let found = self.store.load(&asked);
-        for loaded in &found {
-            self.journal.reads.push(Read {
-                saga: loaded.row.id,
-                after: self.journal.commits.len(),
-                revision: loaded.row.revision,
-                moving: loaded.row.moving.clone(),
-                entries: loaded.history.len(),
-            });
-        }
+        let found = self.read(&asked);
         Reply::Loaded {
             lane,
             asked,
@@ -217,13 +229,43 @@ impl World {
         }
     }
 
-    fn commit(&mut self, life: Life, batch: &Batch) -> Result<Committed, CommitError> {
+    /// A read, as lanes and REST do it.
+    pub(crate) fn read(&mut self, asked: &[SagaId]) -> Vec<Loaded> {
+        let found = self.store.load(asked);
+        for loaded in &found {
+            self.journal.reads.push(Read {
+                saga: loaded.row.id,
+                after: self.journal.commits.len(),
+                revision: loaded.row.revision,
+                status: loaded.row.status,
+                moving: loaded.row.moving.clone(),
+                entries: loaded.history.len(),
+                newest: loaded.history.last().map_or(0, |entry| entry.revision),
+            });
+        }
+        found
+    }
+
+    fn commit(&mut self, life: Life, lane: usize, batch: &Batch) -> Result<Committed, CommitError> {
         use orchestrator::store::batch::StartOutcome;
 
         let Ok(committed) = self.store.commit(batch, self.agenda.now()) else {
             self.faults.count(Fault::DataRefused);
+            self.disturb(Fault::DataRefused);
             return Err(CommitError::Data(Failure::Abandoned));
         };
+        for letter in &batch.dead_letters {
+            let (partition, offset) = (letter.partition, letter.offset);
+            self.say(None, || {
+                format!("buried replies/{partition} {offset}: {}", letter.reason)
+            });
+            self.note_burial(partition, offset);
+        }
+        for update in &batch.updates {
+            if !self.can_run(life, update.id) {
+                self.journal.written_unknown.push(update.id);
+            }
+        }
         let starts = batch.starts.iter().zip(&committed.starts);
         let starts = starts
             .filter(|(_, outcome)| **outcome == StartOutcome::Started)
@@ -236,6 +278,14 @@ impl World {
             let is_given_up = matches!(state.moving.reason, Some(Reason::Exhausted { .. }));
             if is_given_up && self.journal.given_up.insert(saga) {
                 self.faults.count(Fault::StepGivenUp);
+            }
+            let writers = self.journal.writers.entry(saga).or_default();
+            writers.insert((life, lane));
+            self.note_turns(saga, state);
+            for entry in &state.entries {
+                count_order(&mut self.faults, &mut self.journal, saga, entry);
+                let now = self.agenda.now();
+                self.journal.stored_at.insert((saga, entry.revision), now);
             }
             self.journal.commits.push(Commit {
                 saga,
@@ -255,15 +305,93 @@ impl World {
     }
 }
 
-fn describe(entry: &sagas::machine::Entry) -> String {
+/// The sagas that a batch writes.
+fn members(batch: &Batch) -> impl Iterator<Item = SagaId> {
+    let starts = batch.starts.iter().map(|start| start.id);
+    starts.chain(batch.updates.iter().map(|update| update.id))
+}
+
+impl World {
+    /// Counts what a saga has come to, and notes why it may wait for a person.
+    fn note_turns(&mut self, saga: SagaId, state: &State) {
+        for entry in &state.entries {
+            for _ in &entry.skipped {
+                self.faults.count(Fault::StepNotNeeded);
+            }
+        }
+        let is_past = matches!(state.moving.reason, Some(Reason::DeadlinePassed { .. }));
+        let is_overdue = state.moving.overdue_since.is_some();
+        if (is_past || is_overdue) && self.journal.overdue.insert(saga) {
+            let turn = if is_past {
+                Fault::DeadlinePassed
+            } else {
+                Fault::Overdue
+            };
+            self.faults.count(turn);
+        }
+        for (step, progress) in state.moving.steps.iter().enumerate() {
+            let Progress::Parked(Trouble::CommandUnbuildable { direction, .. }) = progress else {
+                continue;
+            };
+            if !self.journal.panicked.insert((saga, step, *direction)) {
+                continue;
+            }
+            let is_undo = *direction == Direction::Compensate;
+            let (flaw, turn) = if is_undo {
+                (Flaw::Undo, Fault::UndoPanicked)
+            } else {
+                (Flaw::Command, Fault::ForwardPanicked)
+            };
+            self.faults.count(turn);
+            if self.flaw_of(saga, step) == Some(flaw) {
+                self.journal.troubled.insert(saga);
+            }
+        }
+    }
+
+    fn flaw_of(&self, saga: SagaId, step: usize) -> Option<Flaw> {
+        let client = *self.numbers.get(&saga)?;
+        let recipe = self.scene.recipes.get(self.clients.definition(client))?;
+        Some(recipe.steps.get(step)?.flaw)
+    }
+}
+
+/// Counts an order that is applied, and notes what a person vouches for.
+fn count_order(faults: &mut Faults, journal: &mut Journal, saga: SagaId, entry: &Entry) {
+    let (Some(order), Some(result)) = (&entry.order, entry.result) else {
+        return;
+    };
+    let is_undone = |sent: &Sent| sent.direction == Direction::Compensate;
+    faults.count(match order.kind {
+        OrderKind::Cancel => Fault::SagaCancelled,
+        OrderKind::Pause => Fault::SagaPaused,
+        OrderKind::Resume => Fault::SagaResumed,
+        OrderKind::RetryNow { .. } => Fault::StepRetried,
+        OrderKind::Edit { .. } if entry.sent.iter().any(is_undone) => Fault::UndoEdited,
+        OrderKind::Edit { .. } => Fault::CommandEdited,
+        OrderKind::Skip { .. } if result == OrderResult::Fencing => Fault::SkipFenced,
+        OrderKind::Skip { .. } => Fault::StepSkipped,
+        OrderKind::Resolve { .. } => Fault::UndoResolved,
+    });
+    if let OrderKind::Skip { .. } = order.kind {
+        // Whatever a person did, a person must undo.
+        journal.troubled.insert(saga);
+    }
+}
+
+fn describe(entry: &Entry) -> String {
     let about = match (&entry.step, entry.direction, entry.outcome) {
         (Some(step), Some(direction), Some(outcome)) => format!(" {step} {direction} {outcome}"),
-        _ => String::new(),
+        _ => entry.order.as_ref().map_or_else(String::new, |order| {
+            format!(" {:?} {:?}", order.kind, entry.result)
+        }),
     };
-    let sent = entry
-        .sent
-        .iter()
-        .map(|sent| format!(" → {} {} #{}", sent.step, sent.direction, sent.attempt));
+    let sent = entry.sent.iter().map(|sent| {
+        format!(
+            " → {} {} {}#{}",
+            sent.step, sent.direction, sent.generation, sent.attempt
+        )
+    });
     let sent: String = sent.collect();
     let (revision, status) = (entry.revision, entry.status);
     format!("{revision} {:?}{about} {status}{sent}", entry.event)

@@ -224,7 +224,7 @@ impl World {
 
     /// The lane allows the offset to be stored; the consumer sends it, in the background.
     fn advance(&mut self, life: Life, partition: i32, next: i64) {
-        self.note_passed(partition, next);
+        self.note_passed(life, partition, next);
         self.say(None, || {
             format!(
                 "replica {} is done with replies/{partition} up to {next}",

@@ -12,7 +12,7 @@ use crate::commands::SERVICES;
 use crate::faults::Fault;
 
 /// The faults that come by themselves.
-const BY_ITSELF: [Fault; 13] = [
+const BY_ITSELF: [Fault; 14] = [
     Fault::ReplicaKilled,
     Fault::ReplicaStopped,
     Fault::ReplicaPaused,
@@ -23,6 +23,7 @@ const BY_ITSELF: [Fault; 13] = [
     Fault::RepliesReplayed,
     Fault::Garbage,
     Fault::ForeignReply,
+    Fault::Misdirected,
     Fault::ServiceRebalanced,
     Fault::ServiceStalled,
     Fault::RowsPurged,
@@ -39,6 +40,7 @@ impl World {
         let is_rare = fault == Fault::RowsPurged && !self.rng.chance(100);
         if self.faults.may(fault) && !is_rare && self.strike(fault) {
             self.faults.count(fault);
+            self.disturb(fault);
             self.say(None, || fault.as_str().to_owned());
         }
         let wait = self.rng.millis(50, 1_200 / self.faults.intensity());
@@ -78,6 +80,7 @@ impl World {
                     }
                 });
             }
+            Fault::Misdirected => self.misdirect(),
             Fault::ServiceRebalanced => {
                 let (service, partition) = self.command_partition();
                 self.reassign(service, partition, None);
@@ -104,7 +107,6 @@ impl World {
         if replica.stage != Stage::Up {
             return false;
         }
-        self.journal.may_reorder_events = true;
         match fault {
             Fault::ReplicaKilled => self.end_process(number),
             Fault::ReplicaPaused => replica.paused_until = until,
@@ -139,11 +141,30 @@ impl World {
         (service, i32::try_from(partition).unwrap_or(0))
     }
 
+    /// A late reply that names another step, or another generation, than its command had.
+    fn misdirect(&mut self) {
+        let (name, value) = if self.rng.chance(500) {
+            let step = self.rng.below(4);
+            (header::STEP, format!("step-{step}"))
+        } else {
+            (header::GENERATION, "2".to_owned())
+        };
+        self.add_reply(|record| {
+            for (known, old) in &mut record.headers {
+                if known == name {
+                    *old = value.clone().into_bytes();
+                }
+            }
+        });
+    }
+
     /// A copy of a reply that was there before, changed.
     fn add_reply(&mut self, change: impl Fn(&mut Record)) {
         let partition = self.reply_partition();
         let topic = self.scene.replies.clone();
-        let mut record = self.bus.read(&topic, partition, 0).cloned();
+        let end = self.bus.end(&topic, partition).unsigned_abs().max(1);
+        let newest = i64::try_from(end - 1 - self.rng.below(end.min(5))).unwrap_or(0);
+        let mut record = self.bus.read(&topic, partition, newest).cloned();
         let record = record.take().unwrap_or_else(|| Record {
             key: None,
             headers: Vec::new(),

@@ -4,20 +4,21 @@ use orchestrator::engine::incoming;
 use orchestrator::engine::lane::{Arrival, Input};
 use orchestrator::store::loaded::Loaded;
 use sagas::machine::{Event, Row, transition};
-use sagas::{Saga, SagaId};
+use sagas::{Outcome, Saga};
 
-use super::World;
 use super::reading::GROUP;
+use super::{Life, World};
 use crate::journal::Passed;
+use crate::store::UNSTORABLE;
 
 impl World {
     /// Notes of each record that the offset moves past what the database lacks of it now.
-    pub(crate) fn note_passed(&mut self, partition: i32, next: i64) {
+    pub(crate) fn note_passed(&mut self, life: Life, partition: i32, next: i64) {
         let from = self
             .bus
             .stored_offset(GROUP, &self.scene.replies, partition);
         for offset in from..next {
-            let lacks = self.lacks(partition, offset);
+            let lacks = self.lacks(life, partition, offset);
             self.journal.passed.push(Passed {
                 partition,
                 offset,
@@ -26,7 +27,23 @@ impl World {
         }
     }
 
-    fn lacks(&mut self, partition: i32, offset: i64) -> Option<String> {
+    /// Notes a reply that goes to the dead letters although its saga could use it.
+    pub(crate) fn note_burial(&mut self, partition: i32, offset: i64) {
+        let topic = self.scene.replies.clone();
+        let record = self.bus.read_reply(&topic, partition, offset);
+        let Some(Input::Reply(arrival)) = record.map(incoming::read) else {
+            return;
+        };
+        let is_storable = !arrival.reply.payload.text().contains(UNSTORABLE);
+        let loaded = self.store.load(&[arrival.saga]).pop();
+        let loaded = loaded.filter(|_| is_storable);
+        if loaded.is_some_and(|loaded| self.would_change(loaded, &arrival)) {
+            let reply = format!("{:?}", arrival.reply);
+            self.journal.buried.push((arrival.saga, reply));
+        }
+    }
+
+    fn lacks(&mut self, life: Life, partition: i32, offset: i64) -> Option<String> {
         let topic = self.scene.replies.clone();
         if self.store.is_buried(&topic, partition, offset) {
             return None;
@@ -38,7 +55,22 @@ impl World {
         let Some(loaded) = self.store.load(&[arrival.saga]).pop() else {
             return Some("a reply of an unknown saga is not among the dead letters".to_owned());
         };
-        self.would_change(loaded, &arrival).then(|| {
+        // Whoever cannot run it leaves it to the next wake elsewhere, which asks again.
+        if !self.can_run(life, arrival.saga) {
+            return None;
+        }
+        // What was said before says nothing new; after a person has intervened it might be taken for
+        // news all the same.
+        let is_taken = loaded.history.iter().any(|entry| {
+            let reply = &arrival.reply;
+            entry.step.as_ref() == Some(&reply.step)
+                && entry.direction == Some(reply.direction)
+                && entry.generation.unwrap_or(1) == reply.generation
+                && entry.outcome == Some(reply.outcome)
+                && (reply.outcome != Outcome::Failed || entry.attempt == Some(reply.attempt))
+        });
+        let lacks = !is_taken && self.would_change(loaded, &arrival);
+        lacks.then(|| {
             format!(
                 "the reply {:?} would still move {}",
                 arrival.reply, arrival.saga
@@ -76,11 +108,5 @@ impl World {
         name.strip_prefix("step-")
             .and_then(|number| number.parse().ok())
             .unwrap_or(usize::MAX)
-    }
-
-    /// Whether a saga is at rest in the database, or not there.
-    pub(crate) fn is_at_rest(&self, saga: SagaId) -> bool {
-        let status = self.store.status(saga);
-        status.is_none_or(|status| status.is_terminal() || status == sagas::Status::Stuck)
     }
 }

@@ -6,12 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
+use orchestrator::Registry;
 use orchestrator::clock::Clock;
 use orchestrator::engine::lane::Input;
 use orchestrator::engine::rendezvous::{Share, owned_by};
 use orchestrator::engine::{BEAT, OUTBOX_EVERY, WAKES_EVERY, route};
-use orchestrator::store;
 use orchestrator::store::batch::{OutboxId, Outgoing};
+use orchestrator::store::{self, CommitError};
 use sagas::{SagaId, Timestamp};
 use uuid::Uuid;
 
@@ -19,6 +20,8 @@ use super::broker::Producer;
 use super::database::{Answered, Question, Reply};
 use super::lanes::LaneShell;
 use super::{BEGIN, Happening, Life, Round, Waits, World};
+use crate::faults::Fault;
+use crate::sabotage::Sabotage;
 
 /// One replica, over all its lives.
 #[derive(Debug)]
@@ -33,6 +36,8 @@ pub(crate) struct Replica {
     local: Timestamp,
     pub(crate) paused_until: Timestamp,
     pub(crate) lanes: Vec<LaneShell>,
+    /// Which of the older binaries runs; `None`: the newest.
+    pub(crate) older: Option<usize>,
     pub(crate) partitions: BTreeSet<i32>,
     shards: Vec<u16>,
     pub(crate) reading: BTreeMap<i32, super::reading::Reading>,
@@ -59,6 +64,7 @@ impl Replica {
             local: BEGIN,
             paused_until: BEGIN,
             lanes: Vec::new(),
+            older: None,
             partitions: BTreeSet::new(),
             shards: Vec::new(),
             reading: BTreeMap::new(),
@@ -74,8 +80,18 @@ impl World {
     pub(crate) fn begin_process(&mut self, number: usize) {
         let (id, skew) = (self.rng.uuid(), self.rng.between(0, 4_000_000));
         let skew = i64::try_from(skew).unwrap_or(0) - 2_000_000;
+        let is_older = !self.replicas[number].is_alive() && self.strikes(Fault::BinaryLacks, 150);
+        let older = is_older.then(|| self.rng.index(self.scene.older.len()));
+        self.journal.is_mixed |= is_older;
         let layout = &self.layout;
-        let lanes = (0..layout.lanes).map(|_| LaneShell::new(&self.scene.registry, &layout.bounds));
+        let registry = older.map_or(&self.scene.registry, |older| &self.scene.older[older]);
+        let is_other = self.sabotage == Some(Sabotage::ShellRunsOtherBinary);
+        let registry = if is_other {
+            &self.scene.registry
+        } else {
+            registry
+        };
+        let lanes = (0..layout.lanes).map(|_| LaneShell::new(registry, &layout.bounds));
         let lanes = lanes.collect();
         let replica = &mut self.replicas[number];
         if replica.is_alive() {
@@ -87,11 +103,14 @@ impl World {
             id,
             skew,
             lanes,
+            older,
             local: BEGIN,
             ..Replica::down()
         };
         let life = self.life(number);
-        self.say(None, || format!("replica {number} starts"));
+        self.say(None, || {
+            format!("replica {number} starts, older binary: {older:?}")
+        });
         self.come_round(life, Round::Beat);
     }
 
@@ -158,18 +177,50 @@ impl World {
                 asked,
                 result,
             } => {
+                if let Ok(found) = &result {
+                    self.note_read(life, lane, &asked);
+                    let left = found
+                        .iter()
+                        .filter(|loaded| !self.can_run(life, loaded.row.id));
+                    for _ in 0..left.count() {
+                        self.faults.count(Fault::LeftToAnother);
+                    }
+                }
                 self.tell(life, lane, Input::Loaded { asked, result });
             }
             Reply::Committed { lane, result } => {
                 if let Ok(committed) = &result {
                     self.observe(life, committed.database_time, sent);
                 }
+                self.note_result(life, lane, &result);
+                let is_hidden = self.sabotage == Some(Sabotage::ShellHidesDoubt);
+                let result = match result {
+                    Err(CommitError::Ambiguous(failure)) if is_hidden => {
+                        Err(CommitError::Retry(failure))
+                    }
+                    result => result,
+                };
                 self.tell(life, lane, Input::Committed(result));
             }
             Reply::Failed("wakes") => self.next_round(life, Round::Wakes),
             Reply::Failed("outbox") => self.next_round(life, Round::Outbox),
             Reply::Failed(_) => self.next_round(life, Round::Beat),
         }
+    }
+
+    /// The definitions of the binary that a process runs.
+    pub(crate) fn registry_of(&self, replica: usize) -> &Registry {
+        let older = self.replicas[replica].older;
+        older.map_or(&self.scene.registry, |older| &self.scene.older[older])
+    }
+
+    /// Whether a process has the definition that a stored saga pins.
+    pub(crate) fn can_run(&self, life: Life, saga: SagaId) -> bool {
+        let registry = self.registry_of(life.replica);
+        // What a process sent may arrive when the next one runs another binary.
+        let is_this_life = self.replicas[life.replica].life == life.number;
+        let pins = self.store.pins(saga).filter(|_| is_this_life);
+        pins.is_none_or(|(name, version, graph)| registry.pinned(name, version, graph).is_some())
     }
 
     fn offer_wake(&mut self, life: Life, saga: SagaId) {
@@ -225,6 +276,9 @@ impl World {
     pub(crate) fn end_process(&mut self, number: usize) {
         let life = self.life(number);
         let replica = &mut self.replicas[number];
+        if replica.stage != Stage::Stopping {
+            self.journal.killed.insert(life);
+        }
         replica.stage = Stage::Down;
         replica.lanes.clear();
         replica.reading.clear();

@@ -1,5 +1,5 @@
-//! The end of a world: faults cease, everything comes to rest, all messages come once more, and
-//! everything is still at rest.
+//! The end of a world: faults cease, every saga ends, all messages come once more, and everything is
+//! still at rest.
 
 use std::time::Duration;
 
@@ -22,7 +22,17 @@ impl World {
         self.database_away_until = now;
         self.database_slow_until = now;
         self.broker.away_until = now;
+        self.deploy_everywhere();
         self.agenda.after(EVERY, Happening::Look);
+    }
+
+    /// The deploy goes on to its end: every process runs the newest binary.
+    fn deploy_everywhere(&mut self) {
+        for replica in 0..self.replicas.len() {
+            if self.replicas[replica].older.is_some() && self.replicas[replica].is_alive() {
+                self.end_process(replica);
+            }
+        }
     }
 
     /// Has everything come to rest? Then all messages come once more, and after that it ends.
@@ -62,8 +72,7 @@ impl World {
         if self.clients.open > 0 {
             return Some(format!("{} clients wait", self.clients.open));
         }
-        let mut ids = self.store.ids();
-        if let Some(saga) = ids.find(|id| !self.is_at_rest(*id)) {
+        if let Some(saga) = self.store.open().next() {
             let number = self.numbers.get(&saga);
             let status = self.store.status(saga);
             return Some(format!("saga {number:?} ({saga}) is still {status:?}"));

@@ -8,14 +8,14 @@ use std::collections::BTreeMap;
 
 use sagas::barrier::{Answer, Ask, Decision, Row, decide};
 use sagas::wire::{CommandMessage, ReplyMessage};
-use sagas::{SagaId, Timestamp};
+use sagas::{CommandId, SagaId, StepKind, Timestamp};
 
 use super::broker::{Addressed, Producer};
 use super::{BEGIN, Happening, Waits, World};
 use crate::bus::Record;
 use crate::commands::{Receipt, SERVICES};
 use crate::faults::Fault;
-use crate::journal::Effect;
+use crate::journal::{Effect, Said};
 use crate::layout::Layout;
 use crate::rng::mix;
 use crate::sabotage::Sabotage;
@@ -209,7 +209,28 @@ impl World {
             )
         });
         if answer.outcome == sagas::Outcome::Expired {
+            self.faults.count(Fault::AnswerExpired);
             self.journal.troubled.insert(command.saga);
+            self.journal.expired.insert(command.saga);
+        }
+        self.journal.answers.insert(Said {
+            saga: command.saga,
+            step: command.step.to_string(),
+            direction: command.direction,
+            generation: command.generation,
+            attempt: command.attempt,
+            outcome: answer.outcome,
+            payload: answer.payload.to_string(),
+        });
+        let mut command = command;
+        if self.sabotage == Some(Sabotage::ServiceMixesStepsUp) && step == 1 {
+            command.step = "step-0".into();
+            command.id = CommandId::of(
+                command.saga,
+                "step-0",
+                command.direction,
+                command.generation,
+            );
         }
         let reply = ReplyMessage::to(&command, answer, self.now());
         let headers = reply.headers().into_iter();
@@ -239,6 +260,10 @@ impl World {
         let (row, answer) = match decision {
             Decision::Answer(answer) => return answer,
             Decision::Write(row, answer) => (row, answer),
+            Decision::RunForward if command.deadline.is_some_and(|at| at < self.agenda.now()) => {
+                self.faults.count(Fault::CommandLate);
+                return Answer::failed(fault("deadline-passed"));
+            }
             Decision::RunForward => self.run_forward(command, step),
             Decision::RunCompensation => match row {
                 Some(row) => self.run_compensation(row, command, step),
@@ -271,7 +296,7 @@ impl World {
     fn run_forward(&mut self, command: &CommandMessage<'_>, step: usize) -> (Row, Answer) {
         let (saga, generation) = (command.saga, command.generation);
         let may_refuse = &*command.command == "ask";
-        let fate = self.fate(saga, step, 1);
+        let fate = self.fate(saga, step, generation, 1);
         let refuses = may_refuse && fate < 120 && self.faults.may(Fault::StepRefused);
         let surprises = !may_refuse && fate < 15 && self.faults.may(Fault::RefusedUnexpectedly);
         if refuses || surprises {
@@ -286,14 +311,28 @@ impl World {
             }
             return Row::refused(generation, fault("no"));
         }
-        self.effect(saga, step, false);
-        if self.fate(saga, step, 2) < 10 && self.faults.may(Fault::ReplyUnreadable) {
+        match self.kind_of(command, step) {
+            Some(StepKind::Query) => self.faults.count(Fault::QueryAnswered),
+            Some(StepKind::Hint) => self.faults.count(Fault::NoticeTaken),
+            kind => {
+                if kind == Some(StepKind::Notify) {
+                    self.faults.count(Fault::NoticeTaken);
+                }
+                self.effect(saga, step, false);
+            }
+        }
+        if self.fate(saga, step, generation, 2) < 15 && self.faults.may(Fault::ReplyUnreadable) {
             self.faults.count(Fault::ReplyUnreadable);
             self.journal.troubled.insert(saga);
             return Row::done(generation, r#""not a receipt""#.to_owned());
         }
         let receipt = serde_json::to_string(&Receipt { step });
         Row::done(generation, receipt.unwrap_or_default())
+    }
+
+    fn kind_of(&self, command: &CommandMessage<'_>, step: usize) -> Option<StepKind> {
+        let recipe = self.scene.recipes.get(&*command.definition)?;
+        Some(recipe.steps.get(step)?.kind)
     }
 
     fn run_compensation(
@@ -303,7 +342,7 @@ impl World {
         step: usize,
     ) -> (Row, Answer) {
         let (saga, generation) = (command.saga, command.generation);
-        if self.fate(saga, step, 3) < 25 && self.faults.may(Fault::UndoRefused) {
+        if self.fate(saga, step, generation, 3) < 100 && self.faults.may(Fault::UndoRefused) {
             self.faults.count(Fault::UndoRefused);
             self.journal.troubled.insert(saga);
             return row.compensation_refused(generation, fault("cannot"));
@@ -318,10 +357,12 @@ impl World {
         row.compensated(generation, "null".to_owned())
     }
 
-    /// What a step's participant would say, fixed by the seed: below 1000.
-    fn fate(&self, saga: SagaId, step: usize, question: u64) -> u64 {
+    /// What a step's participant would say to a generation of a command, fixed by the seed: below
+    /// 1000.
+    fn fate(&self, saga: SagaId, step: usize, generation: u32, question: u64) -> u64 {
         let (high, low) = saga.0.as_u64_pair();
         let step = u64::try_from(step).unwrap_or(0);
+        let question = u64::from(generation) << 8 | question;
         mix(&[self.seed, high, low, step, question]) % 1000
     }
 
@@ -337,7 +378,7 @@ impl World {
 
     fn undo_unasked(&mut self, saga: SagaId, step: usize, is_final: bool) {
         let is_on = self.sabotage == Some(Sabotage::ServiceUndoesUnasked);
-        if is_on && !is_final && self.fate(saga, step, 4) < 100 {
+        if is_on && !is_final && self.fate(saga, step, 1, 4) < 100 {
             self.effect(saga, step, true);
         }
     }

@@ -1,5 +1,7 @@
 //! What a finished load or commit means.
 
+use std::collections::BTreeSet;
+
 use sagas::machine::Row;
 use sagas::sabotage::{Bug, is_seeded};
 use sagas::{Saga, SagaId, Status, Timestamp};
@@ -22,11 +24,15 @@ impl Lane {
     ) {
         match result {
             Ok(found) => {
+                // Not what the cache has: a small one keeps fewer sagas than one load brings, and
+                // what it has forgotten again is loaded once more.
+                let stored: BTreeSet<SagaId> = found.iter().map(|loaded| loaded.row.id).collect();
                 for loaded in found {
                     self.remember(loaded, now);
                 }
                 for id in asked {
-                    if self.cache.get(*id).is_none_or(|cached| !cached.is_fresh) {
+                    if !stored.contains(id) {
+                        self.cache.drop(*id);
                         self.give_up_on_missing(*id);
                     }
                     self.release(*id);

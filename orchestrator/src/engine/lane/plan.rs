@@ -125,9 +125,7 @@ impl Lane {
                     self.cache.get(id)
                 };
                 let Some(cached) = cached else {
-                    queue.must_load = false;
-                    queue.stage = Stage::Loading;
-                    plan.loads.push(id);
+                    self.ask_for(id, plan);
                     return;
                 };
                 // Fresh for this turn only: the next one may come any time later.
@@ -240,11 +238,27 @@ impl Lane {
             queue.must_load |= must_reload;
             queue.stage = Stage::Committing;
         } else if must_reload {
-            queue.stage = Stage::Loading;
-            plan.loads.push(id);
+            self.ask_for(id, plan);
         } else {
             self.release(id);
         }
+    }
+
+    fn ask_for(&mut self, id: SagaId, plan: &mut Plan) {
+        if let Some(queue) = self.queues.get_mut(&id) {
+            let named = queue.jobs.iter().map(Job::revision);
+            queue.looked_for = named.max().unwrap_or(0);
+            queue.must_load = false;
+            queue.stage = Stage::Loading;
+            plan.loads.push(id);
+        }
+    }
+
+    /// Whether the database was read after a reply had come that names this revision, or a later
+    /// one. Before that it may not have had it: another replica moved the saga meanwhile.
+    fn has_looked_for(&self, id: SagaId, revision: u64) -> bool {
+        let queue = self.queues.get(&id);
+        queue.is_some_and(|queue| revision <= queue.looked_for)
     }
 
     /// The next event of the saga, unless it is a start, which has a row of its own.
@@ -262,7 +276,18 @@ impl Lane {
         if let Job::Reply(arrival) = job
             && arrival.revision > member.cached.saga.revision
         {
-            return if is_proven { Step::Ahead } else { Step::Reload };
+            let is_certain = is_proven && self.has_looked_for(arrival.saga, arrival.revision);
+            return if is_certain {
+                Step::Ahead
+            } else {
+                Step::Reload
+            };
+        }
+        // The wake comes because the stored one has come. A state whose own has not is another one,
+        // and nothing that is decided on it would move the stored wake.
+        let own_wake = member.cached.saga.wake_at;
+        if matches!(job, Job::Wake) && !is_proven && own_wake.is_none_or(|own| own > now) {
+            return Step::Reload;
         }
         let publication = member.cached.publication;
         let published =

@@ -113,6 +113,18 @@ impl Bench {
     }
 
     fn reply(&mut self, saga: SagaId, step: &str, outcome: Outcome, payload: &str) {
+        self.reply_to(1, saga, step, outcome, payload);
+    }
+
+    /// A reply to a command that was sent at that revision.
+    fn reply_to(
+        &mut self,
+        revision: u64,
+        saga: SagaId,
+        step: &str,
+        outcome: Outcome,
+        payload: &str,
+    ) {
         let at = Position {
             partition: 2,
             offset: self.offset,
@@ -130,7 +142,7 @@ impl Bench {
         self.take(Input::Reply(Arrival {
             at,
             saga,
-            revision: 1,
+            revision,
             reply,
             letter,
         }));

@@ -136,31 +136,90 @@ fn a_reply_for_no_saga_is_a_dead_letter_and_the_partition_goes_on() {
 }
 
 #[test]
+fn a_saga_that_the_cache_has_no_room_for_is_not_missing() {
+    let mut bench = Bench::new();
+    let (one, first) = Bench::new().started("a");
+    let (two, second) = Bench::new().started("b");
+    bench.lane.cache = Cache::new(NonZeroUsize::MIN);
+    // A commit is under way, so both replies wait for the same load.
+    bench.submit("c");
+    bench.reply(one, "first", Outcome::Succeeded, "7");
+    bench.reply(two, "first", Outcome::Succeeded, "7");
+    bench.commit();
+    let load = |bench: &mut Bench| {
+        let loads = bench.outputs.iter().find_map(|output| match output {
+            Output::Load(sagas) => Some(sagas.clone()),
+            _ => None,
+        });
+        let asked = loads.expect("a load is asked for");
+        bench.outputs.clear();
+        let found = asked.iter().map(|id| {
+            let state = if *id == one { &first } else { &second };
+            Loaded {
+                row: bench.row(*id, state),
+                history: state.entries.clone(),
+            }
+        });
+        let result = Ok(found.collect());
+        bench.take(Input::Loaded { asked, result });
+    };
+    load(&mut bench);
+    assert_eq!(bench.commit().updates[0].id, two);
+    load(&mut bench);
+    let batch = bench.commit();
+    assert!(batch.dead_letters.is_empty(), "{:?}", batch.dead_letters);
+    assert_eq!(batch.updates[0].id, one);
+    assert_eq!(bench.advanced_to(), Some(2));
+}
+
+#[test]
 fn a_reply_from_the_future_decides_nothing() {
     let mut bench = Bench::new();
     let (id, state) = bench.started("a");
-    let at = Position {
-        partition: 2,
-        offset: 0,
-    };
-    let reply = Reply {
-        step: "first".to_owned(),
-        direction: Direction::Forward,
-        generation: 1,
-        attempt: 1,
-        outcome: Outcome::Succeeded,
-        payload: Json::parse("7".to_owned()).unwrap(),
-    };
-    let letter = Box::new(letter(at));
-    bench.take(Input::Reply(Arrival {
-        at,
-        saga: id,
-        revision: 9,
-        reply,
-        letter,
-    }));
+    bench.reply_to(9, id, "first", Outcome::Succeeded, "7");
     bench.load(id, state);
     let batch = bench.commit();
     assert!(batch.updates.is_empty());
+    assert!(batch.dead_letters[0].reason.contains("set back"));
+}
+
+/// Another replica has taken the first reply, sent the second command, and this one reads both
+/// replies: a commit that will lose proves nothing about the database.
+#[test]
+fn a_reply_ahead_of_a_stale_state_is_kept_until_the_state_is_read() {
+    let mut bench = Bench::new();
+    let (id, _) = bench.started("a");
+    bench.submit("b");
+    bench.reply(id, "first", Outcome::Succeeded, "7");
+    bench.reply_to(2, id, "second", Outcome::Succeeded, "8");
+    bench.reply_to(3, id, "second", Outcome::Succeeded, "8");
+    bench.commit();
+    let batch = bench.batch();
+    assert_eq!(batch.updates.len(), 1);
+    assert!(batch.dead_letters.is_empty(), "{:?}", batch.dead_letters);
+    bench.outputs.clear();
+    bench.take(Input::Committed(Ok(Committed {
+        starts: Vec::new(),
+        updates: vec![false],
+        outbox: None,
+        database_time: bench.now,
+    })));
+    assert!(bench.asks_for_a_load());
+}
+
+/// The reply came while the answer of the database was on its way, and another replica moved the
+/// saga in between.
+#[test]
+fn a_reply_that_comes_during_a_load_is_no_proof_of_a_database_that_was_set_back() {
+    let mut bench = Bench::new();
+    let (id, state) = Bench::new().started("a");
+    bench.take(Input::Due(id));
+    assert!(bench.asks_for_a_load());
+    bench.reply_to(2, id, "first", Outcome::Succeeded, "7");
+    bench.load(id, state.clone());
+    bench.commit();
+    assert!(bench.asks_for_a_load());
+    bench.load(id, state);
+    let batch = bench.commit();
     assert!(batch.dead_letters[0].reason.contains("set back"));
 }

@@ -62,6 +62,45 @@ fn a_wake_sends_again_what_another_process_may_have_kept() {
     assert_eq!(bench.published(), ["first"]);
 }
 
+/// Another replica resumed the saga, and died before it sent anything.
+#[test]
+fn a_wake_that_comes_again_is_not_judged_on_a_stale_state_for_ever() {
+    let mut bench = Bench::new();
+    let (id, mut state) = bench.started("a");
+    let order = |number, kind| {
+        let id = OrderId(Uuid::from_u128(number));
+        Order {
+            id,
+            kind,
+            ..cancel(number)
+        }
+    };
+    let mut give = |bench: &mut Bench, order: Order| {
+        let ticket = Ticket(7);
+        bench.take(Input::Order {
+            ticket,
+            saga: id,
+            order,
+        });
+        let moved = bench.commit().updates.remove(0).state;
+        state.entries.extend(moved.entries.clone());
+        State {
+            entries: state.entries.clone(),
+            ..moved
+        }
+    };
+    give(&mut bench, order(1, OrderKind::Pause));
+    let stale = bench.lane.cache.get(id).unwrap().clone();
+    let resumed = give(&mut bench, order(2, OrderKind::Resume));
+    bench.lane.cache.put(stale);
+    bench.outputs.clear();
+    bench.now = bench.now + Duration::from_secs(3);
+    bench.take(Input::Due(id));
+    bench.load(id, resumed);
+    assert_eq!(bench.commit().updates.len(), 1);
+    assert_eq!(bench.published(), ["first"]);
+}
+
 #[test]
 fn a_duplicate_reply_makes_no_wake_send_again_what_the_broker_has() {
     let mut bench = Bench::new();

@@ -1,0 +1,87 @@
+//! The person who looks at what waits for one: stuck sagas, and those that somebody has paused.
+//!
+//! Invariant: one order at a time for a saga, chosen from what the saga shows. While things go wrong
+//! the person comes now and then, and tries this and that; in the calm every saga is brought to its
+//! end. So a saga that never ends is one that no person can end.
+
+use std::time::Duration;
+
+use sagas::machine::{Progress, Trouble};
+use sagas::{Direction, OrderId, Saga, SagaId, Status};
+
+use super::clients::Errand;
+use super::orders::{Wanted, Wish};
+use super::{Happening, World};
+use crate::faults::Fault;
+
+/// Between two looks.
+const EVERY: Duration = Duration::from_millis(700);
+
+impl World {
+    /// Looks at every saga that has not ended.
+    pub(crate) fn person_looks(&mut self) {
+        self.agenda.after(EVERY, Happening::Person);
+        let is_calm = self.faults.are_over();
+        if !is_calm && !self.rng.chance(200) {
+            return;
+        }
+        let open: Vec<SagaId> = self.store.open().collect();
+        for id in open {
+            let Some(client) = self.numbers.get(&id).copied() else {
+                continue;
+            };
+            let is_waited_for = self.clients.attended.contains(&client);
+            let stored = self.store.load(&[id]).pop().filter(|_| !is_waited_for);
+            let Some(saga) = stored.and_then(|stored| self.restore(stored)) else {
+                continue;
+            };
+            if let Some((wish, step)) = self.decide_as_a_person(&saga) {
+                self.faults.count(Fault::PersonDecided);
+                self.clients.attended.insert(client);
+                let order = Wanted::new(OrderId(self.rng.uuid()), wish, step);
+                self.clients.orders.push(order);
+                let number = self.clients.orders.len() - 1;
+                self.plan_errand(Duration::ZERO, client, Errand::Order(number));
+            }
+        }
+    }
+
+    fn decide_as_a_person(&mut self, saga: &Saga) -> Option<(Wish, Option<usize>)> {
+        if saga.moving.paused.is_some() {
+            return self.faults.are_over().then_some((Wish::Resume, None));
+        }
+        if saga.status() != Status::Stuck {
+            return None;
+        }
+        let steps = saga.moving.steps.iter().enumerate();
+        let mut parked = steps.filter_map(|(step, progress)| match progress {
+            Progress::Parked(trouble) => Some((step, trouble)),
+            _ => None,
+        });
+        let (step, trouble) = parked.next()?;
+        // What always ends it, unless something else may help, too.
+        let last = if saga.is_unwinding() {
+            Wish::Resolve
+        } else {
+            Wish::Skip
+        };
+        let wishes: &[Wish] = match trouble {
+            Trouble::CommandUnbuildable {
+                direction: Direction::Forward,
+                ..
+            }
+            | Trouble::RefusedUnexpectedly { .. } => &[Wish::Edit, Wish::Retry, Wish::Cancel],
+            Trouble::CommandUnbuildable { .. } | Trouble::CompensationRefused { .. } => {
+                &[Wish::Edit, Wish::Retry]
+            }
+            Trouble::ReplyUnreadable { .. } => &[Wish::Retry, Wish::Cancel],
+            Trouble::DoneByHand | Trouble::UndoneElsewhere | Trouble::Expired { .. } => &[],
+        };
+        let wish = if wishes.is_empty() || self.rng.chance(500) {
+            last
+        } else {
+            self.rng.pick(wishes)
+        };
+        Some((wish, Some(step)))
+    }
+}
