@@ -44,6 +44,8 @@ pub struct Journal {
     pub published: Vec<Published>,
     /// Reply records that an offset was moved past.
     pub passed: Vec<Passed>,
+    /// Reply records, by partition and offset, that a binary passed which lacks their definition.
+    pub left: BTreeSet<(i32, i64)>,
     /// Replies that went to the dead letters although their saga could use them.
     pub buried: Vec<(SagaId, String)>,
     /// What participants changed in their own tables, in order.

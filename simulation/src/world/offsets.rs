@@ -56,7 +56,11 @@ impl World {
             return Some("a reply of an unknown saga is not among the dead letters".to_owned());
         };
         // Whoever cannot run it leaves it to the next wake elsewhere, which asks again.
+        // Where that offset was not stored, the next one to pass it is not to blame either.
         if !self.can_run(life, arrival.saga) {
+            self.journal.left.insert((partition, offset));
+        }
+        if self.journal.left.contains(&(partition, offset)) {
             return None;
         }
         // What was said before says nothing new; after a person has intervened it might be taken for
