@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sagas::Definition;
+use sagas::sabotage::{Bug, is_seeded};
 use uuid::Uuid;
 
 /// Definitions by name and version. The newest version of a name is the one that new sagas get.
@@ -48,6 +49,9 @@ impl Registry {
     /// The definition that a stored saga pins; `None` when this binary lacks it or has changed it.
     #[must_use]
     pub fn pinned(&self, name: &str, version: u32, fingerprint: Uuid) -> Option<&Arc<Definition>> {
+        if is_seeded(Bug::TakesAnyDefinition) {
+            return self.newest(name);
+        }
         let definition = self.definitions.get(name)?.get(&version)?;
         (definition.fingerprint() == fingerprint).then_some(definition)
     }

@@ -71,12 +71,16 @@ bugs! {
     ForgetsAttempts = "forgets-attempts",
     /// A lane takes lifecycle events for published that it dropped.
     DropsEvents = "drops-events",
-    /// A lane publishes the lifecycle events of a commit from the last to the first.
-    ReversesEvents = "reverses-events",
+    /// The lifecycle events of one saga go to any partition.
+    ScattersEvents = "scatters-events",
     /// A step that failed is tried again at once.
     RetriesAtOnce = "retries-at-once",
     /// A lane refuses an event on a state that may be old.
     TrustsOldStates = "trusts-old-states",
+    /// A reply that names a later revision than the cached one is buried at once.
+    BuriesReplies = "buries-replies",
+    /// A saga goes on with the newest definition of its name.
+    TakesAnyDefinition = "takes-any-definition",
     /// A lane keeps states of which nobody knows whether they were committed.
     KeepsAmbiguousStates = "keeps-ambiguous-states",
 }

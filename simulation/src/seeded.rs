@@ -59,9 +59,19 @@ pub const ROWS: &[Row] = &[
         "the_same_key_names_the_same_saga",
     ),
     simulated(
-        "operators' orders are applied once",
+        "an operator's order that was answered is stored",
         Bug::AppliesOrdersAgain,
         "answered_orders_are_stored",
+    ),
+    simulated(
+        "an order is applied once",
+        Bug::AppliesOrdersAgain,
+        "orders_are_applied_once",
+    ),
+    simulated(
+        "an order is refused for what is stored",
+        Bug::TrustsOldStates,
+        "orders_are_refused_by_the_stored_state",
     ),
     simulated(
         "legal status transitions only",
@@ -119,9 +129,9 @@ pub const ROWS: &[Row] = &[
         "revisions_grow_by_one",
     ),
     simulated(
-        "a reply counts for its own command only",
+        "a reply counts only for its own command, step and saga",
         Bug::TakesAnyReply,
-        "history_replays_to_the_state",
+        "a_reply_counts_for_its_own_command_only",
     ),
     simulated(
         "offsets never run ahead of the database",
@@ -158,6 +168,11 @@ pub const ROWS: &[Row] = &[
             test: "store::postgres_keeps_the_contract_of_the_store",
         },
     },
+    simulated(
+        "retry delays follow the policy",
+        Bug::RetriesAtOnce,
+        "retry_delays_follow_the_policy",
+    ),
     Row {
         invariant: "retry delays follow the policy",
         bug: Bug::RetriesAtOnce,
@@ -178,18 +193,23 @@ pub const ROWS: &[Row] = &[
     ),
     simulated(
         "lifecycle events match the history in order",
-        Bug::ReversesEvents,
+        Bug::ScattersEvents,
         "lifecycle_events_come_in_order",
     ),
     simulated(
-        "a refusal is final only on a state that was just read",
-        Bug::TrustsOldStates,
-        "offsets_never_run_ahead_of_the_database",
+        "after a commit whose answer was lost, its sagas are read again",
+        Bug::KeepsAmbiguousStates,
+        "what_is_in_doubt_is_read_again",
     ),
     simulated(
-        "an ambiguous commit leaves no state in the cache",
-        Bug::KeepsAmbiguousStates,
-        "offsets_never_run_ahead_of_the_database",
+        "a reply that its saga can use is no dead letter",
+        Bug::BuriesReplies,
+        "no_useful_reply_is_buried",
+    ),
+    simulated(
+        "a binary moves no saga whose definition it lacks or has changed",
+        Bug::TakesAnyDefinition,
+        "only_who_has_the_definition_moves_a_saga",
     ),
 ];
 

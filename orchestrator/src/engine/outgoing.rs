@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use sagas::sabotage::{Bug, is_seeded};
 use sagas::wire::{CommandMessage, EventMessage, ReplyTo, topics};
-use sagas::{CommandId, Direction, Json};
+use sagas::{CommandId, Direction, Json, SagaId};
 
 use super::lane::OutgoingCommand;
 use crate::bus::OutgoingRecord;
@@ -133,10 +134,14 @@ impl Topics {
             traceparent: None,
             payload: Cow::Borrowed(event.payload.text().as_bytes()),
         };
+        let mut key = event.saga;
+        if is_seeded(Bug::ScattersEvents) {
+            key = SagaId(uuid::Uuid::from_u128(event.revision.into()));
+        }
         OutgoingRecord {
             headers: message.headers(),
             topic: self.events.clone(),
-            key: event.saga,
+            key,
             payload: event.payload.clone(),
         }
     }

@@ -220,7 +220,14 @@ impl World {
         // What a process sent may arrive when the next one runs another binary.
         let is_this_life = self.replicas[life.replica].life == life.number;
         let pins = self.store.pins(saga).filter(|_| is_this_life);
-        pins.is_none_or(|(name, version, graph)| registry.pinned(name, version, graph).is_some())
+        // Asked of every definition: what the registry itself says is what is examined.
+        pins.is_none_or(|(name, version, graph)| {
+            let mut definitions = registry.iter();
+            definitions.any(|definition| {
+                (definition.name(), definition.version()) == (name, version)
+                    && definition.fingerprint() == graph
+            })
+        })
     }
 
     fn offer_wake(&mut self, life: Life, saga: SagaId) {

@@ -196,9 +196,6 @@ impl Lane {
             events.clear();
             self.delivered.extend(outbox.take());
         }
-        if is_seeded(Bug::ReversesEvents) {
-            events.reverse();
-        }
         if !commands.is_empty() || !events.is_empty() {
             let publication = self.publications.begin(Publication { sagas, outbox });
             self.outputs.push(Output::Publish {
