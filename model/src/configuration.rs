@@ -63,6 +63,10 @@ const FAILING: Answers = Answers {
     fail: true,
     ..REFUSING
 };
+const UNREADABLE: Answers = Answers {
+    babble: true,
+    ..REFUSING
+};
 const HOSTILE: Answers = Answers {
     refuse: true,
     fail: true,
@@ -101,6 +105,7 @@ const FAULTY: Configuration = Configuration {
 #[rustfmt::skip] // One world, one line.
 pub const CONFIGURATIONS: &[Configuration] = &[
     Configuration { name: "pair-one-order", shape: shape::PAIR, orders: 1, ..SMALL },
+    Configuration { name: "pair-unreadable", shape: shape::PAIR, answers: UNREADABLE, wishes: CANCEL, orders: 1, ..SMALL },
     Configuration { name: "pair-crash-loss", shape: shape::PAIR, crashes: 1, losses: 1, ..SMALL },
     Configuration { name: "pair-copy", shape: shape::PAIR, copies: 1, ..SMALL },
     Configuration { name: "pair-purge", shape: shape::PAIR, purges: 1, ..SMALL },
@@ -131,6 +136,7 @@ pub const CONFIGURATIONS: &[Configuration] = &[
     Configuration { name: "pair-edits", shape: shape::PAIR, wishes: EDITS, orders: 3, ..PLAIN },
 ];
 
+const CANCEL: &[Wish] = &[Wish::Cancel];
 /// What it takes to give up on an edited step while its successor stands in the way.
 const EDIT_AND_SKIP: &[Wish] = &[Wish::Edit(0), Wish::Skip(0)];
 /// Orders that put a new generation in flight while the old one is, and what makes it matter.

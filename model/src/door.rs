@@ -119,7 +119,7 @@ fn commit(
     if let Some(sabotage) = world.sabotage {
         sabotage.spoil(event, before, &mut transition);
     }
-    applied_again_it_moves_nothing(world, after, event, &transition);
+    applied_again_it_is_refused(world, after, event, &transition);
     let Transition {
         next,
         entry,
@@ -162,16 +162,12 @@ fn commit(
 }
 
 /// A commit whose end nobody saw: the caller reloads the saga and applies the event once more.
-fn applied_again_it_moves_nothing(
+fn applied_again_it_is_refused(
     world: &World,
     after: &mut State,
     event: &Event,
     first: &Transition,
 ) {
     let again = transition(&world.definition, &first.next, event.clone(), NOW);
-    // An answer that cannot be read is not kept, so its repetition may be recorded, once, as late.
-    let moves_nothing = again.map_or(true, |again| {
-        again.entry.late && again.next.moving == first.next.moving
-    });
-    after.require(moves_nothing, Rule::CountsOnce);
+    after.require(again.is_err(), Rule::CountsOnce);
 }

@@ -74,7 +74,7 @@ impl Rule {
             Self::KnowsWhatItSays => "what a saga says of a step is so at its participant",
             Self::IsWoken => "whatever is in flight has a wake",
             Self::ComesBackTheSame => "a saga comes back from its rows as it was",
-            Self::CountsOnce => "an event that is applied again moves nothing",
+            Self::CountsOnce => "an event that is applied again changes nothing",
             Self::TrustsNoCopy => "what a stale copy says is not the last word",
             Self::LeavesItToItsBinary => "a binary with another definition changes nothing",
             Self::KeepsItsBytes => "a command is sent again byte for byte",

@@ -48,11 +48,13 @@ pub enum Sabotage {
     BelievesTheCopy,
     /// A binary moves a saga of another definition.
     IgnoresFingerprints,
+    /// A reply that cannot be read is taken, and not remembered.
+    ForgetsWhatItCannotRead,
 }
 
 impl Sabotage {
     /// Every seeded bug.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::RunsTwice,
         Self::ForgetsRefusals,
         Self::LeavesNoTombstone,
@@ -71,6 +73,7 @@ impl Sabotage {
         Self::WritesOverNewer,
         Self::BelievesTheCopy,
         Self::IgnoresFingerprints,
+        Self::ForgetsWhatItCannotRead,
     ];
 
     /// The rule that notices it first; others may at the same moment.
@@ -89,7 +92,7 @@ impl Sabotage {
             Self::NeverSendsAgain => Rule::ComesToRest,
             Self::RebuildsCommands => Rule::KeepsItsBytes,
             Self::LosesHistory => Rule::ComesBackTheSame,
-            Self::ForgetsOrders => Rule::CountsOnce,
+            Self::ForgetsOrders | Self::ForgetsWhatItCannotRead => Rule::CountsOnce,
             Self::WritesOverNewer | Self::BelievesTheCopy => Rule::TrustsNoCopy,
             Self::IgnoresFingerprints => Rule::LeavesItToItsBinary,
         }
@@ -126,6 +129,7 @@ impl Sabotage {
                 }
             }
             Self::ForgetsOrders => next.orders.clear(),
+            Self::ForgetsWhatItCannotRead => next.late.clear(),
             Self::UndoesEverythingAtOnce if next.is_unwinding() => {
                 launch_all(transition, Direction::Compensate);
             }

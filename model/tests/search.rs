@@ -42,6 +42,7 @@ fn stage(sabotage: Sabotage) -> &'static Configuration {
         Sabotage::PurgesWithoutWatermark => "pair-purge",
         Sabotage::CancelsWithoutFence | Sabotage::ForgetsOrders => "pair-one-order",
         Sabotage::WritesOverNewer | Sabotage::BelievesTheCopy => "pair-copy",
+        Sabotage::ForgetsWhatItCannotRead => "pair-unreadable",
         Sabotage::UndoesEverythingAtOnce | Sabotage::StartsTooEarly => "undoable",
         Sabotage::RunsTwice
         | Sabotage::ForgetsRefusals
