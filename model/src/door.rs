@@ -4,6 +4,7 @@
 //! overtaken is not written, a refusal from a copy is decided again, and what was committed is not
 //! unsaid when the process dies before it published.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use sagas::machine::{Event, Saga, Transition, transition};
@@ -26,7 +27,8 @@ pub(crate) fn pass(
 ) -> Option<State> {
     let mut after = state.clone();
     let stored = at(&state.saga, due);
-    another_binary_leaves_it(world, &mut after, &stored, event);
+    let is_left = other_binaries_leave_it(world, &stored, event);
+    after.require(is_left, Rule::LeavesItToItsBinary);
     let fresh = transition(&world.definition, &stored, event.clone(), NOW);
     let decided = match (&state.copy, door) {
         (Some(copy), Door::Copied) => {
@@ -98,14 +100,24 @@ fn decide_on_a_copy(
     }
 }
 
-fn another_binary_leaves_it(world: &World, after: &mut State, stored: &Saga, event: &Event) {
-    let mut saga = stored.clone();
-    if world.sabotage == Some(Sabotage::IgnoresFingerprints) {
-        saga.fingerprint = world.changed.fingerprint();
-    }
-    let verdict = transition(&world.changed, &saga, event.clone(), NOW);
-    let leaves_it = matches!(verdict, Err(Refusal::OtherDefinition { .. }));
-    after.require(leaves_it, Rule::LeavesItToItsBinary);
+/// Whether binaries that cannot move the saga do not: one that lacks its definition, and one that has
+/// changed it.
+///
+/// The first is the caller's rule: it looks the pinned definition up and finds none, so it has
+/// nothing to decide with. The second is the state machine's own: it refuses whatever it is given.
+fn other_binaries_leave_it(world: &World, stored: &Saga, event: &Event) -> bool {
+    let mut others = world.others.iter();
+    others.all(|binary| match binary.pinned(stored, world.sabotage) {
+        None => true,
+        Some(definition) => {
+            let mut saga = Cow::Borrowed(stored);
+            if world.sabotage == Some(Sabotage::IgnoresFingerprints) {
+                saga.to_mut().fingerprint = definition.fingerprint();
+            }
+            let verdict = transition(definition, &saga, event.clone(), NOW);
+            matches!(verdict, Err(Refusal::OtherDefinition { .. }))
+        }
+    })
 }
 
 fn commit(

@@ -20,6 +20,7 @@
 //! Not here: Postgres, Kafka, lanes, several sagas at once. `tests/` has those, as they are.
 
 pub mod action;
+mod binary;
 pub mod configuration;
 mod door;
 mod identity;

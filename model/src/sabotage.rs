@@ -46,15 +46,17 @@ pub enum Sabotage {
     WritesOverNewer,
     /// What a copy refuses is refused.
     BelievesTheCopy,
-    /// A binary moves a saga of another definition.
+    /// A binary moves a saga whose definition it has changed.
     IgnoresFingerprints,
+    /// A binary moves a saga whose definition it lacks.
+    TakesAnyVersion,
     /// A reply that cannot be read is taken, and not remembered.
     ForgetsWhatItCannotRead,
 }
 
 impl Sabotage {
     /// Every seeded bug.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::RunsTwice,
         Self::ForgetsRefusals,
         Self::LeavesNoTombstone,
@@ -73,6 +75,7 @@ impl Sabotage {
         Self::WritesOverNewer,
         Self::BelievesTheCopy,
         Self::IgnoresFingerprints,
+        Self::TakesAnyVersion,
         Self::ForgetsWhatItCannotRead,
     ];
 
@@ -94,7 +97,7 @@ impl Sabotage {
             Self::LosesHistory => Rule::ComesBackTheSame,
             Self::ForgetsOrders | Self::ForgetsWhatItCannotRead => Rule::CountsOnce,
             Self::WritesOverNewer | Self::BelievesTheCopy => Rule::TrustsNoCopy,
-            Self::IgnoresFingerprints => Rule::LeavesItToItsBinary,
+            Self::IgnoresFingerprints | Self::TakesAnyVersion => Rule::LeavesItToItsBinary,
         }
     }
 

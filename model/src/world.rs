@@ -11,21 +11,22 @@ use stateright::{Model, Property};
 use uuid::Uuid;
 
 use crate::action::{self, Action, Door, Due, Handler, Wish};
+use crate::binary::Binary;
 use crate::configuration::Configuration;
 use crate::door;
 use crate::participants::{self, Effect};
 use crate::rest::{Graph, digest};
 use crate::rule::{self, Rule};
 use crate::sabotage::Sabotage;
-use crate::shape::{self, Condition};
+use crate::shape::{self, Condition, Recipe};
 use crate::state::{Mail, NOW, State};
 
 /// One configuration, and what is known of its graph.
 pub(crate) struct World {
     pub(crate) configuration: &'static Configuration,
     pub(crate) definition: Definition,
-    /// The definition as another binary has it.
-    pub(crate) changed: Definition,
+    /// Binaries that must leave its saga alone.
+    pub(crate) others: Vec<Binary>,
     pub(crate) sabotage: Option<Sabotage>,
     pub(crate) graph: Mutex<Graph>,
     /// Digests of states that cannot come to rest, where that is known already.
@@ -40,12 +41,16 @@ impl World {
             has_deadline,
             ..
         } = *configuration;
-        let definition = shape::build(shape, attempts_max, has_deadline);
-        let fewer = &shape[..shape.len() - 1];
+        let recipe = Recipe {
+            shape,
+            version: 1,
+            attempts_max,
+            has_deadline,
+        };
         Self {
             configuration,
-            definition,
-            changed: shape::build(fewer, attempts_max, has_deadline),
+            definition: shape::build(recipe),
+            others: Binary::others(recipe),
             sabotage,
             graph: Mutex::default(),
             doomed: HashSet::new(),

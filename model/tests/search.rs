@@ -54,7 +54,8 @@ fn stage(sabotage: Sabotage) -> &'static Configuration {
         | Sabotage::NeverSendsAgain
         | Sabotage::RebuildsCommands
         | Sabotage::LosesHistory
-        | Sabotage::IgnoresFingerprints => "pair-crash-loss",
+        | Sabotage::IgnoresFingerprints
+        | Sabotage::TakesAnyVersion => "pair-crash-loss",
     })
 }
 
