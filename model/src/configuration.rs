@@ -34,6 +34,9 @@ pub struct Configuration {
     pub purges: u8,
     /// How often a replica keeps a copy that grows stale.
     pub copies: u8,
+    /// Whether states that behave alike are all searched. Many more states, and the same things
+    /// happen: a test says so of small worlds.
+    pub is_whole: bool,
 }
 
 /// What participants may answer beside success.
@@ -89,6 +92,7 @@ const PLAIN: Configuration = Configuration {
     losses: 0,
     purges: 0,
     copies: 0,
+    is_whole: false,
 };
 const SMALL: Configuration = Configuration {
     is_small: true,
