@@ -1,5 +1,6 @@
 //! The cases that are generated for every definition, one file a question.
 
+pub(super) mod broken_promises;
 pub(super) mod cancels;
 pub(super) mod crashes;
 pub(super) mod deadlines;
@@ -29,6 +30,7 @@ pub(super) fn all(subject: &Subject<'_>, report: &mut Report) -> Result<(), Fail
     report.crashes = crashes::run(subject)?;
     report.cancels = cancels::run(subject)?;
     report.deadlines = deadlines::run(subject)?;
+    report.broken_promises = broken_promises::run(subject)?;
     report.refused_compensations = refused_compensations::run(subject)?;
     report.expiries = expiries::run(subject)?;
     (report.orders, report.all_orders) = orders::run(subject)?;

@@ -24,6 +24,8 @@ pub(super) enum Verdict {
 pub(super) struct Participants {
     rows: Vec<Option<Row>>,
     asked: StepSet,
+    /// Who refused its command.
+    refused: StepSet,
     /// Whose compensation was refused once.
     refused_to_undo: StepSet,
     /// Whose rows were dropped; the watermark says so.
@@ -37,6 +39,7 @@ impl Participants {
         Self {
             rows: vec![None; steps],
             asked: StepSet::default(),
+            refused: StepSet::default(),
             refused_to_undo: StepSet::default(),
             purged: StepSet::default(),
             effects: Vec::new(),
@@ -53,6 +56,11 @@ impl Participants {
     /// Whether the forward handler of `step` has run before.
     pub(super) fn has_run(&self, step: usize) -> bool {
         self.asked.contains(step)
+    }
+
+    /// Whether the forward command of `step` was refused.
+    pub(super) fn has_refused(&self, step: usize) -> bool {
+        self.refused.contains(step)
     }
 
     /// Whether the compensation of `step` was refused.
@@ -119,6 +127,7 @@ impl Participants {
         let is_first = !self.has_run(step);
         self.asked = self.asked.with(step);
         if is_first && verdict == Verdict::Refuses {
+            self.refused = self.refused.with(step);
             let fault = Fault::new("refused", "the kit has this step refused");
             return Row::refused(generation, fault.to_json());
         }

@@ -33,11 +33,11 @@ pub(super) enum Wish {
     Resolve(usize),
 }
 
-/// What a person does about a compensation that was refused.
+/// What a person does about a refusal that only a person can decide about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Remedy {
     #[default]
-    Resolves,
+    ByHand,
     Edits,
     Retries,
 }
@@ -126,9 +126,19 @@ impl Run<'_> {
             return Ok(false);
         };
         let wish = match (trouble, plan.remedy) {
-            (Trouble::CompensationRefused { .. }, Remedy::Edits) => Wish::Edit(step),
-            (Trouble::CompensationRefused { .. }, Remedy::Retries) => Wish::Retry(step),
-            (Trouble::Expired { .. }, _) if !self.saga.is_unwinding() => Wish::Skip(step),
+            (
+                Trouble::CompensationRefused { .. } | Trouble::RefusedUnexpectedly { .. },
+                Remedy::Edits,
+            ) => Wish::Edit(step),
+            (
+                Trouble::CompensationRefused { .. } | Trouble::RefusedUnexpectedly { .. },
+                Remedy::Retries,
+            ) => Wish::Retry(step),
+            (Trouble::Expired { .. } | Trouble::RefusedUnexpectedly { .. }, _)
+                if !self.saga.is_unwinding() =>
+            {
+                Wish::Skip(step)
+            }
             _ => Wish::Resolve(step),
         };
         self.helped += 1;
@@ -147,9 +157,9 @@ impl Run<'_> {
             }
             Trouble::CompensationRefused { .. } => self.participants.has_refused_to_undo(step),
             Trouble::Expired { .. } => self.participants.is_purged(step),
+            Trouble::RefusedUnexpectedly { .. } => self.participants.has_refused(step),
             Trouble::CommandUnbuildable { .. }
             | Trouble::ReplyUnreadable { .. }
-            | Trouble::RefusedUnexpectedly { .. }
             | Trouble::UndoneElsewhere => false,
         }
     }

@@ -22,6 +22,8 @@ pub struct Report {
     pub cancels: usize,
     /// Runs in which the saga's deadline passed after an event.
     pub deadlines: usize,
+    /// Runs in which a step was refused that may not be.
+    pub broken_promises: usize,
     /// Runs in which a compensation was refused.
     pub refused_compensations: usize,
     /// Runs in which a participant had dropped its rows.
@@ -81,6 +83,7 @@ impl fmt::Display for Report {
             crashes,
             cancels,
             deadlines,
+            broken_promises,
             refused_compensations,
             expiries,
             orders,
@@ -97,7 +100,7 @@ impl fmt::Display for Report {
             f,
             "{definition}: {refusals} refusals, {repeats} repeats, {silences} silences, \
              {crashes} crashes, {cancels} cancels, {deadlines} deadlines, \
-             {refused_compensations} refused compensations, {expiries} expiries, {orders}{of} orders, \
+             {broken_promises} broken promises, {refused_compensations} refused compensations, {expiries} expiries, {orders}{of} orders, \
              {all} {states} states of all interleavings; {events} transitions"
         )?;
         let missed = [

@@ -112,6 +112,7 @@ fn the_real_rules_keep_every_promise() {
         report.crashes,
         report.cancels,
         report.deadlines,
+        report.broken_promises,
         report.refused_compensations,
         report.expiries,
         report.orders,

@@ -12,7 +12,7 @@ use crate::definition::StepKind;
 use crate::machine::{Event, Progress, Status};
 
 const REMEDIES: [(Remedy, &str); 3] = [
-    (Remedy::Resolves, "resolved by hand"),
+    (Remedy::ByHand, "resolved by hand"),
     (Remedy::Edits, "edited"),
     (Remedy::Retries, "retried"),
 ];
