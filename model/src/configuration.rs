@@ -144,7 +144,6 @@ pub const CONFIGURATIONS: &[Configuration] = &[
     Configuration { name: "chain-two-orders", shape: shape::CHAIN, orders: 2, ..PLAIN },
     Configuration { name: "diamond-two-orders", shape: shape::DIAMOND, wishes: ALL_BUT_EDIT, orders: 2, ..PLAIN },
     Configuration { name: "fork-two-orders", shape: shape::FORK, orders: 2, ..PLAIN },
-    Configuration { name: "fork-edits", shape: shape::FORK, wishes: EDIT_AND_CANCEL, orders: 3, ..PLAIN },
     Configuration { name: "parallel-two-orders", shape: shape::PARALLEL, orders: 2, ..PLAIN },
     Configuration { name: "conditional-two-orders", shape: shape::CONDITIONAL, orders: 2, ..PLAIN },
     Configuration { name: "chain-order-faults", shape: shape::CHAIN, has_deadline: true, answers: FAILING, orders: 1, crashes: 1, losses: 1, ..PLAIN },
@@ -180,7 +179,6 @@ const ALL_BUT_EDIT: &[Wish] = &[
     Wish::Skip(0),
     Wish::Resolve(0),
 ];
-const EDIT_AND_CANCEL: &[Wish] = &[Wish::Edit(0), Wish::Cancel];
 /// What it takes to give up on an edited step while its successor stands in the way.
 const EDIT_AND_SKIP: &[Wish] = &[Wish::Edit(0), Wish::Skip(0)];
 /// Orders that put a new generation in flight while the old one is, and what makes it matter.
