@@ -99,6 +99,21 @@ impl Wish {
         Self::Resolve(0),
     ];
 
+    /// The word that REST has for it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Cancel => "cancel",
+            Self::Pause => "pause",
+            Self::Resume => "resume",
+            Self::RetryAll => "retry all",
+            Self::Retry(_) => "retry",
+            Self::Edit(_) => "edit",
+            Self::Skip(_) => "skip",
+            Self::Resolve(_) => "resolve",
+        }
+    }
+
     fn for_steps(self, count: usize) -> Vec<Self> {
         match self {
             Self::Cancel | Self::Pause | Self::Resume | Self::RetryAll => vec![self],

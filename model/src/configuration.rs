@@ -34,6 +34,9 @@ pub struct Configuration {
     pub purges: u8,
     /// How often a replica keeps a copy that grows stale.
     pub copies: u8,
+    /// Whether states that behave alike are all searched. Many more states, and the same things
+    /// happen: a test says so of small worlds.
+    pub is_whole: bool,
 }
 
 /// What participants may answer beside success.
@@ -63,6 +66,14 @@ const FAILING: Answers = Answers {
     fail: true,
     ..REFUSING
 };
+const UNREADABLE: Answers = Answers {
+    babble: true,
+    ..REFUSING
+};
+const LYING: Answers = Answers {
+    break_their_word: true,
+    ..UNREADABLE
+};
 const HOSTILE: Answers = Answers {
     refuse: true,
     fail: true,
@@ -85,6 +96,7 @@ const PLAIN: Configuration = Configuration {
     losses: 0,
     purges: 0,
     copies: 0,
+    is_whole: false,
 };
 const SMALL: Configuration = Configuration {
     is_small: true,
@@ -97,10 +109,14 @@ const FAULTY: Configuration = Configuration {
     ..PLAIN
 };
 
-/// Every world: what the tests search, then what is searched on demand.
+/// Every world: what the tests search, then what is searched on demand. `docs/model.md` has the
+/// figures of each.
+///
+/// With one order, `orders` tries each kind by itself: it takes two to see a pause end (`hold`).
 #[rustfmt::skip] // One world, one line.
 pub const CONFIGURATIONS: &[Configuration] = &[
     Configuration { name: "pair-one-order", shape: shape::PAIR, orders: 1, ..SMALL },
+    Configuration { name: "pair-unreadable", shape: shape::PAIR, answers: UNREADABLE, wishes: CANCEL, orders: 1, ..SMALL },
     Configuration { name: "pair-crash-loss", shape: shape::PAIR, crashes: 1, losses: 1, ..SMALL },
     Configuration { name: "pair-copy", shape: shape::PAIR, copies: 1, ..SMALL },
     Configuration { name: "pair-purge", shape: shape::PAIR, purges: 1, ..SMALL },
@@ -110,19 +126,39 @@ pub const CONFIGURATIONS: &[Configuration] = &[
     Configuration { name: "fork", shape: shape::FORK, ..SMALL },
     Configuration { name: "branch-deadline", shape: shape::BRANCH, has_deadline: true, answers: FAILING, ..SMALL },
     Configuration { name: "quiet", shape: shape::QUIET, ..SMALL },
+    Configuration { name: "pair-attempts", shape: shape::PAIR, attempts_max: 2, has_deadline: true, answers: FAILING, ..SMALL },
+    Configuration { name: "conditional", shape: shape::CONDITIONAL, crashes: 1, losses: 1, ..SMALL },
+    Configuration { name: "chain-order", shape: shape::CHAIN, orders: 1, ..SMALL },
+    Configuration { name: "chain-purge", shape: shape::CHAIN, purges: 1, crashes: 1, ..SMALL },
+    Configuration { name: "short-order-crash", orders: 1, crashes: 1, ..SMALL },
 
-    Configuration { name: "pair-attempts", shape: shape::PAIR, attempts_max: 2, has_deadline: true, answers: FAILING, ..PLAIN },
     Configuration { name: "chain", shape: shape::CHAIN, answers: FAILING, has_deadline: true, ..FAULTY },
     Configuration { name: "diamond", shape: shape::DIAMOND, ..FAULTY },
     Configuration { name: "parallel", shape: shape::PARALLEL, ..FAULTY },
-    Configuration { name: "conditional", shape: shape::CONDITIONAL, ..FAULTY },
-    Configuration { name: "chain-order", shape: shape::CHAIN, orders: 1, ..PLAIN },
     Configuration { name: "diamond-order", shape: shape::DIAMOND, orders: 1, ..PLAIN },
     Configuration { name: "parallel-order", shape: shape::PARALLEL, orders: 1, ..PLAIN },
     Configuration { name: "conditional-order", shape: shape::CONDITIONAL, orders: 1, ..PLAIN },
-    Configuration { name: "chain-purge", shape: shape::CHAIN, purges: 1, crashes: 1, ..PLAIN },
+    Configuration { name: "chain-hold", shape: shape::CHAIN, wishes: HOLD, orders: 2, ..PLAIN },
+    Configuration { name: "diamond-hold", shape: shape::DIAMOND, wishes: HOLD, orders: 2, ..PLAIN },
+    Configuration { name: "parallel-hold", shape: shape::PARALLEL, wishes: HOLD, orders: 2, ..PLAIN },
+    Configuration { name: "chain-two-orders", shape: shape::CHAIN, orders: 2, ..PLAIN },
+    Configuration { name: "diamond-two-orders", shape: shape::DIAMOND, wishes: ALL_BUT_EDIT, orders: 2, ..PLAIN },
+    Configuration { name: "fork-two-orders", shape: shape::FORK, orders: 2, ..PLAIN },
+    Configuration { name: "parallel-two-orders", shape: shape::PARALLEL, orders: 2, ..PLAIN },
+    Configuration { name: "conditional-two-orders", shape: shape::CONDITIONAL, orders: 2, ..PLAIN },
+    Configuration { name: "chain-order-faults", shape: shape::CHAIN, has_deadline: true, answers: FAILING, orders: 1, crashes: 1, losses: 1, ..PLAIN },
+    Configuration { name: "parallel-order-loss", shape: shape::PARALLEL, orders: 1, losses: 1, ..PLAIN },
+    Configuration { name: "diamond-order-loss", shape: shape::DIAMOND, orders: 1, losses: 1, ..PLAIN },
+    Configuration { name: "chain-order-purge", shape: shape::CHAIN, orders: 1, purges: 1, ..PLAIN },
+    Configuration { name: "chain-hostile", shape: shape::CHAIN, answers: HOSTILE, orders: 1, ..PLAIN },
+    Configuration { name: "fork-lying", shape: shape::FORK, answers: LYING, orders: 1, ..PLAIN },
+    Configuration { name: "short-hostile", answers: HOSTILE, orders: 1, ..PLAIN },
+    Configuration { name: "pair-three-orders", shape: shape::PAIR, orders: 3, ..PLAIN },
+    Configuration { name: "pair-hostile-two", shape: shape::PAIR, answers: HOSTILE, orders: 2, ..PLAIN },
+    Configuration { name: "short-two-orders", orders: 2, ..PLAIN },
+    Configuration { name: "short-order-loss", orders: 1, losses: 1, ..PLAIN },
+    Configuration { name: "short-order-faults", answers: FAILING, orders: 1, crashes: 1, losses: 1, ..PLAIN },
     Configuration { name: "pair-all-faults", shape: shape::PAIR, has_deadline: true, crashes: 1, losses: 1, purges: 1, copies: 1, ..PLAIN },
-    Configuration { name: "short-order-crash", orders: 1, crashes: 1, ..PLAIN },
     Configuration { name: "pair-two-orders", shape: shape::PAIR, orders: 2, ..PLAIN },
     Configuration { name: "pair-hostile", shape: shape::PAIR, answers: HOSTILE, orders: 1, ..PLAIN },
     Configuration { name: "pair-order-purge", shape: shape::PAIR, answers: FAILING, orders: 1, purges: 2, ..PLAIN },
@@ -131,6 +167,18 @@ pub const CONFIGURATIONS: &[Configuration] = &[
     Configuration { name: "pair-edits", shape: shape::PAIR, wishes: EDITS, orders: 3, ..PLAIN },
 ];
 
+const CANCEL: &[Wish] = &[Wish::Cancel];
+const HOLD: &[Wish] = &[Wish::Pause, Wish::Resume];
+/// Each edit doubles what may be on the way: two beside other orders do not fit on a diamond.
+const ALL_BUT_EDIT: &[Wish] = &[
+    Wish::Cancel,
+    Wish::Pause,
+    Wish::Resume,
+    Wish::RetryAll,
+    Wish::Retry(0),
+    Wish::Skip(0),
+    Wish::Resolve(0),
+];
 /// What it takes to give up on an edited step while its successor stands in the way.
 const EDIT_AND_SKIP: &[Wish] = &[Wish::Edit(0), Wish::Skip(0)];
 /// Orders that put a new generation in flight while the old one is, and what makes it matter.
@@ -170,6 +218,10 @@ impl fmt::Display for Configuration {
         ];
         for (count, word) in counts.iter().filter(|(count, _)| *count > 0) {
             write!(f, ", {count} {word}")?;
+            if *word == "orders" && self.wishes.len() < Wish::ALL.len() {
+                let words: Vec<_> = self.wishes.iter().map(|wish| wish.word()).collect();
+                write!(f, " ({})", words.join(", "))?;
+            }
         }
         Ok(())
     }

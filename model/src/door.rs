@@ -4,6 +4,8 @@
 //! overtaken is not written, a refusal from a copy is decided again, and what was committed is not
 //! unsaid when the process dies before it published.
 
+use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sagas::machine::{Event, Saga, Transition, transition};
@@ -24,24 +26,34 @@ pub(crate) fn pass(
     due: Option<Due>,
     door: Door,
 ) -> Option<State> {
-    let mut after = state.clone();
     let stored = at(&state.saga, due);
-    another_binary_leaves_it(world, &mut after, &stored, event);
+    let is_left = other_binaries_leave_it(world, &stored, event);
     let fresh = transition(&world.definition, &stored, event.clone(), NOW);
-    let decided = match (&state.copy, door) {
+    let (decided, is_the_last_word) = match (&state.copy, door) {
         (Some(copy), Door::Copied) => {
             let decided = decide_on_a_copy(world, &stored, &at(copy, due), event);
-            after.copy = None;
-            after.require(decided == fresh, Rule::TrustsNoCopy);
-            decided
+            let is_the_last_word = decided == fresh;
+            (decided, is_the_last_word)
         }
-        _ => fresh,
+        _ => (fresh, true),
     };
+    if let (Err(refusal), true, true) = (&decided, is_left, is_the_last_word)
+        && !matches!(refusal, Refusal::NothingDue { .. })
+    {
+        return None;
+    }
+    let mut after = state.clone();
+    after.require(is_left, Rule::LeavesItToItsBinary);
+    after.require(is_the_last_word, Rule::TrustsNoCopy);
+    if door == Door::Copied {
+        after.copy = None;
+    }
     match decided {
         Ok(transition) => commit(world, &mut after, &stored, event, transition, door),
         Err(Refusal::NothingDue { wake_at }) => after.saga.wake_at = wake_at.map(|_| NOW),
         Err(_) => {}
     }
+    after.canonize(&world.definition, &world.configuration);
     // A command that is sent again may change nothing but what is under way.
     let sent = after.commands != state.commands;
     let changed = sent || after.saga != state.saga || after.broken.is_some();
@@ -49,7 +61,10 @@ pub(crate) fn pass(
 }
 
 /// The saga at an instant at which this is due.
-fn at(saga: &Saga, due: Option<Due>) -> Saga {
+fn at(saga: &Saga, due: Option<Due>) -> Cow<'_, Saga> {
+    if due.is_none() {
+        return Cow::Borrowed(saga);
+    }
     let mut saga = saga.clone();
     let steps = saga.moving.steps.iter_mut().enumerate();
     let flights = steps.filter_map(|(step, progress)| Some((step, flight(progress)?)));
@@ -66,7 +81,7 @@ fn at(saga: &Saga, due: Option<Due>) -> Saga {
     if due == Some(Due::Deadline) {
         saga.started_at = long_ago(NOW, shape::DEADLINE);
     }
-    saga
+    Cow::Owned(saga)
 }
 
 fn long_ago(now: Timestamp, ago: Duration) -> Timestamp {
@@ -98,14 +113,24 @@ fn decide_on_a_copy(
     }
 }
 
-fn another_binary_leaves_it(world: &World, after: &mut State, stored: &Saga, event: &Event) {
-    let mut saga = stored.clone();
-    if world.sabotage == Some(Sabotage::IgnoresFingerprints) {
-        saga.fingerprint = world.changed.fingerprint();
-    }
-    let verdict = transition(&world.changed, &saga, event.clone(), NOW);
-    let leaves_it = matches!(verdict, Err(Refusal::OtherDefinition { .. }));
-    after.require(leaves_it, Rule::LeavesItToItsBinary);
+/// Whether binaries that cannot move the saga do not: one that lacks its definition, and one that has
+/// changed it.
+///
+/// The first is the caller's rule: it looks the pinned definition up and finds none, so it has
+/// nothing to decide with. The second is the state machine's own: it refuses whatever it is given.
+fn other_binaries_leave_it(world: &World, stored: &Saga, event: &Event) -> bool {
+    let mut others = world.others.iter();
+    others.all(|binary| match binary.pinned(stored, world.sabotage) {
+        None => true,
+        Some(definition) => {
+            let mut saga = Cow::Borrowed(stored);
+            if world.sabotage == Some(Sabotage::IgnoresFingerprints) {
+                saga.to_mut().fingerprint = definition.fingerprint();
+            }
+            let verdict = transition(definition, &saga, event.clone(), NOW);
+            matches!(verdict, Err(Refusal::OtherDefinition { .. }))
+        }
+    })
 }
 
 fn commit(
@@ -119,7 +144,7 @@ fn commit(
     if let Some(sabotage) = world.sabotage {
         sabotage.spoil(event, before, &mut transition);
     }
-    applied_again_it_moves_nothing(world, after, event, &transition);
+    applied_again_it_is_refused(world, after, event, &transition);
     let Transition {
         next,
         entry,
@@ -130,7 +155,8 @@ fn commit(
     after.require(next.revision == before.revision + 1, Rule::TrustsNoCopy);
     after.saga = next;
     after.saga.started_at = NOW;
-    if world.sabotage != Some(Sabotage::LosesHistory) {
+    // Without a crash to come nobody reads it.
+    if after.left.crashes > 0 && world.sabotage != Some(Sabotage::LosesHistory) {
         after.history.push(entry);
     }
     if let Some(copy) = &mut after.copy {
@@ -142,9 +168,12 @@ fn commit(
     }
     let attempts_max = world.configuration.attempts_max;
     for send in sends.iter().chain(&notices) {
-        let text = send.payload.text();
-        let first = after.bytes.entry(Mail::of(send));
-        let is_the_same = first.or_insert_with(|| text.to_owned()) == text;
+        let (mail, text) = (Mail::of(send), send.payload.text());
+        let first = after.bytes.get(&mail);
+        let is_the_same = first.is_none_or(|first| first == text);
+        if first.is_none() {
+            Arc::make_mut(&mut after.bytes).insert(mail, text.to_owned());
+        }
         after.require(is_the_same, Rule::KeepsItsBytes);
     }
     if door == Door::Unpublished {
@@ -158,20 +187,15 @@ fn commit(
     for notice in &notices {
         after.send(notice, attempts_max);
     }
-    after.forget_instants(attempts_max);
 }
 
 /// A commit whose end nobody saw: the caller reloads the saga and applies the event once more.
-fn applied_again_it_moves_nothing(
+fn applied_again_it_is_refused(
     world: &World,
     after: &mut State,
     event: &Event,
     first: &Transition,
 ) {
     let again = transition(&world.definition, &first.next, event.clone(), NOW);
-    // An answer that cannot be read is not kept, so its repetition may be recorded, once, as late.
-    let moves_nothing = again.map_or(true, |again| {
-        again.entry.late && again.next.moving == first.next.moving
-    });
-    after.require(moves_nothing, Rule::CountsOnce);
+    after.require(again.is_err(), Rule::CountsOnce);
 }

@@ -15,12 +15,16 @@
 //! a world, and a [`Sabotage`] breaks it on purpose, to see that the rules notice.
 //!
 //! Time is abstracted: a flight may become overdue at any moment. Messages are kept in sets and never
-//! used up, which makes them late, repeated and out of order at once.
+//! used up, which makes them late, repeated and out of order at once. States that behave alike are
+//! searched once (`State::canonize`, `dead`, `identity`): a test compares what is seen with a search
+//! that tells them all apart.
 //!
 //! Not here: Postgres, Kafka, lanes, several sagas at once. `tests/` has those, as they are.
 
 pub mod action;
+mod binary;
 pub mod configuration;
+mod dead;
 mod door;
 mod identity;
 pub mod participants;

@@ -3,7 +3,7 @@
 //! stateright's `eventually` is unsound where the graph has cycles, and every re-send makes one. This
 //! asks the weaker question that has a sound answer: is rest in reach from everywhere.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::state::State;
@@ -15,6 +15,8 @@ pub(crate) struct Graph {
     at_rest: Vec<u32>,
     /// From, to.
     moves: Vec<(u32, u32)>,
+    /// In a debug build: what was seen of all states, without what tells apart those that look alike.
+    pub(crate) looks: HashSet<u64>,
 }
 
 /// Tells states apart, as stateright does: by 64 bits of their identity.

@@ -6,6 +6,7 @@
 use sagas::machine::{Flight, OrderKind, Progress, Reason, Waits};
 use sagas::{Definition, Status, StepKind};
 
+use crate::shape;
 use crate::state::State;
 
 /// A rule.
@@ -74,7 +75,7 @@ impl Rule {
             Self::KnowsWhatItSays => "what a saga says of a step is so at its participant",
             Self::IsWoken => "whatever is in flight has a wake",
             Self::ComesBackTheSame => "a saga comes back from its rows as it was",
-            Self::CountsOnce => "an event that is applied again moves nothing",
+            Self::CountsOnce => "an event that is applied again changes nothing",
             Self::TrustsNoCopy => "what a stale copy says is not the last word",
             Self::LeavesItToItsBinary => "a binary with another definition changes nothing",
             Self::KeepsItsBytes => "a command is sent again byte for byte",
@@ -90,7 +91,7 @@ impl Rule {
                 let participant = state.participants.of(step);
                 participant.did <= 1 && participant.undid <= participant.did
             }),
-            Self::UnknownIsNotFailed => was_refused(definition, state),
+            Self::UnknownIsNotFailed => was_refused(state),
             Self::PivotIsSettled => pivot_is_settled(definition, state),
             Self::KnowsWhatItSays => {
                 steps(state).all(|step| knows_what_it_says(definition, state, step))
@@ -155,7 +156,20 @@ fn ends_truly(definition: &Definition, state: &State) -> bool {
     }
 }
 
-fn was_refused(definition: &Definition, state: &State) -> bool {
+/// Whether a saga that says that a step was refused says so truly.
+pub(crate) fn is_true(reason: &Reason, state: &State) -> bool {
+    match reason {
+        Reason::Refused { step, .. } => steps(state)
+            .find(|index| shape::name(*index) == *step)
+            .is_some_and(|step| state.participants.of(step).has_refused),
+        Reason::Exhausted { .. }
+        | Reason::UndoneElsewhere { .. }
+        | Reason::DeadlinePassed { .. }
+        | Reason::Cancelled { .. } => true,
+    }
+}
+
+fn was_refused(state: &State) -> bool {
     let has_refused = |step: usize| state.participants.of(step).has_refused;
     let moving = &state.saga.moving;
     let mut refused = moving.steps.iter().enumerate();
@@ -163,11 +177,8 @@ fn was_refused(definition: &Definition, state: &State) -> bool {
         Progress::Refused(_) => has_refused(step),
         _ => true,
     });
-    let reason = match &moving.reason {
-        Some(Reason::Refused { step, .. }) => definition.position(step).is_some_and(has_refused),
-        _ => true,
-    };
-    steps && reason
+    let reason = moving.reason.as_ref();
+    steps && reason.is_none_or(|reason| is_true(reason, state))
 }
 
 fn pivot_is_settled(definition: &Definition, state: &State) -> bool {

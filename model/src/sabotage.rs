@@ -46,13 +46,17 @@ pub enum Sabotage {
     WritesOverNewer,
     /// What a copy refuses is refused.
     BelievesTheCopy,
-    /// A binary moves a saga of another definition.
+    /// A binary moves a saga whose definition it has changed.
     IgnoresFingerprints,
+    /// A binary moves a saga whose definition it lacks.
+    TakesAnyVersion,
+    /// A reply that cannot be read is taken, and not remembered.
+    ForgetsWhatItCannotRead,
 }
 
 impl Sabotage {
     /// Every seeded bug.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::RunsTwice,
         Self::ForgetsRefusals,
         Self::LeavesNoTombstone,
@@ -71,6 +75,8 @@ impl Sabotage {
         Self::WritesOverNewer,
         Self::BelievesTheCopy,
         Self::IgnoresFingerprints,
+        Self::TakesAnyVersion,
+        Self::ForgetsWhatItCannotRead,
     ];
 
     /// The rule that notices it first; others may at the same moment.
@@ -89,9 +95,9 @@ impl Sabotage {
             Self::NeverSendsAgain => Rule::ComesToRest,
             Self::RebuildsCommands => Rule::KeepsItsBytes,
             Self::LosesHistory => Rule::ComesBackTheSame,
-            Self::ForgetsOrders => Rule::CountsOnce,
+            Self::ForgetsOrders | Self::ForgetsWhatItCannotRead => Rule::CountsOnce,
             Self::WritesOverNewer | Self::BelievesTheCopy => Rule::TrustsNoCopy,
-            Self::IgnoresFingerprints => Rule::LeavesItToItsBinary,
+            Self::IgnoresFingerprints | Self::TakesAnyVersion => Rule::LeavesItToItsBinary,
         }
     }
 
@@ -126,6 +132,7 @@ impl Sabotage {
                 }
             }
             Self::ForgetsOrders => next.orders.clear(),
+            Self::ForgetsWhatItCannotRead => next.late.clear(),
             Self::UndoesEverythingAtOnce if next.is_unwinding() => {
                 launch_all(transition, Direction::Compensate);
             }

@@ -1,11 +1,13 @@
 //! Runs one configuration to its end and says what was found.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::time::{Duration, Instant};
 
 use stateright::{Checker, Expectation, HasDiscoveries, Model};
 
 use crate::configuration::Configuration;
+use crate::rest::Graph;
 use crate::rule::Rule;
 use crate::sabotage::Sabotage;
 use crate::world::World;
@@ -25,6 +27,8 @@ pub struct Report {
     pub broken: Vec<Broken>,
     /// What should have been seen and was not.
     pub unseen: Vec<&'static str>,
+    /// In a debug build: digests of how steps and participants stood in all states.
+    pub looks: HashSet<u64>,
 }
 
 /// A broken rule.
@@ -50,24 +54,22 @@ impl fmt::Display for Broken {
 
 /// Searches a configuration, with a seeded bug or without one.
 #[must_use]
-pub fn search(
-    configuration: &'static Configuration,
-    sabotage: Option<Sabotage>,
-    threads: usize,
-) -> Report {
+pub fn search(configuration: &Configuration, sabotage: Option<Sabotage>, threads: usize) -> Report {
     let started = Instant::now();
-    let (mut report, doomed) = visit(World::new(configuration, sabotage), threads);
+    let (mut report, graph) = visit(World::new(*configuration, sabotage), threads);
+    report.looks.clone_from(&graph.looks);
+    let doomed = graph.doomed();
     if report.broken.is_empty() && !doomed.is_empty() {
         // Once more, for the shortest way to one of them.
         let doomed = doomed.into_iter().collect();
-        let fresh = World::new(configuration, sabotage);
+        let fresh = World::new(*configuration, sabotage);
         report = visit(World { doomed, ..fresh }, threads).0;
     }
     report.took = started.elapsed();
     report
 }
 
-fn visit(world: World, threads: usize) -> (Report, Vec<u64>) {
+fn visit(world: World, threads: usize) -> (Report, Graph) {
     let checker = world.checker().threads(threads);
     let checker = checker.finish_when(HasDiscoveries::AnyFailures);
     let checker = checker.spawn_bfs().join();
@@ -92,6 +94,7 @@ fn visit(world: World, threads: usize) -> (Report, Vec<u64>) {
         took: Duration::ZERO,
         broken,
         unseen: unseen.collect(),
+        looks: HashSet::new(),
     };
-    (report, std::mem::take(&mut *graph).doomed())
+    (report, std::mem::take(&mut *graph))
 }

@@ -140,14 +140,34 @@ pub(crate) fn name(step: usize) -> String {
     format!("step-{step}")
 }
 
-/// Builds the shape. `attempts_max` counts before the pivot.
+/// What a definition is built from.
+#[derive(Debug, Clone, Copy)]
+pub struct Recipe {
+    /// Its steps.
+    pub shape: Shape,
+    /// Its version.
+    pub version: u32,
+    /// Tries before a step before the pivot is given up.
+    pub attempts_max: u32,
+    /// Whether it has a deadline.
+    pub has_deadline: bool,
+}
+
+/// Builds the definition.
 ///
 /// # Panics
 ///
 /// When the shape has no legal end from every point: the constants above have.
 #[must_use]
-pub fn build(shape: Shape, attempts_max: u32, has_deadline: bool) -> Definition {
+pub fn build(recipe: Recipe) -> Definition {
+    let Recipe {
+        shape,
+        version,
+        attempts_max,
+        has_deadline,
+    } = recipe;
     let mut saga = Definition::of::<bool>("searched");
+    saga.version(version);
     saga.retry(RetryPolicy {
         reply_within: Duration::from_secs(10),
         delay_first: Duration::from_secs(1),

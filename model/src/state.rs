@@ -1,8 +1,8 @@
 //! One state of a world: what is stored, what is under way, what took effect.
 //!
 //! Invariant: two states that are equal here behave alike. What changes nothing of what can happen
-//! next, such as instants, revisions and the text of faults, is forgotten after every transition
-//! (`State::forget_instants`).
+//! next, such as instants, revisions and the text of faults, is forgotten after every move
+//! (`State::canonize`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -10,9 +10,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sagas::machine::{Entry, Flight, Progress, Reply, Saga, Send};
-use sagas::{Direction, Outcome, Timestamp};
+use sagas::{Definition, Direction, Outcome, Timestamp};
 
 use crate::configuration::Configuration;
+use crate::dead::is_dead;
 use crate::participants::Participants;
 use crate::rule::Rule;
 use crate::{action, shape};
@@ -75,13 +76,17 @@ pub struct State {
     /// Commands under way, with their newest attempt.
     pub commands: BTreeMap<Mail, u32>,
     /// The bytes of every command that was ever sent.
-    pub bytes: BTreeMap<Mail, String>,
-    /// Replies under way.
+    pub bytes: Arc<BTreeMap<Mail, String>>,
+    /// Replies under way that may still be read.
     pub replies: BTreeSet<Answered>,
+    /// In a debug build: replies that were taken out of the world as dead. Not part of the identity.
+    pub buried: BTreeSet<Answered>,
     /// What the participants remember, and what took effect.
     pub participants: Participants,
     /// What may still go wrong.
     pub left: Budget,
+    /// Whether it is told apart from states that behave alike.
+    pub is_whole: bool,
     /// The rule that the last action broke.
     pub broken: Option<Rule>,
 }
@@ -94,8 +99,9 @@ impl State {
             history: History::default(),
             copy: None,
             commands: BTreeMap::new(),
-            bytes: BTreeMap::new(),
+            bytes: Arc::default(),
             replies: BTreeSet::new(),
+            buried: BTreeSet::new(),
             participants: Participants::new(configuration.shape.len()),
             left: Budget {
                 orders: configuration.orders,
@@ -104,6 +110,7 @@ impl State {
                 purges: configuration.purges,
                 copies: configuration.copies,
             },
+            is_whole: configuration.is_whole,
             broken: None,
         }
     }
@@ -123,9 +130,30 @@ impl State {
         *newest = attempt.max(*newest);
     }
 
-    /// Forgets what does not matter for what comes next: instants, and how many attempts there were
-    /// beyond the policy's.
-    pub(crate) fn forget_instants(&mut self, attempts_max: u32) {
+    /// Forgets what changes nothing of what can come next, so that states which behave alike are one:
+    /// instants, attempts that nobody counts, replies that nobody will read.
+    pub(crate) fn canonize(&mut self, definition: &Definition, configuration: &Configuration) {
+        let attempts_max = configuration.attempts_max;
+        self.forget_instants(attempts_max);
+        if self.is_whole {
+            return;
+        }
+        if !configuration.answers.fail {
+            self.forget_attempts(definition);
+        }
+        if self.copy.is_none() {
+            let saga = &self.saga;
+            let dead = self.replies.extract_if(.., |reply| is_dead(saga, reply));
+            if cfg!(debug_assertions) {
+                self.buried.extend(dead);
+            } else {
+                dead.for_each(drop);
+            }
+        }
+    }
+
+    /// Instants, and how many attempts there were beyond the policy's.
+    fn forget_instants(&mut self, attempts_max: u32) {
         let saga = &mut self.saga;
         saga.revision = REVISION;
         saga.wake_at = saga.wake_at.map(|_| NOW);
@@ -137,6 +165,24 @@ impl State {
             flight.exhausted_since = flight.exhausted_since.map(|_| NOW);
             flight.failure = None;
             flight.attempt = flight.attempt.min(attempts_max + 1);
+        }
+    }
+
+    /// An attempt matters to a `failed` reply, and to a step that may be given up on. Without the
+    /// first, and where nothing is given up, all are alike.
+    fn forget_attempts(&mut self, definition: &Definition) {
+        self.commands.values_mut().for_each(|attempt| *attempt = 1);
+        let is_unwinding = self.saga.is_unwinding();
+        for (step, progress) in self.saga.moving.steps.iter_mut().enumerate() {
+            let is_forward = matches!(progress, Progress::Forward(_));
+            let may_give_up = definition.steps()[step].kind.may_be_given_up();
+            if is_forward && may_give_up && !is_unwinding {
+                continue;
+            }
+            if let Some(flight) = flight(progress) {
+                flight.attempt = 1;
+                flight.exhausted_since = None;
+            }
         }
     }
 }

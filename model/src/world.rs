@@ -11,21 +11,23 @@ use stateright::{Model, Property};
 use uuid::Uuid;
 
 use crate::action::{self, Action, Door, Due, Handler, Wish};
+use crate::binary::Binary;
 use crate::configuration::Configuration;
 use crate::door;
+use crate::identity::looks;
 use crate::participants::{self, Effect};
 use crate::rest::{Graph, digest};
 use crate::rule::{self, Rule};
 use crate::sabotage::Sabotage;
-use crate::shape::{self, Condition};
+use crate::shape::{self, Condition, Recipe};
 use crate::state::{Mail, NOW, State};
 
 /// One configuration, and what is known of its graph.
 pub(crate) struct World {
-    pub(crate) configuration: &'static Configuration,
+    pub(crate) configuration: Configuration,
     pub(crate) definition: Definition,
-    /// The definition as another binary has it.
-    pub(crate) changed: Definition,
+    /// Binaries that must leave its saga alone.
+    pub(crate) others: Vec<Binary>,
     pub(crate) sabotage: Option<Sabotage>,
     pub(crate) graph: Mutex<Graph>,
     /// Digests of states that cannot come to rest, where that is known already.
@@ -33,19 +35,23 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn new(configuration: &'static Configuration, sabotage: Option<Sabotage>) -> Self {
+    pub(crate) fn new(configuration: Configuration, sabotage: Option<Sabotage>) -> Self {
         let Configuration {
             shape,
             attempts_max,
             has_deadline,
             ..
-        } = *configuration;
-        let definition = shape::build(shape, attempts_max, has_deadline);
-        let fewer = &shape[..shape.len() - 1];
+        } = configuration;
+        let recipe = Recipe {
+            shape,
+            version: 1,
+            attempts_max,
+            has_deadline,
+        };
         Self {
             configuration,
-            definition,
-            changed: shape::build(fewer, attempts_max, has_deadline),
+            definition: shape::build(recipe),
+            others: Binary::others(recipe),
             sabotage,
             graph: Mutex::default(),
             doomed: HashSet::new(),
@@ -56,13 +62,13 @@ impl World {
         let id = SagaId(Uuid::from_u128(7));
         let input = Json::of(&input).expect("a bool is JSON");
         let saga = Saga::new(&self.definition, id, input, NOW);
-        let state = State::new(saga, self.configuration);
+        let state = State::new(saga, &self.configuration);
         door::pass(self, &state, &Event::Start, None, Door::Open)
     }
 
     fn act(&self, state: &State, action: &Action) -> Option<State> {
         match action {
-            Action::Deliver(mail, handler) => Some(self.deliver(state, *mail, *handler)),
+            Action::Deliver(mail, handler) => self.deliver(state, *mail, *handler),
             Action::Answer(answered, door) => {
                 let reply = Event::Reply(answered.reply());
                 door::pass(self, state, &reply, None, *door)
@@ -96,7 +102,7 @@ impl World {
         }
     }
 
-    fn deliver(&self, state: &State, mail: Mail, handler: Handler) -> State {
+    fn deliver(&self, state: &State, mail: Mail, handler: Handler) -> Option<State> {
         let mut after = state.clone();
         let (answer, effect) = after.participants.deliver(mail, handler, self.sabotage);
         match effect {
@@ -117,7 +123,9 @@ impl World {
                 .replies
                 .insert(mail.answered(attempt, answer.outcome, payload));
         }
-        after
+        after.canonize(&self.definition, &self.configuration);
+        let changed = after.participants != state.participants || after.replies != state.replies;
+        (changed || after.broken.is_some()).then_some(after)
     }
 
     fn order(&self, state: &State, wish: Wish, door: Door) -> Option<State> {
@@ -173,12 +181,29 @@ impl World {
             }
             Err(_) => after.require(false, Rule::ComesBackTheSame),
         }
+        after.canonize(&self.definition, &self.configuration);
         after
+    }
+
+    /// What was taken out of the world would change nothing.
+    ///
+    /// # Panics
+    ///
+    /// When it would: then the search leaves out what can happen.
+    fn the_dead_stay_dead(&self, state: &State) {
+        for answered in &state.buried {
+            let reply = Event::Reply(answered.reply());
+            let verdict = sagas::transition(&self.definition, &state.saga, reply, NOW);
+            assert!(verdict.is_err(), "{answered:?} is not dead: {state}");
+        }
     }
 
     fn note(&self, from: Option<&State>, to: &State, is_fair: bool) {
         let to_rest = action::is_at_rest(to);
         let mut graph = self.graph.lock().expect("nobody panics while noting");
+        if cfg!(debug_assertions) {
+            graph.looks.insert(looks(to));
+        }
         let to = graph.meet(digest(to), to_rest);
         if let (Some(from), true) = (from, is_fair) {
             let from = graph.meet(digest(from), action::is_at_rest(from));
@@ -214,6 +239,9 @@ impl Model for World {
 
     fn next_state(&self, state: &State, action: Action) -> Option<State> {
         let after = self.act(state, &action)?;
+        if cfg!(debug_assertions) {
+            self.the_dead_stay_dead(&after);
+        }
         self.note(Some(state), &after, action.is_fair(state));
         Some(after)
     }

@@ -3,7 +3,7 @@
 //! ```text
 //! Kit ──► Subject   the definition, the input, one reply for each step (`sample`)
 //!          │
-//!          ├─ cases             one file a question: refusals, repeats, silences, crashes, cancels, deadlines
+//!          ├─ cases             one file a question: refusals, repeats, silences, crashes, deadlines, orders, …
 //!          └─ interleavings     every order of deliveries, breadth first, up to a bound
 //!               │
 //!               ▼
@@ -24,6 +24,7 @@ mod failure;
 mod interleavings;
 pub mod invariants;
 mod participants;
+mod person;
 mod promises;
 mod report;
 mod run;

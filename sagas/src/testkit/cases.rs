@@ -1,9 +1,13 @@
 //! The cases that are generated for every definition, one file a question.
 
+pub(super) mod broken_promises;
 pub(super) mod cancels;
 pub(super) mod crashes;
 pub(super) mod deadlines;
+pub(super) mod expiries;
+pub(super) mod orders;
 pub(super) mod refusals;
+pub(super) mod refused_compensations;
 pub(super) mod repeats;
 pub(super) mod silences;
 
@@ -26,6 +30,10 @@ pub(super) fn all(subject: &Subject<'_>, report: &mut Report) -> Result<(), Fail
     report.crashes = crashes::run(subject)?;
     report.cancels = cancels::run(subject)?;
     report.deadlines = deadlines::run(subject)?;
+    report.broken_promises = broken_promises::run(subject)?;
+    report.refused_compensations = refused_compensations::run(subject)?;
+    report.expiries = expiries::run(subject)?;
+    (report.orders, report.all_orders) = orders::run(subject)?;
     Ok(())
 }
 

@@ -52,6 +52,7 @@ pub(super) fn decide_alike(
 pub(super) fn all_gave_a_value(
     subject: &Subject<'_>,
     transition: &Transition,
+    may_wait: impl Fn(usize, &Trouble) -> bool,
 ) -> Result<(), Broken> {
     let next = &transition.next;
     for (step, progress) in next.moving.steps.iter().enumerate() {
@@ -59,6 +60,9 @@ pub(super) fn all_gave_a_value(
             continue;
         };
         let name = subject.name(step);
+        if may_wait(step, trouble) {
+            continue;
+        }
         let Trouble::CommandUnbuildable { direction, error } = trouble else {
             return Err(format!("step {name:?} waits for a person: {trouble}"));
         };

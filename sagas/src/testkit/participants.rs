@@ -12,7 +12,7 @@ use crate::fault::Fault;
 use crate::json::Json;
 use crate::machine::Send;
 
-/// What a forward handler says when it runs for the first time. Later it always says yes, so that a
+/// What a handler says when it runs for the first time. Later it always says yes, so that a
 /// refusal which the barrier forgets is noticed by its effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -24,6 +24,12 @@ pub(super) enum Verdict {
 pub(super) struct Participants {
     rows: Vec<Option<Row>>,
     asked: StepSet,
+    /// Who refused its command.
+    refused: StepSet,
+    /// Whose compensation was refused once.
+    refused_to_undo: StepSet,
+    /// Whose rows were dropped; the watermark says so.
+    purged: StepSet,
     /// Every effect, in order.
     pub(super) effects: Vec<Effect>,
 }
@@ -33,6 +39,9 @@ impl Participants {
         Self {
             rows: vec![None; steps],
             asked: StepSet::default(),
+            refused: StepSet::default(),
+            refused_to_undo: StepSet::default(),
+            purged: StepSet::default(),
             effects: Vec::new(),
         }
     }
@@ -49,6 +58,27 @@ impl Participants {
         self.asked.contains(step)
     }
 
+    /// Whether the forward command of `step` was refused.
+    pub(super) fn has_refused(&self, step: usize) -> bool {
+        self.refused.contains(step)
+    }
+
+    /// Whether the compensation of `step` was refused.
+    pub(super) fn has_refused_to_undo(&self, step: usize) -> bool {
+        self.refused_to_undo.contains(step)
+    }
+
+    /// Drops the row of `step`; what took effect stays.
+    pub(super) fn purge(&mut self, step: usize) {
+        self.rows[step] = None;
+        self.purged = self.purged.with(step);
+    }
+
+    /// Whether the row of `step` was dropped.
+    pub(super) fn is_purged(&self, step: usize) -> bool {
+        self.purged.contains(step)
+    }
+
     /// Answers a command.
     pub(super) fn handle(
         &mut self,
@@ -57,11 +87,20 @@ impl Participants {
         verdict: Verdict,
     ) -> (Outcome, Json) {
         let (step, generation) = (command.step, command.generation);
-        let row = self.rows[step].take();
+        let (row, is_purged) = (self.rows[step].take(), self.is_purged(step));
         let (row, answer) =
-            match (subject.rules.decide)(row.as_ref(), ask(command), generation, false) {
+            match (subject.rules.decide)(row.as_ref(), ask(command), generation, is_purged) {
                 Decision::RunForward => {
                     let (row, answer) = self.run(subject, step, generation, verdict);
+                    (Some(row), answer)
+                }
+                Decision::RunCompensation
+                    if verdict == Verdict::Refuses && !self.has_refused_to_undo(step) =>
+                {
+                    self.refused_to_undo = self.refused_to_undo.with(step);
+                    let row = row.unwrap_or_else(|| Row::done(generation, "null".to_owned()).0);
+                    let fault = Fault::new("refused", "the kit has this compensation refused");
+                    let (row, answer) = row.compensation_refused(generation, fault.to_json());
                     (Some(row), answer)
                 }
                 Decision::RunCompensation => {
@@ -88,6 +127,7 @@ impl Participants {
         let is_first = !self.has_run(step);
         self.asked = self.asked.with(step);
         if is_first && verdict == Verdict::Refuses {
+            self.refused = self.refused.with(step);
             let fault = Fault::new("refused", "the kit has this step refused");
             return Row::refused(generation, fault.to_json());
         }

@@ -1,11 +1,13 @@
 //! The promises, read off the participants' effects: at most once each, in order, and in the end
 //! all or nothing.
 //!
-//! Orders by which a person answers for a step are not known here; the kit gives none.
+//! Where a person answers for a step by an order (skip, resolve), the participant's effect may be
+//! missing, or stay: but only as far as the participant could not tell, or the person undid it.
 
 use super::invariants::Broken;
+use super::participants::Participants;
 use crate::definition::{Definition, StepKind};
-use crate::machine::{Progress, Saga, Status};
+use crate::machine::{OrderKind, Progress, Saga, Status};
 
 /// What changed in a participant's own tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,8 +22,9 @@ pub(super) enum Effect {
 pub(super) fn at_any_time(
     definition: &Definition,
     saga: &Saga,
-    effects: &[Effect],
+    participants: &Participants,
 ) -> Result<(), Broken> {
+    let effects = &participants.effects;
     for step in 0..definition.steps().len() {
         at_most_once(definition, effects, step)?;
     }
@@ -32,9 +35,10 @@ pub(super) fn at_any_time(
 pub(super) fn at_the_end(
     definition: &Definition,
     saga: &Saga,
-    effects: &[Effect],
+    participants: &Participants,
 ) -> Result<(), Broken> {
-    at_any_time(definition, saga, effects)?;
+    at_any_time(definition, saga, participants)?;
+    let effects = &participants.effects;
     for (index, step) in definition.steps().iter().enumerate() {
         let (did, undid) = (
             effects.contains(&Effect::Did(index)),
@@ -42,10 +46,23 @@ pub(super) fn at_the_end(
         );
         let agrees = match saga.status() {
             Status::Completed => {
-                let is_done = saga.moving.steps[index] == Progress::Done;
-                did == (is_done && has_effect(step.kind)) && !undid
+                let progress = &saga.moving.steps[index];
+                let is_done = *progress == Progress::Done;
+                // The person who vouched for it could not know either.
+                let nobody_knows = *progress == Progress::ByHand && participants.is_purged(index);
+                !undid && (nobody_knows || did == (is_done && has_effect(step.kind)))
             }
-            Status::Compensated => did == undid,
+            Status::Compensated if !did && has_effect(step.kind) => {
+                let by_hand = was_skipped_by_hand(definition, saga, index);
+                if by_hand && !was_resolved(definition, saga, index) {
+                    let name = &step.name;
+                    return Err(format!(
+                        "step {name:?} was done by hand, and nobody undid it"
+                    ));
+                }
+                true
+            }
+            Status::Compensated => did == undid || was_resolved(definition, saga, index),
             Status::Running | Status::Compensating | Status::Stuck => {
                 let steps = saga.moving.steps.iter().zip(definition.steps());
                 let steps: Vec<String> = steps
@@ -96,7 +113,8 @@ fn in_order(definition: &Definition, saga: &Saga, effects: &[Effect]) -> Result<
             Effect::Did(step) => {
                 let mut ancestors = steps[step].ancestors.iter();
                 let missing = ancestors.find(|earlier| {
-                    let is_skipped = saga.moving.steps[*earlier] == Progress::Skipped;
+                    let is_skipped = saga.moving.steps[*earlier] == Progress::Skipped
+                        || was_skipped_by_hand(definition, saga, *earlier);
                     !is_there[*earlier] && shows(*earlier) && !is_skipped
                 });
                 if let Some(missing) = missing {
@@ -107,7 +125,10 @@ fn in_order(definition: &Definition, saga: &Saga, effects: &[Effect]) -> Result<
             }
             Effect::Undid(step) => {
                 let name = &steps[step].name;
-                if let Some(later) = definition.dependents(step).find(|later| is_there[*later]) {
+                let mut dependents = definition.dependents(step);
+                let is_used =
+                    |later: &usize| is_there[*later] && !was_resolved(definition, saga, *later);
+                if let Some(later) = dependents.find(is_used) {
                     let later = &steps[later].name;
                     return Err(format!("step {name:?} was undone before {later:?}"));
                 }
@@ -123,6 +144,31 @@ fn in_order(definition: &Definition, saga: &Saga, effects: &[Effect]) -> Result<
         }
     }
     Ok(())
+}
+
+/// Whether a person said that the step was undone out of band.
+pub(super) fn was_resolved(definition: &Definition, saga: &Saga, step: usize) -> bool {
+    has_order(definition, saga, step, |kind| {
+        matches!(kind, OrderKind::Resolve { .. })
+    })
+}
+
+/// Whether a person said that the step was done out of band.
+pub(super) fn was_skipped_by_hand(definition: &Definition, saga: &Saga, step: usize) -> bool {
+    has_order(definition, saga, step, |kind| {
+        matches!(kind, OrderKind::Skip { .. })
+    })
+}
+
+fn has_order(
+    definition: &Definition,
+    saga: &Saga,
+    step: usize,
+    is_it: fn(&OrderKind) -> bool,
+) -> bool {
+    let name = definition.steps()[step].name.as_str();
+    let mut orders = saga.orders.values().map(|applied| &applied.order);
+    orders.any(|order| is_it(&order.kind) && order.step() == Some(name))
 }
 
 fn has_effect(kind: StepKind) -> bool {

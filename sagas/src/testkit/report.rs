@@ -22,6 +22,16 @@ pub struct Report {
     pub cancels: usize,
     /// Runs in which the saga's deadline passed after an event.
     pub deadlines: usize,
+    /// Runs in which a step was refused that may not be.
+    pub broken_promises: usize,
+    /// Runs in which a compensation was refused.
+    pub refused_compensations: usize,
+    /// Runs in which a participant had dropped its rows.
+    pub expiries: usize,
+    /// Runs in which an operator gave another order than a cancel.
+    pub orders: usize,
+    /// How many of those there are: where they are too many, they are spread evenly.
+    pub all_orders: usize,
     /// States of the search for interleavings.
     pub states: usize,
     /// Whether these are all states that there are.
@@ -73,15 +83,24 @@ impl fmt::Display for Report {
             crashes,
             cancels,
             deadlines,
+            broken_promises,
+            refused_compensations,
+            expiries,
+            orders,
             states,
             events,
             ..
         } = self;
+        let of = match self.all_orders {
+            all if all == *orders => String::new(),
+            all => format!(" of {all}"),
+        };
         let all = if self.all_states { "all" } else { "the first" };
         write!(
             f,
             "{definition}: {refusals} refusals, {repeats} repeats, {silences} silences, \
              {crashes} crashes, {cancels} cancels, {deadlines} deadlines, \
+             {broken_promises} broken promises, {refused_compensations} refused compensations, {expiries} expiries, {orders}{of} orders, \
              {all} {states} states of all interleavings; {events} transitions"
         )?;
         let missed = [

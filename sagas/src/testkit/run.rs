@@ -12,6 +12,7 @@ use super::closures;
 use super::failure::Failure;
 use super::invariants::{self, Broken, require};
 use super::participants::{Participants, Verdict};
+use super::person::Remedy;
 use super::promises;
 use super::script::{self, Script};
 use super::subject::Subject;
@@ -32,6 +33,10 @@ const MOVES_MAX: usize = 20_000;
 pub(super) struct Plan {
     /// The step whose participant refuses it.
     pub(super) refuses: Option<usize>,
+    /// The step whose compensation its participant refuses, the first time.
+    pub(super) refuses_to_undo: Option<usize>,
+    /// What a person does about that.
+    pub(super) remedy: Remedy,
     /// The step whose participant is not heard for a while.
     pub(super) quiet: Option<Quiet>,
     /// Every command and every reply is delivered twice.
@@ -72,6 +77,8 @@ pub(super) struct Run<'a> {
     /// Every command that was ever sent, each once, and every answer.
     pub(super) sent: Vec<Send>,
     pub(super) answered: Vec<Reply>,
+    /// How often a person had to decide.
+    pub(super) helped: usize,
     /// The process has died, so nobody knows what was published.
     has_crashed: bool,
     /// Whether every transition is restored, rebuilt and decided twice. That costs ten times what a
@@ -94,6 +101,7 @@ impl<'a> Run<'a> {
             replies: VecDeque::new(),
             sent: Vec::new(),
             answered: Vec::new(),
+            helped: 0,
             has_crashed: false,
             is_thorough: true,
             script: Script::default(),
@@ -129,12 +137,11 @@ impl<'a> Run<'a> {
     /// Goes on until nothing is left to do, which must be an end.
     pub(super) fn settle(&mut self, plan: &Plan) -> Result<(), Broken> {
         let mut moves = 0;
-        while self.advance(plan)? {
+        while self.advance(plan)? || self.help(plan)? {
             moves += 1;
             require(moves < MOVES_MAX, "the saga goes on and on without an end")?;
         }
-        let effects = &self.participants.effects;
-        promises::at_the_end(self.subject.definition, &self.saga, effects)
+        promises::at_the_end(self.subject.definition, &self.saga, &self.participants)
     }
 
     /// Does the next thing; `false` when there is none.
@@ -172,7 +179,12 @@ impl<'a> Run<'a> {
             (quiet.step, quiet.direction) == (command.step, command.direction)
                 && command.attempt <= quiet.attempts
         };
-        let verdict = if plan.refuses == Some(command.step) {
+        let refuses = match command.direction {
+            Direction::Forward => plan.refuses,
+            Direction::Compensate => plan.refuses_to_undo,
+            Direction::Fence => None,
+        };
+        let verdict = if refuses == Some(command.step) {
             Verdict::Refuses
         } else {
             Verdict::Accepts
@@ -202,8 +214,7 @@ impl<'a> Run<'a> {
     pub(super) fn deliver(&mut self, command: &Send, verdict: Verdict) -> Result<(), Broken> {
         let (outcome, payload) = self.participants.handle(self.subject, command, verdict);
         self.answer(command, outcome, payload);
-        let effects = &self.participants.effects;
-        promises::at_any_time(self.subject.definition, &self.saga, effects)
+        promises::at_any_time(self.subject.definition, &self.saga, &self.participants)
     }
 
     fn answer(&mut self, command: &Send, outcome: Outcome, payload: Json) {
@@ -250,7 +261,10 @@ impl<'a> Run<'a> {
             Err(_) => return Ok(()),
         };
         self.subject.count(&transition);
-        closures::all_gave_a_value(self.subject, &transition)?;
+        closures::all_gave_a_value(self.subject, &transition, |step, trouble| {
+            self.may_wait(step, trouble)
+        })?;
+        self.a_paused_saga_rests(event, &transition)?;
         self.the_pivot_was_settled(event, &transition.next)?;
         self.history.push(transition.entry.clone());
         if self.is_thorough {
@@ -301,18 +315,34 @@ impl<'a> Run<'a> {
         };
         self.script.push(self.now, what, "");
         if loses_commands {
-            // Notices are stored until they are published.
-            let steps = self.subject.definition.steps();
-            self.commands
-                .retain(|send| !steps[send.step].kind.is_awaited());
+            self.lose_commands();
         }
         self.has_crashed = true;
+        self.comes_back()
+    }
+
+    /// The saga that is stored is the one that is here.
+    pub(super) fn comes_back(&mut self) -> Result<(), Broken> {
         let restored = invariants::restore(self.subject.definition, &self.saga, &self.history)?;
         if restored != self.saga {
             return Err("the saga comes back from its store as another".to_owned());
         }
         self.saga = restored;
         Ok(())
+    }
+
+    /// What is on the way is lost; notices are stored until they are published.
+    pub(super) fn lose_commands(&mut self) {
+        let steps = self.subject.definition.steps();
+        self.commands
+            .retain(|send| !steps[send.step].kind.is_awaited());
+    }
+
+    /// The participant of a step drops its rows.
+    pub(super) fn purge(&mut self, step: usize) {
+        self.participants.purge(step);
+        let what = format!("the inbox of {} is purged", self.subject.name(step));
+        self.script.push(self.now, &what, "");
     }
 
     /// An operator cancels, always with the same order.

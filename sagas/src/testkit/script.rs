@@ -53,19 +53,20 @@ pub(super) fn event(event: &Event) -> String {
         Event::Start => "start".to_owned(),
         Event::Reply(reply) => {
             let (step, direction, outcome) = (&reply.step, reply.direction, reply.outcome);
-            let attempt = attempt(reply.attempt);
+            let attempt = attempt(reply.generation, reply.attempt);
             format!("reply: {step}/{direction}{attempt} {outcome}")
         }
         Event::Wake { published: true } => "wake".to_owned(),
         Event::Wake { published: false } => "wake after a restart".to_owned(),
-        Event::Order(order) => match order.kind {
+        Event::Order(order) => match &order.kind {
             OrderKind::Cancel => "an operator cancels".to_owned(),
-            OrderKind::Pause
-            | OrderKind::Resume
-            | OrderKind::RetryNow { .. }
-            | OrderKind::Edit { .. }
-            | OrderKind::Skip { .. }
-            | OrderKind::Resolve { .. } => "an operator's order".to_owned(),
+            OrderKind::Pause => "an operator pauses".to_owned(),
+            OrderKind::Resume => "an operator resumes".to_owned(),
+            OrderKind::RetryNow { step: None } => "an operator retries everything".to_owned(),
+            OrderKind::RetryNow { step: Some(step) } => format!("an operator retries {step}"),
+            OrderKind::Edit { step, .. } => format!("an operator edits {step}"),
+            OrderKind::Skip { step, .. } => format!("an operator skips {step}"),
+            OrderKind::Resolve { step } => format!("an operator resolves {step}"),
         },
     }
 }
@@ -73,7 +74,11 @@ pub(super) fn event(event: &Event) -> String {
 /// A command in words.
 pub(super) fn command(definition: &Definition, send: &Send) -> String {
     let step = &definition.steps()[send.step];
-    let (name, direction, attempt) = (&step.name, send.direction, attempt(send.attempt));
+    let (name, direction, attempt) = (
+        &step.name,
+        send.direction,
+        attempt(send.generation, send.attempt),
+    );
     format!("{name}/{direction}{attempt}")
 }
 
@@ -102,12 +107,16 @@ pub(super) fn outcome(
     Some(text)
 }
 
-fn attempt(attempt: u32) -> String {
-    if attempt == 1 {
-        String::new()
-    } else {
-        format!("#{attempt}")
+/// `@2` for the second generation, `#3` for its third attempt.
+fn attempt(generation: u32, attempt: u32) -> String {
+    let mut text = String::new();
+    if generation > 1 {
+        let _ = write!(text, "@{generation}");
     }
+    if attempt > 1 {
+        let _ = write!(text, "#{attempt}");
+    }
+    text
 }
 
 /// Time since the start: `12.5s`, from a day on `3d 12.5s`.

@@ -3,6 +3,8 @@
 //!
 //! Broken definitions are in `tests/testkit`, through the public surface.
 
+mod person;
+
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -110,6 +112,10 @@ fn the_real_rules_keep_every_promise() {
         report.crashes,
         report.cancels,
         report.deadlines,
+        report.broken_promises,
+        report.refused_compensations,
+        report.expiries,
+        report.orders,
     ];
     assert!(counts.iter().all(|count| *count > 2), "{report}");
     assert!(report.states > 100, "{report}");
@@ -243,6 +249,16 @@ fn every_broken_rule_is_noticed() {
 
 type Case = fn(&Subject<'_>) -> Result<usize, Failure>;
 
+/// One case, under these rules.
+fn play(case: Case, rules: Rules) -> Result<usize, Failure> {
+    let trip = trip();
+    let kit = Kit {
+        rules,
+        ..Kit::new(&trip, 7)
+    };
+    case(&kit.subject().expect("the sample fits"))
+}
+
 #[test]
 fn every_case_alone_notices_the_bug_that_it_is_there_for() {
     let interleavings: Case = |subject| {
@@ -261,17 +277,9 @@ fn every_case_alone_notices_the_bug_that_it_is_there_for() {
         ("interleavings", interleavings, undoes_nothing()),
         ("interleavings", interleavings, turns_back_without_asking()),
     ];
-    let trip = trip();
     for (name, case, rules) in cases {
-        let play = |rules| {
-            let kit = Kit {
-                rules,
-                ..Kit::new(&trip, 7)
-            };
-            case(&kit.subject().expect("the sample fits"))
-        };
-        assert!(play(Rules::REAL).is_ok(), "{name}");
-        let failure = play(rules).expect_err(name);
+        assert!(play(case, Rules::REAL).is_ok(), "{name}");
+        let failure = play(case, rules).expect_err(name);
         assert!(failure.script.contains("start"), "{name}: {failure}");
     }
 }
