@@ -102,6 +102,8 @@ pub enum Input {
     },
     /// The reply partitions that this lane reads from now on.
     Assigned(BTreeSet<i32>),
+    /// The reply partitions that any lane of this replica reads from now on.
+    Held(BTreeSet<i32>),
 }
 
 /// What a lane wants done.
@@ -186,6 +188,7 @@ pub struct Lane {
     delivered: Vec<OutboxId>,
     offsets: Offsets,
     assigned: Vec<i32>,
+    held: Vec<i32>,
     publications: Publications,
     underway: Option<Underway>,
     /// Events per commit at the moment; below `batch_max` while a bad one is searched for.
@@ -233,6 +236,7 @@ impl Lane {
             delivered: Vec::new(),
             offsets: Offsets::default(),
             assigned: Vec::new(),
+            held: Vec::new(),
             publications: Publications::default(),
             underway: None,
             failures: 0,
@@ -278,6 +282,7 @@ impl Lane {
                 self.offsets.keep_only(&partitions);
                 self.assigned = partitions.into_iter().collect();
             }
+            Input::Held(partitions) => self.held = partitions.into_iter().collect(),
         }
     }
 
@@ -409,14 +414,21 @@ impl Lane {
         let (_, low) = saga.0.as_u64_pair();
         // Shards take the low half modulo their count; other bits keep the two independent.
         let number = usize::try_from(low >> 20).unwrap_or(0);
-        match self.assigned.as_slice() {
+        // One of another lane is better than one of another replica, which may lack the definition
+        // and then drops the reply.
+        let own = if self.assigned.is_empty() {
+            &self.held
+        } else {
+            &self.assigned
+        };
+        match own.as_slice() {
             [] => {
                 let count = usize::try_from(self.bounds.reply_partitions)
                     .unwrap_or(1)
                     .max(1);
                 i32::try_from(number % count).unwrap_or(0)
             }
-            assigned => assigned[number % assigned.len()],
+            own => own[number % own.len()],
         }
     }
 

@@ -119,6 +119,7 @@ impl Membership {
         for (number, lane) in self.lanes.iter().enumerate() {
             let own = duty.partitions.iter().copied();
             let own = own.filter(|partition| self.lanes.of_partition(*partition) == number);
+            lane.tell(Input::Held(duty.partitions.clone())).await;
             lane.tell(Input::Assigned(own.collect())).await;
         }
         self.consumer.assign(&duty.partitions);

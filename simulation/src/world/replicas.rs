@@ -274,6 +274,7 @@ impl World {
         for lane in 0..self.layout.lanes {
             let is_own = |p: &i32| route::lane_of_partition(*p, self.layout.lanes) == lane;
             let own = partitions.iter().copied().filter(is_own).collect();
+            self.give(life, lane, Input::Held(partitions.clone()));
             self.give(life, lane, Input::Assigned(own));
         }
         self.assign(life);

@@ -6,11 +6,13 @@ use shop::services::ServiceName;
 use shop::workload::{Fate, Workload};
 use sqlx::PgPool;
 
+use super::alone;
 use crate::wait::until;
 use crate::world::{SOON, World};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_saga_whose_definition_nobody_has_is_shown_and_goes_on_once_somebody_has_it() {
+    let _alone = alone().await;
     let mut world = World::without_services().await;
     let planned = Workload::new(31, 0).find(|planned| planned.fate == Fate::Confirmed);
     let saga = world.submit(&planned.unwrap().order).await;

@@ -237,3 +237,18 @@ fn the_command_of_a_hint_is_stored_for_the_broker_and_not_sent_again_by_a_wake()
     assert_eq!(bench.published(), ["ask"]);
     assert!(notices(&batch.updates[0].state.announcements).is_empty());
 }
+
+#[test]
+fn a_lane_that_reads_nothing_has_replies_sent_to_another_lane_of_its_replica() {
+    let mut bench = Bench::new();
+    bench.take(Input::Assigned(BTreeSet::new()));
+    bench.take(Input::Held(BTreeSet::from([3])));
+    bench.submit("a");
+    bench.commit();
+    let commands = bench.outputs.iter().filter_map(|output| match output {
+        Output::Publish { commands, .. } => Some(commands),
+        _ => None,
+    });
+    let partitions: Vec<_> = commands.flatten().map(|c| c.reply_partition).collect();
+    assert_eq!(partitions, [3]);
+}
