@@ -14,7 +14,6 @@ use super::database::Question;
 use super::{Happening, Life, Waits, World};
 use crate::bus::Record;
 use crate::faults::Fault;
-use crate::sabotage::Sabotage;
 
 /// What producers hold.
 #[derive(Debug, Default)]
@@ -104,12 +103,6 @@ impl World {
         let last = self.broker.channels.get(&key).copied();
         let at = (self.now().max(self.broker.away_until) + wait).max(last.unwrap_or_default());
         self.broker.channels.insert(key, at);
-        let is_first = record.header(header::REVISION) == "1" && *topic == *self.scene.events;
-        let at = if is_first && self.sabotage == Some(Sabotage::BusReversesEvents) {
-            at + Duration::from_secs(5)
-        } else {
-            at
-        };
         let arriving = |record: Record, handover| {
             let topic = topic.clone();
             let arriving = Arriving {
@@ -158,10 +151,6 @@ impl World {
         if !self.is_running(producer) && self.rng.chance(500) {
             return;
         }
-        let is_event = *topic == *self.scene.events;
-        if is_event && self.spoils_event(&record) {
-            return self.arrived(handover);
-        }
         let key = record.header(header::SUBJECT).parse().ok();
         let offset = self.bus.append(&topic, partition, record);
         self.say(key, || format!("{topic}/{partition} has record {offset}"));
@@ -180,11 +169,6 @@ impl World {
             self.agenda
                 .after(wait, Happening::Acknowledge { handover, is_good });
         }
-    }
-
-    fn spoils_event(&self, record: &Record) -> bool {
-        let revision: u64 = record.header(header::REVISION).parse().unwrap_or(0);
-        self.sabotage == Some(Sabotage::BusDropsEvents) && revision.is_multiple_of(4)
     }
 
     fn is_running(&self, producer: Producer) -> bool {
