@@ -1,8 +1,8 @@
 //! What must hold of every run, whatever went wrong in it: one promise, one function, one name.
 //!
 //! Invariant: a check reads the journal, the tables and the logs after the run, and nothing else. For
-//! each there is a seeded bug that it notices (`tests/sabotage.rs`): one that cannot fail is worth
-//! nothing.
+//! each a bug can be seeded in production that it notices (`cargo xtask sabotage`): one that cannot
+//! fail is worth nothing.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -22,7 +22,6 @@ pub mod layout;
 pub mod recipe;
 pub mod rng;
 pub mod run;
-pub mod sabotage;
 pub mod seeded;
 pub mod store;
 pub mod trace;

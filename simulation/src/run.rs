@@ -9,7 +9,6 @@ use sagas::Status;
 use crate::check::{self, Violation};
 use crate::commands::FLAWED;
 use crate::faults::Fault;
-use crate::sabotage::Sabotage;
 use crate::trace::Line;
 use crate::world::World;
 
@@ -48,9 +47,9 @@ fn silence_flaws() {
 
 /// Runs the world that `seed` fixes.
 #[must_use]
-pub fn run(seed: u64, sagas: usize, sabotage: Option<Sabotage>, is_traced: bool) -> Outcome {
+pub fn run(seed: u64, sagas: usize, is_traced: bool) -> Outcome {
     silence_flaws();
-    let mut world = World::new(seed, sagas, sabotage, is_traced);
+    let mut world = World::new(seed, sagas, is_traced);
     world.run();
     let violations = check::violations(&world);
     let mut ends = BTreeMap::new();

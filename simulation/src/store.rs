@@ -16,8 +16,6 @@ use orchestrator::store::replica::ReplicaSeen;
 use sagas::{SagaId, Status, Timestamp};
 use uuid::Uuid;
 
-use crate::sabotage::Sabotage;
-
 mod commit;
 mod read;
 
@@ -34,7 +32,6 @@ pub struct Store {
     letters: BTreeMap<LetterKey, DeadLetter>,
     replicas: BTreeMap<Uuid, ReplicaSeen>,
     outbox_rows: u128,
-    sabotage: Option<Sabotage>,
 }
 
 /// Topic, partition and offset: there is one cluster, and its topics are never made anew.
@@ -54,14 +51,12 @@ struct StoredSaga {
     wake_at: Option<Timestamp>,
     moving: String,
     history: BTreeMap<u64, String>,
-    /// The row before the last write, for the sabotage of reads.
-    before: Option<Box<Self>>,
 }
 
 impl Store {
     /// An empty database with so many shards.
     #[must_use]
-    pub fn new(shards: u16, sabotage: Option<Sabotage>) -> Self {
+    pub fn new(shards: u16) -> Self {
         Self {
             shards,
             sagas: BTreeMap::new(),
@@ -70,7 +65,6 @@ impl Store {
             letters: BTreeMap::new(),
             replicas: BTreeMap::new(),
             outbox_rows: 0,
-            sabotage,
         }
     }
 
@@ -124,9 +118,5 @@ impl Store {
         let rests = |saga: &StoredSaga| saga.status.is_terminal() || saga.status == Status::Stuck;
         let sagas = self.sagas.iter().filter(|(_, saga)| rests(saga));
         sagas.map(|(id, _)| *id).collect()
-    }
-
-    fn is(&self, sabotage: Sabotage) -> bool {
-        self.sabotage == Some(sabotage)
     }
 }

@@ -21,7 +21,6 @@ use crate::faults::Faults;
 use crate::journal::Journal;
 use crate::layout::{Layout, Scene};
 use crate::rng::Rng;
-use crate::sabotage::Sabotage;
 use crate::store::Store;
 use crate::trace::Trace;
 
@@ -143,7 +142,6 @@ pub struct World {
     pub(crate) layout: Layout,
     pub(crate) scene: Scene,
     pub(crate) faults: Faults,
-    pub(crate) sabotage: Option<Sabotage>,
     pub(crate) store: Store,
     pub(crate) bus: Bus,
     pub(crate) broker: Broker,
@@ -167,7 +165,7 @@ pub struct World {
 impl World {
     /// The world that `seed` fixes, with so many sagas.
     #[must_use]
-    pub fn new(seed: u64, sagas: usize, sabotage: Option<Sabotage>, is_traced: bool) -> Self {
+    pub fn new(seed: u64, sagas: usize, is_traced: bool) -> Self {
         let mut rng = Rng::new(seed);
         let layout = Layout::random(&mut rng);
         let scene = Scene::random(&mut rng);
@@ -191,7 +189,7 @@ impl World {
         let mut world = Self {
             agenda: Agenda::new(BEGIN),
             seed,
-            store: Store::new(layout.shards, sabotage),
+            store: Store::new(layout.shards),
             bus,
             broker: Broker::default(),
             replicas: replicas.collect(),
@@ -211,7 +209,6 @@ impl World {
             layout,
             scene,
             faults,
-            sabotage,
         };
         world.begin();
         world

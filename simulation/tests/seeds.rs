@@ -13,7 +13,7 @@ const SEEDS: std::ops::RangeInclusive<u64> = 1..=60;
 fn every_promise_holds_in_a_bounded_number_of_seeds() {
     println!("seeds {SEEDS:?}, {SAGAS} sagas each");
     for seed in SEEDS {
-        let outcome = run(seed, SAGAS, None, false);
+        let outcome = run(seed, SAGAS, false);
         assert!(
             outcome.violations.is_empty(),
             "cargo xtask simulate --from {seed}: {:#?}",
@@ -25,7 +25,7 @@ fn every_promise_holds_in_a_bounded_number_of_seeds() {
 #[test]
 fn two_runs_of_one_seed_give_the_same_trace() {
     for seed in 100..110 {
-        let (one, two) = (run(seed, SAGAS, None, true), run(seed, SAGAS, None, true));
+        let (one, two) = (run(seed, SAGAS, true), run(seed, SAGAS, true));
         assert!(
             one.lines.len() > 500,
             "seed {seed} has {} lines",
@@ -38,8 +38,8 @@ fn two_runs_of_one_seed_give_the_same_trace() {
 #[test]
 fn a_trace_changes_nothing() {
     for seed in 100..105 {
-        let silent = run(seed, SAGAS, None, false);
-        let mut traced = run(seed, SAGAS, None, true);
+        let silent = run(seed, SAGAS, false);
+        let mut traced = run(seed, SAGAS, true);
         traced.lines.clear();
         assert_eq!(silent, traced, "seed {seed}");
     }
@@ -55,7 +55,7 @@ fn every_fault_really_happens_within_a_few_seeds() {
         if missing.is_empty() {
             return;
         }
-        let outcome = run(seed, 10, None, false);
+        let outcome = run(seed, 10, false);
         missing.retain(|fault| !outcome.faults.contains_key(fault));
     }
     assert_eq!(missing, BTreeSet::new());

@@ -90,7 +90,7 @@ fn bar(rows: usize) -> ProgressBar {
 fn look_for(check: &str, arguments: &Arguments) -> ExitCode {
     assert!(chosen().is_some(), "no bug is seeded in this process");
     for seed in 1..=arguments.seeds {
-        let outcome = run(seed, arguments.sagas, None, false);
+        let outcome = run(seed, arguments.sagas, false);
         let mut violations = outcome.violations.iter();
         if violations.any(|violation| violation.check == check) {
             println!("seed {seed}");

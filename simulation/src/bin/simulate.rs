@@ -49,7 +49,7 @@ fn main() -> ExitCode {
     let bar = bar(arguments.seeds);
     let mut sum = Sum::default();
     for seed in (arguments.from..).take(usize::try_from(arguments.seeds).unwrap_or(usize::MAX)) {
-        let outcome = run(seed, arguments.sagas, None, false);
+        let outcome = run(seed, arguments.sagas, false);
         if !outcome.violations.is_empty() {
             bar.finish_and_clear();
             report_failure(seed, arguments.sagas);
@@ -71,7 +71,7 @@ fn bar(seeds: u64) -> ProgressBar {
 }
 
 fn print_trace(arguments: &Arguments) -> ExitCode {
-    let outcome = run(arguments.from, arguments.sagas, None, true);
+    let outcome = run(arguments.from, arguments.sagas, true);
     for line in &outcome.lines {
         println!("{line}");
     }
@@ -81,7 +81,7 @@ fn print_trace(arguments: &Arguments) -> ExitCode {
 
 /// Runs the seed once more, which runs the same, with its trace.
 fn report_failure(seed: u64, sagas: usize) {
-    let outcome = run(seed, sagas, None, true);
+    let outcome = run(seed, sagas, true);
     for line in outcome.story() {
         println!("{line}");
     }

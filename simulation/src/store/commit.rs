@@ -14,7 +14,6 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::{Store, StoredSaga};
-use crate::sabotage::Sabotage;
 
 /// The data of a member cannot be stored: nothing of the batch is committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,9 +38,6 @@ impl Store {
     pub fn commit(&mut self, batch: &Batch, now: Timestamp) -> Result<Committed, BadData> {
         let winners = self.winners(batch);
         self.refuse_bad_data(batch, &winners)?;
-        if self.is(Sabotage::StoreLosesCommits) && now.as_micros().trailing_zeros() >= 4 {
-            return Ok(committed(batch, &winners, None, now));
-        }
         let starts = batch.starts.iter();
         for start in starts.filter(|start| winners.started.contains(&start.id)) {
             self.insert(start);
@@ -74,15 +70,13 @@ impl Store {
     }
 
     fn winners(&self, batch: &Batch) -> Winners {
-        let forgets = self.is(Sabotage::StoreForgetsKeys);
         let starts = batch.starts.iter().filter(|start| {
             let is_claimed = start.digest.is_some() && self.keys.contains_key(&start.id);
-            forgets || !(is_claimed || self.sagas.contains_key(&start.id))
+            !(is_claimed || self.sagas.contains_key(&start.id))
         });
         let updates = batch.updates.iter().filter(|update| {
             let row = self.sagas.get(&update.id);
-            let ignores = self.is(Sabotage::StoreIgnoresRevisions);
-            row.is_some_and(|row| ignores || row.revision == update.expected)
+            row.is_some_and(|row| row.revision == update.expected)
         });
         Winners {
             started: starts.map(|start| start.id).collect(),
@@ -116,7 +110,7 @@ impl Store {
             };
             let mut revisions = BTreeSet::new();
             let is_taken = |entry: &Entry| {
-                let row = self.sagas.get(&id).filter(|_| self.sabotage.is_none());
+                let row = self.sagas.get(&id);
                 row.is_some_and(|row| row.history.contains_key(&entry.revision))
             };
             let repeats = |entry: &Entry| !revisions.insert(entry.revision);
@@ -144,9 +138,8 @@ impl Store {
             wake_at: None,
             moving: String::new(),
             history: std::collections::BTreeMap::new(),
-            before: None,
         };
-        self.write(&mut row, &start.state);
+        write(&mut row, &start.state);
         self.sagas.insert(start.id, row);
     }
 
@@ -154,34 +147,8 @@ impl Store {
         let Some(mut row) = self.sagas.remove(&update.id) else {
             return;
         };
-        if self.is(Sabotage::StoreReadsStale) {
-            row.before = Some(Box::new(row.clone()));
-        }
-        self.write(&mut row, &update.state);
+        write(&mut row, &update.state);
         self.sagas.insert(update.id, row);
-    }
-
-    fn write(&self, row: &mut StoredSaga, state: &State) {
-        row.status = state.status;
-        row.revision = state.revision;
-        row.wake_at = state.wake_at;
-        if self.is(Sabotage::StoreLosesWakes) {
-            row.wake_at = None;
-        }
-        row.moving = text(&state.moving);
-        row.updated_at = state.entries.last().map_or(row.updated_at, |last| last.at);
-        row.finished_at = state.status.is_terminal().then_some(row.updated_at);
-        for entry in &state.entries {
-            let mut entry = entry.clone();
-            if self.is(Sabotage::StoreSpoilsHistory) && entry.revision.is_multiple_of(4) {
-                entry.outcome = None;
-                entry.result = None;
-            }
-            if self.is(Sabotage::StoreSpoilsStatus) && entry.revision.is_multiple_of(4) {
-                entry.status = sagas::Status::Completed;
-            }
-            row.history.insert(entry.revision, text(&entry));
-        }
     }
 
     fn postpone(&mut self, batch: &Batch, winners: &Winners, postponement: &Postponement) {
@@ -217,6 +184,18 @@ impl Store {
         };
         self.outbox.insert(row, (now, events));
         Some(row)
+    }
+}
+
+fn write(row: &mut StoredSaga, state: &State) {
+    row.status = state.status;
+    row.revision = state.revision;
+    row.wake_at = state.wake_at;
+    row.moving = text(&state.moving);
+    row.updated_at = state.entries.last().map_or(row.updated_at, |last| last.at);
+    row.finished_at = state.status.is_terminal().then_some(row.updated_at);
+    for entry in &state.entries {
+        row.history.insert(entry.revision, text(entry));
     }
 }
 

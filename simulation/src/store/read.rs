@@ -11,7 +11,6 @@ use sagas::{SagaId, Timestamp};
 use uuid::Uuid;
 
 use super::{Store, StoredSaga};
-use crate::sabotage::Sabotage;
 
 /// A replica that is silent for so long is dead.
 const ALIVE_WITHIN: Duration = Duration::from_secs(2);
@@ -27,11 +26,7 @@ impl Store {
     #[must_use]
     pub fn load(&self, ids: &[SagaId]) -> Vec<Loaded> {
         let found = ids.iter().filter_map(|id| Some((*id, self.sagas.get(id)?)));
-        let read = |(id, row): (SagaId, &StoredSaga)| match &row.before {
-            Some(before) if self.is(Sabotage::StoreReadsStale) => loaded(id, before),
-            _ => loaded(id, row),
-        };
-        let mut found: Vec<Loaded> = found.map(read).collect();
+        let mut found: Vec<Loaded> = found.map(|(id, row)| loaded(id, row)).collect();
         if is_seeded(Bug::ReadsStale) {
             for loaded in &mut found {
                 loaded.history.pop();
@@ -44,13 +39,8 @@ impl Store {
     #[must_use]
     pub fn due(&self, shards: &[u16], limit: usize, now: Timestamp) -> Vec<SagaId> {
         let shards: BTreeSet<u16> = shards.iter().copied().collect();
-        let late = if self.is(Sabotage::StoreFindsWakesLate) {
-            Duration::from_secs(6)
-        } else {
-            Duration::ZERO
-        };
         let rows = self.sagas.iter().filter_map(|(id, row)| {
-            let wake_at = row.wake_at.filter(|wake_at| *wake_at + late <= now)?;
+            let wake_at = row.wake_at.filter(|wake_at| *wake_at <= now)?;
             shards
                 .contains(&id.shard(self.shards))
                 .then_some((wake_at, *id))

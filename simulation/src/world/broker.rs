@@ -14,7 +14,6 @@ use super::database::Question;
 use super::{Happening, Life, Waits, World};
 use crate::bus::Record;
 use crate::faults::Fault;
-use crate::sabotage::Sabotage;
 
 /// What producers hold.
 #[derive(Debug, Default)]
@@ -23,6 +22,8 @@ pub(crate) struct Broker {
     last: u64,
     /// When the last record of a producer reaches a partition.
     channels: BTreeMap<(Producer, String, i32), Timestamp>,
+    /// Until when an outage keeps records of a producer from a partition, even if it ends sooner.
+    kept_until: BTreeMap<(Producer, String, i32), Timestamp>,
     pub(crate) away_until: Timestamp,
 }
 
@@ -104,12 +105,6 @@ impl World {
         let last = self.broker.channels.get(&key).copied();
         let at = (self.now().max(self.broker.away_until) + wait).max(last.unwrap_or_default());
         self.broker.channels.insert(key, at);
-        let is_first = record.header(header::REVISION) == "1" && *topic == *self.scene.events;
-        let at = if is_first && self.sabotage == Some(Sabotage::BusReversesEvents) {
-            at + Duration::from_secs(5)
-        } else {
-            at
-        };
         let arriving = |record: Record, handover| {
             let topic = topic.clone();
             let arriving = Arriving {
@@ -137,6 +132,17 @@ impl World {
 
     /// A record reaches its partition, unless it died with its producer.
     pub(crate) fn arrive(&mut self, arriving: Arriving) {
+        let channel = (
+            arriving.producer,
+            arriving.topic.clone(),
+            arriving.partition,
+        );
+        let kept_until = self.broker.kept_until.get(&channel).copied();
+        let until = kept_until.max(Some(self.broker.away_until));
+        if let Some(until) = until.filter(|until| self.now() < *until) {
+            self.broker.kept_until.insert(channel, until);
+            return self.agenda.at(until, Happening::Arrive(Box::new(arriving)));
+        }
         let Arriving {
             producer,
             topic,
@@ -144,23 +150,8 @@ impl World {
             record,
             handover,
         } = arriving;
-        if self.now() < self.broker.away_until {
-            let until = self.broker.away_until;
-            let arriving = Arriving {
-                producer,
-                topic,
-                partition,
-                record,
-                handover,
-            };
-            return self.agenda.at(until, Happening::Arrive(Box::new(arriving)));
-        }
         if !self.is_running(producer) && self.rng.chance(500) {
             return;
-        }
-        let is_event = *topic == *self.scene.events;
-        if is_event && self.spoils_event(&record) {
-            return self.arrived(handover);
         }
         let key = record.header(header::SUBJECT).parse().ok();
         let offset = self.bus.append(&topic, partition, record);
@@ -180,11 +171,6 @@ impl World {
             self.agenda
                 .after(wait, Happening::Acknowledge { handover, is_good });
         }
-    }
-
-    fn spoils_event(&self, record: &Record) -> bool {
-        let revision: u64 = record.header(header::REVISION).parse().unwrap_or(0);
-        self.sabotage == Some(Sabotage::BusDropsEvents) && revision.is_multiple_of(4)
     }
 
     fn is_running(&self, producer: Producer) -> bool {
@@ -237,5 +223,36 @@ impl World {
                 self.replied(service, partition, epoch, next);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_outage_kept_is_not_overtaken_when_the_outage_ends_early() {
+        let mut world = World::new(1, 0, false);
+        let topic = world.scene.events.clone();
+        let begun = world.now();
+        let arriving = |payload: &[u8]| Arriving {
+            producer: Producer::Service { service: 0, run: 1 },
+            topic: topic.to_string(),
+            partition: 0,
+            record: Record {
+                key: None,
+                headers: Vec::new(),
+                payload: Some(payload.to_vec()),
+            },
+            handover: None,
+        };
+        world.broker.away_until = begun + Duration::from_secs(2);
+        world.arrive(arriving(b"first"));
+        world.broker.away_until = begun;
+        world.arrive(arriving(b"second"));
+        world.run();
+        let found = (0..2).map(|offset| world.bus.read(&topic, 0, offset)?.payload.clone());
+        let expected = [Some(b"first".to_vec()), Some(b"second".to_vec())];
+        assert_eq!(found.collect::<Vec<_>>(), expected);
     }
 }

@@ -21,10 +21,6 @@ use crate::faults::Fault;
 use crate::journal::{Accepted, OrderRefused, Ordered, Submitted};
 use crate::layout::Scene;
 use crate::rng::Rng;
-use crate::sabotage::Sabotage;
-
-/// What a sabotaged shell tells an operator.
-const NO_SENSE: Refusal = Refusal::OrderMakesNoSense("sabotaged");
 
 /// All clients and their requests.
 #[derive(Debug)]
@@ -230,7 +226,6 @@ impl World {
             format!("its client asks replica {replica}: {errand:?}")
         });
         let (client, submission) = (number, noted);
-        let is_order = order.is_some();
         let open = Request {
             client,
             errand,
@@ -239,13 +234,6 @@ impl World {
             life,
         };
         self.clients.requests.insert(request, open);
-        if is_order
-            && self.sabotage == Some(Sabotage::ShellRefusesOrders)
-            && request.is_multiple_of(4)
-        {
-            self.told(request, &Answer::OrderRefused(NO_SENSE));
-            return;
-        }
         self.give(life, lane, input);
         let is_impatient = self.strikes(Fault::ClientImpatient, 50);
         let wait = if is_impatient {
@@ -353,23 +341,10 @@ impl World {
         self.say(Some(saga), || format!("its client is told {answer:?}"));
         // Whoever is told something looks at the saga: `GET /v1/sagas/{id}` reads the database.
         self.read(&[saga]);
-        let order = request.order.as_ref();
-        let is_repeat = order.is_some_and(|given| given.result_before.is_some());
-        let answer = if is_repeat && self.sabotage == Some(Sabotage::ShellRefusesRepeats) {
-            &Answer::OrderRefused(NO_SENSE)
-        } else {
-            answer
-        };
         match (answer, request.submission) {
             (Answer::Accepted { id, is_new }, Some(submission)) => {
-                let is_mixed = self.sabotage == Some(Sabotage::ShellMixesAnswersUp);
-                let id = if is_mixed {
-                    self.clients.clients[0].id
-                } else {
-                    *id
-                };
+                let (id, is_new) = (*id, *is_new);
                 let is_stored = self.store.status(id).is_some();
-                let is_new = *is_new;
                 self.journal.accepted.push(Accepted {
                     submission,
                     id,

@@ -6,11 +6,9 @@
 
 use std::collections::BTreeSet;
 
-use orchestrator::engine::lane::Input;
 use orchestrator::engine::{incoming, route};
 
 use super::{Happening, Life, World};
-use crate::sabotage::Sabotage;
 
 /// The group that keeps the offsets.
 pub(crate) const GROUP: &str = "saga.orchestrator";
@@ -85,31 +83,16 @@ impl World {
             let Some(record) = record.filter(|_| self.has_room(life.replica, lane)) else {
                 break;
             };
-            let input = self.spoil_reading(incoming::read(record));
+            let input = incoming::read(record);
             self.give(life, lane, input);
             if let Some(reading) = self.replicas[life.replica].reading.get_mut(&partition) {
                 reading.next = Some(next + 1);
-            }
-            if self.sabotage == Some(Sabotage::ShellStoresOffsetsEarly) {
-                self.note_passed(life, partition, next + 1);
-                self.store_offset(partition, next + 1);
             }
         }
         if let Some(reading) = self.replicas[life.replica].reading.get_mut(&partition) {
             reading.is_fetching = false;
         }
         self.read_on(life, partition);
-    }
-
-    fn spoil_reading(&self, input: Input) -> Input {
-        let spoils = self.sabotage == Some(Sabotage::ShellBuriesReplies);
-        match input {
-            Input::Reply(arrival) if spoils && arrival.at.offset % 8 == 7 => Input::Garbage {
-                at: arrival.at,
-                letter: arrival.letter,
-            },
-            input => input,
-        }
     }
 
     pub(crate) fn store_offset(&mut self, partition: i32, next: i64) {

@@ -11,8 +11,8 @@ use orchestrator::clock::Clock;
 use orchestrator::engine::lane::Input;
 use orchestrator::engine::rendezvous::{Share, owned_by};
 use orchestrator::engine::{BEAT, OUTBOX_EVERY, WAKES_EVERY, route};
+use orchestrator::store;
 use orchestrator::store::batch::{OutboxId, Outgoing};
-use orchestrator::store::{self, CommitError};
 use sagas::{SagaId, Timestamp};
 use uuid::Uuid;
 
@@ -21,7 +21,6 @@ use super::database::{Answered, Question, Reply};
 use super::lanes::LaneShell;
 use super::{BEGIN, Happening, Life, Round, Waits, World};
 use crate::faults::Fault;
-use crate::sabotage::Sabotage;
 
 /// One replica, over all its lives.
 #[derive(Debug)]
@@ -85,12 +84,6 @@ impl World {
         self.journal.is_mixed |= is_older;
         let layout = &self.layout;
         let registry = older.map_or(&self.scene.registry, |older| &self.scene.older[older]);
-        let is_other = self.sabotage == Some(Sabotage::ShellRunsOtherBinary);
-        let registry = if is_other {
-            &self.scene.registry
-        } else {
-            registry
-        };
         let lanes = (0..layout.lanes).map(|_| LaneShell::new(registry, &layout.bounds));
         let lanes = lanes.collect();
         let replica = &mut self.replicas[number];
@@ -193,13 +186,6 @@ impl World {
                     self.observe(life, committed.database_time, sent);
                 }
                 self.note_result(life, lane, &result);
-                let is_hidden = self.sabotage == Some(Sabotage::ShellHidesDoubt);
-                let result = match result {
-                    Err(CommitError::Ambiguous(failure)) if is_hidden => {
-                        Err(CommitError::Retry(failure))
-                    }
-                    result => result,
-                };
                 self.tell(life, lane, Input::Committed(result));
             }
             Reply::Failed("wakes") => self.next_round(life, Round::Wakes),

@@ -6,9 +6,9 @@
 
 use std::collections::BTreeMap;
 
-use sagas::barrier::{Answer, Ask, Decision, Row, decide};
+use sagas::barrier::{Answer, Decision, Row, decide};
 use sagas::wire::{CommandMessage, ReplyMessage};
-use sagas::{CommandId, SagaId, StepKind, Timestamp};
+use sagas::{SagaId, StepKind, Timestamp};
 
 use super::broker::{Addressed, Producer};
 use super::{BEGIN, Happening, Waits, World};
@@ -18,7 +18,6 @@ use crate::faults::Fault;
 use crate::journal::{Effect, Said};
 use crate::layout::Layout;
 use crate::rng::mix;
-use crate::sabotage::Sabotage;
 use crate::store::UNSTORABLE;
 
 /// One participant with its database.
@@ -31,8 +30,6 @@ pub(crate) struct Service {
     /// Sagas that started earlier may have lost their rows.
     watermark: Timestamp,
     pub(crate) away_until: Timestamp,
-    /// Compensations that a sabotaged service does later.
-    late: Vec<(SagaId, usize)>,
 }
 
 /// The inbox row of a step, with the day that it is dropped by.
@@ -58,7 +55,6 @@ impl Service {
             rows: BTreeMap::new(),
             watermark: BEGIN,
             away_until: BEGIN,
-            late: Vec::new(),
         }
     }
 
@@ -222,16 +218,6 @@ impl World {
             outcome: answer.outcome,
             payload: answer.payload.to_string(),
         });
-        let mut command = command;
-        if self.sabotage == Some(Sabotage::ServiceMixesStepsUp) && step == 1 {
-            command.step = "step-0".into();
-            command.id = CommandId::of(
-                command.saga,
-                "step-0",
-                command.direction,
-                command.generation,
-            );
-        }
         let reply = ReplyMessage::to(&command, answer, self.now());
         let headers = reply.headers().into_iter();
         let headers = headers.map(|(name, value)| (name.to_owned(), value.into_bytes()));
@@ -253,10 +239,7 @@ impl World {
         let service = &mut self.services[number];
         let row = service.rows.get(&key).map(|inbox| inbox.row.clone());
         let is_old = command.started_at < service.watermark;
-        let decision = match (self.sabotage, command.ask()) {
-            (Some(Sabotage::ServiceHasNoBarrier), Ask::Forward) => Decision::RunForward,
-            _ => decide(row.as_ref(), command.ask(), generation, is_old),
-        };
+        let decision = decide(row.as_ref(), command.ask(), generation, is_old);
         let (row, answer) = match decision {
             Decision::Answer(answer) => return answer,
             Decision::Write(row, answer) => (row, answer),
@@ -276,21 +259,14 @@ impl World {
 
     fn write(&mut self, number: usize, command: &CommandMessage<'_>, step: usize, row: Row) {
         let key = (command.saga, step);
-        let is_final = matches!(row, Row::Undone { .. });
-        if is_final {
+        if matches!(row, Row::Undone { .. }) {
             let effects = self.journal.effects.len();
             self.journal.tombstones.push((effects, key.0, key.1));
-        }
-        if is_final && self.sabotage == Some(Sabotage::ServiceForgetsTombstones) {
-            self.services[number].rows.remove(&key);
-            return;
         }
         let started_at = command.started_at;
         self.services[number]
             .rows
             .insert(key, Inbox { started_at, row });
-        self.undo_unasked(command.saga, step, is_final);
-        self.undo_late(number);
     }
 
     fn run_forward(&mut self, command: &CommandMessage<'_>, step: usize) -> (Row, Answer) {
@@ -347,13 +323,7 @@ impl World {
             self.journal.troubled.insert(saga);
             return row.compensation_refused(generation, fault("cannot"));
         }
-        match self.sabotage {
-            Some(Sabotage::ServiceSkipsCompensation) => {}
-            Some(Sabotage::ServiceUndoesLate) if step > 0 => {
-                self.services[0].late.push((saga, step));
-            }
-            _ => self.effect(saga, step, true),
-        }
+        self.effect(saga, step, true);
         row.compensated(generation, "null".to_owned())
     }
 
@@ -374,21 +344,6 @@ impl World {
             is_undo,
             stored_revision,
         });
-    }
-
-    fn undo_unasked(&mut self, saga: SagaId, step: usize, is_final: bool) {
-        let is_on = self.sabotage == Some(Sabotage::ServiceUndoesUnasked);
-        if is_on && !is_final && self.fate(saga, step, 1, 4) < 100 {
-            self.effect(saga, step, true);
-        }
-    }
-
-    fn undo_late(&mut self, number: usize) {
-        let late = &mut self.services[0].late;
-        if number == 1 && late.len() > 3 {
-            let (saga, step) = late.remove(0);
-            self.effect(saga, step, true);
-        }
     }
 }
 

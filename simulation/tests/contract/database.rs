@@ -45,7 +45,7 @@ pub(crate) struct Simulated {
 impl Simulated {
     pub(crate) fn new() -> Self {
         Self {
-            store: Double::new(SHARDS, None),
+            store: Double::new(SHARDS),
             now: Timestamp::from_micros(1_700_000_000_000_000),
             buried: Vec::new(),
         }
