@@ -2,7 +2,7 @@
 //!
 //! Invariant: a partition is append-only and its offsets have no gaps; a key always goes to the same
 //! partition; a group's offset is what was stored last, even if that is further back. When a record
-//! arrives, twice or late, is the world's affair. `tests/bus_contract.rs` runs one suite on this and
+//! arrives, twice or late, is the world's affair. `tests/contract/bus.rs` runs one suite on this and
 //! on a real Kafka.
 
 use std::collections::BTreeMap;

@@ -7,7 +7,7 @@
 //!
 //! Invariant: one call is one statement, so one transaction. States and history are kept as the JSON
 //! that Postgres would keep. Time is an argument; connections and their loss are the world's affair.
-//! `tests/store_contract.rs` runs one suite on this and on a real Postgres.
+//! `tests/contract/store.rs` runs one suite on this and on a real Postgres.
 
 use std::collections::{BTreeMap, BTreeSet};
 
