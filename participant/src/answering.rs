@@ -17,10 +17,12 @@ use crate::backoff::Backoff;
 use crate::batch::{self, GaveUp, Handlers, Job};
 use crate::clock;
 use crate::inbox::Key;
+use crate::outside;
 
 /// What it takes to answer a command.
 pub(crate) struct Answering {
-    pub(crate) database: PgPool,
+    /// `None`: the handlers run outside any transaction.
+    pub(crate) database: Option<PgPool>,
     pub(crate) handlers: Arc<dyn Handlers>,
     pub(crate) stopping: CancellationToken,
 }
@@ -32,12 +34,15 @@ pub(crate) struct Stopping;
 impl Answering {
     /// Answers all commands of a round; each answer's effect is committed.
     pub(crate) async fn answer(&self, jobs: &[&Job]) -> Result<Vec<Answer>, Stopping> {
-        match self.attempt(jobs).await? {
+        let Some(database) = &self.database else {
+            return Ok(outside::answer(&*self.handlers, jobs).await);
+        };
+        match self.attempt(database, jobs).await? {
             Ok(answers) => Ok(answers),
             Err(_) if jobs.len() > 1 => {
                 let mut answers = Vec::with_capacity(jobs.len());
                 for job in jobs {
-                    answers.push(self.answer_alone(job).await?);
+                    answers.push(self.answer_alone(database, job).await?);
                 }
                 Ok(answers)
             }
@@ -45,20 +50,24 @@ impl Answering {
         }
     }
 
-    async fn answer_alone(&self, job: &Job) -> Result<Answer, Stopping> {
-        match self.attempt(&[job]).await? {
+    async fn answer_alone(&self, database: &PgPool, job: &Job) -> Result<Answer, Stopping> {
+        match self.attempt(database, &[job]).await? {
             Ok(mut answers) => Ok(answers.remove(0)),
             Err(error) => Ok(failed(&error, job)),
         }
     }
 
     /// Attempts a round until it is committed, or until some statement will not do.
-    async fn attempt(&self, jobs: &[&Job]) -> Result<Result<Vec<Answer>, sqlx::Error>, Stopping> {
+    async fn attempt(
+        &self,
+        database: &PgPool,
+        jobs: &[&Job],
+    ) -> Result<Result<Vec<Answer>, sqlx::Error>, Stopping> {
         let mut backoff = Backoff::new();
         let mut away = false;
         loop {
             let now = clock::now();
-            match batch::attempt(&self.database, &*self.handlers, jobs, now).await {
+            match batch::attempt(database, &*self.handlers, jobs, now).await {
                 Ok(answers) => {
                     if away {
                         tracing::info!("the database is back");

@@ -25,6 +25,7 @@ use tracing::Instrument as _;
 
 use crate::handler::{Erased, HandlerError, Tx};
 use crate::inbox::{self, Key, Taken};
+use crate::outside::Outside;
 use crate::trouble::Trouble;
 
 /// A command and the name of its row.
@@ -72,6 +73,11 @@ impl From<sqlx::Error> for GaveUp {
 /// Finds the handler of a command.
 pub(crate) trait Handlers: Send + Sync {
     fn of(&self, message: &CommandMessage<'_>) -> Option<&dyn Erased>;
+
+    /// The handler that runs outside any transaction.
+    fn outside(&self, _message: &CommandMessage<'_>) -> Option<&dyn Outside> {
+        None
+    }
 }
 
 /// Whatever the default isolation is: the inbox relies on a new snapshot per statement. The savepoint

@@ -29,6 +29,14 @@ pub enum Error {
         /// Who registered the handler.
         service: String,
     },
+    /// The handler needs a transaction and the service has no database, or the other way round.
+    #[error("the handler of {command} and the service do not fit: {why}")]
+    OtherSurroundings {
+        /// The command's name.
+        command: &'static str,
+        /// What is wrong.
+        why: &'static str,
+    },
     /// Two handlers were registered for one command.
     #[error("command {0} has two handlers")]
     TwoHandlers(&'static str),

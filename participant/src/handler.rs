@@ -12,7 +12,7 @@ mod erased;
 
 #[cfg(feature = "testkit")]
 pub(crate) use erased::Results;
-pub(crate) use erased::{All, Each, Erased, Tx, With};
+pub(crate) use erased::{All, Each, Erased, Tx, With, receive, to_json};
 
 /// A command, as its handler receives it.
 #[derive(Debug, Clone)]

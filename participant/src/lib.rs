@@ -70,6 +70,7 @@ mod handler;
 mod health;
 mod inbox;
 mod kafka;
+mod outside;
 mod processor;
 mod running;
 mod service;

@@ -199,9 +199,12 @@ impl Running {
 
 /// Drops rows that are older than the inbox's retention, now and every hour.
 async fn purge(settings: Settings, stopping: CancellationToken) {
+    let Some(database) = &settings.database else {
+        return;
+    };
     loop {
         let day = days_before_today(settings.inbox_retention);
-        match inbox::purge(&settings.database, day).await {
+        match inbox::purge(database, day).await {
             Ok(0) => {}
             Ok(rows) => tracing::info!(rows, %day, "purged the inbox"),
             Err(error) => {

@@ -10,8 +10,11 @@ use sagas::{Command, name};
 use sqlx::{Postgres, Transaction};
 
 use crate::batch::Handlers;
-use crate::handler::{All, BatchHandler, Each, Erased, Handle, Handler, With};
+use crate::handler::{
+    All, BatchHandler, Each, Erased, Handle, Handler, HandlerError, Received, With,
+};
 use crate::health::Health;
+use crate::outside::{self, Outside};
 use crate::running::{self, Running};
 use crate::{Error, Settings, clock, inbox, kafka};
 
@@ -29,6 +32,8 @@ pub struct Service {
 pub(crate) struct Registry {
     participant: String,
     by_command: BTreeMap<&'static str, Box<dyn Erased>>,
+    /// Those that take no transaction.
+    outside: BTreeMap<&'static str, Box<dyn Outside>>,
 }
 
 impl Handlers for Registry {
@@ -39,6 +44,12 @@ impl Handlers for Registry {
         self.by_command
             .get(message.command.as_ref())
             .map(Box::as_ref)
+    }
+
+    fn outside(&self, message: &CommandMessage<'_>) -> Option<&dyn Outside> {
+        let handler = self.outside.get(message.command.as_ref());
+        let is_ours = message.participant == self.participant;
+        handler.filter(|_| is_ours).map(Box::as_ref)
     }
 }
 
@@ -57,6 +68,7 @@ impl Service {
         let registry = Registry {
             participant: name.into(),
             by_command: BTreeMap::new(),
+            outside: BTreeMap::new(),
         };
         Self {
             registry,
@@ -89,7 +101,47 @@ impl Service {
         self.add::<C>(All(handler, PhantomData))
     }
 
+    /// Runs `handler` for each command `C`, outside any transaction: for a service without a database
+    /// of its own ([`Settings::without_database`]), whose effects lie in another system.
+    ///
+    /// There is no barrier, because there is nowhere to keep it: a command is carried out as often as
+    /// it comes, and a compensation may come first. So the other system must know a command that
+    /// comes again, by [`Received::id`](crate::Received::id), and must refuse one whose compensation
+    /// it has seen. Commands of one batch run side by side. A fence is answered `failed`: nobody can
+    /// promise for the other system.
+    pub fn handle_outside<C, F, Fut>(mut self, handler: F) -> Self
+    where
+        C: Command,
+        F: Fn(Received<C>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<C::Reply, HandlerError>> + Send + 'static,
+    {
+        if self.settings.database.is_some() {
+            let why = "this service has a database, so its handlers take a transaction";
+            self.mistake = self.mistake.or(Some(Error::OtherSurroundings {
+                command: C::NAME,
+                why,
+            }));
+        }
+        let handler = Box::new(outside::Each(handler, PhantomData));
+        let before = self.registry.outside.insert(C::NAME, handler).is_some();
+        self.check::<C>(before)
+    }
+
     fn add<C: Command>(mut self, handler: impl Erased + 'static) -> Self {
+        if self.settings.database.is_none() {
+            let why = "this service has no database, so there is no transaction to take";
+            self.mistake = self.mistake.or(Some(Error::OtherSurroundings {
+                command: C::NAME,
+                why,
+            }));
+        }
+        let before = self.registry.by_command.insert(C::NAME, Box::new(handler));
+        let before = before.is_some();
+        self.check::<C>(before)
+    }
+
+    /// Notes what is wrong with a handler of `C` that was just registered.
+    fn check<C: Command>(mut self, has_another: bool) -> Self {
         let mistake = if C::PARTICIPANT != self.registry.participant {
             let service = self.registry.participant.clone();
             Some(Error::ForeignCommand {
@@ -97,12 +149,7 @@ impl Service {
                 owner: C::PARTICIPANT,
                 service,
             })
-        } else if self
-            .registry
-            .by_command
-            .insert(C::NAME, Box::new(handler))
-            .is_some()
-        {
+        } else if has_another {
             Some(Error::TwoHandlers(C::NAME))
         } else {
             None
@@ -125,7 +172,10 @@ impl Service {
     ///
     /// When the database is away or refuses.
     pub async fn migrate(&self) -> Result<(), Error> {
-        inbox::migrate(&self.settings.database).await
+        match &self.settings.database {
+            Some(database) => inbox::migrate(database).await,
+            None => Ok(()),
+        }
     }
 
     /// Drops the inbox rows of sagas that started before `day`; commands of theirs are answered
@@ -141,7 +191,10 @@ impl Service {
         if day > earliest {
             return Err(Error::PurgeTooNear { day, earliest });
         }
-        inbox::purge(&self.settings.database, day)
+        let Some(database) = &self.settings.database else {
+            return Ok(0);
+        };
+        inbox::purge(database, day)
             .await
             .map_err(|source| Error::Database {
                 doing: "purge the inbox",
@@ -163,13 +216,15 @@ impl Service {
         check_name("participant", &self.registry.participant)?;
         check_name("prefix", &self.settings.prefix)?;
         self.settings.check_retention()?;
-        sqlx::query("SELECT before_day FROM saga_inbox_watermark")
-            .execute(&self.settings.database)
-            .await
-            .map_err(|source| Error::Database {
-                doing: "read the inbox's watermark",
-                source,
-            })?;
+        if let Some(database) = &self.settings.database {
+            sqlx::query("SELECT before_day FROM saga_inbox_watermark")
+                .execute(database)
+                .await
+                .map_err(|source| Error::Database {
+                    doing: "read the inbox's watermark",
+                    source,
+                })?;
+        }
         let topic = topics::commands(&self.settings.prefix, &self.registry.participant);
         kafka::ensure(&self.settings, &topic).await?;
         let participant = self.registry.participant.clone();

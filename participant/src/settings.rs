@@ -16,8 +16,9 @@ pub struct Settings {
     pub brokers: String,
     /// The prefix of all topics: `saga`.
     pub prefix: String,
-    /// The service's own database, which holds its inbox.
-    pub database: PgPool,
+    /// The service's own database, which holds its inbox; `None` for a service whose effects lie
+    /// elsewhere ([`Service::handle_outside`](crate::Service::handle_outside)).
+    pub database: Option<PgPool>,
     /// How many partitions the command topic gets if it has to be created: 4. Each
     /// is a request of its own to the broker: no more of them than instances to come.
     pub partitions: i32,
@@ -61,9 +62,18 @@ impl Settings {
     #[must_use]
     pub fn new(brokers: impl Into<String>, database: PgPool) -> Self {
         Self {
+            database: Some(database),
+            ..Self::without_database(brokers)
+        }
+    }
+
+    /// The defaults of a service without a database of its own, hence without an inbox.
+    #[must_use]
+    pub fn without_database(brokers: impl Into<String>) -> Self {
+        Self {
             brokers: brokers.into(),
             prefix: "saga".to_owned(),
-            database,
+            database: None,
             partitions: 4,
             replication: -1,
             command_retention: DAY * 7,

@@ -31,7 +31,7 @@ pub(crate) trait Erased: Send + Sync {
     ) -> Running<'a>;
 }
 
-fn receive<C: Command>(message: &CommandMessage<'_>) -> Result<Received<C>, Fault> {
+pub(crate) fn receive<C: Command>(message: &CommandMessage<'_>) -> Result<Received<C>, Fault> {
     let command = serde_json::from_slice(&message.payload)
         .map_err(|error| Fault::new("unreadable-payload", error.to_string()))?;
     Ok(Received {
@@ -47,7 +47,7 @@ fn receive<C: Command>(message: &CommandMessage<'_>) -> Result<Received<C>, Faul
     })
 }
 
-fn to_json<R: serde::Serialize>(reply: &R) -> Result<String, HandlerError> {
+pub(crate) fn to_json<R: serde::Serialize>(reply: &R) -> Result<String, HandlerError> {
     serde_json::to_string(reply)
         .map_err(|error| HandlerError::failed("unwritable-reply", error.to_string()))
 }

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 use super::{HEARD_EVERY, Health};
 
 /// Pings until the service stops. A ping that hangs has no time limit: its silence is the report.
-pub(crate) async fn probe(database: PgPool, health: Health, stopping: CancellationToken) {
+pub(crate) async fn probe(database: Option<PgPool>, health: Health, stopping: CancellationToken) {
     loop {
         let answer = tokio::select! {
             // Unlike a transaction, a ping that is dropped leaves nothing in doubt.
@@ -31,7 +31,10 @@ pub(crate) async fn probe(database: PgPool, health: Health, stopping: Cancellati
     }
 }
 
-/// Through the pool: a handler needs a connection too.
-async fn ping(database: &PgPool) -> Result<(), sqlx::Error> {
-    database.acquire().await?.ping().await
+/// Through the pool: a handler needs a connection too. Where there is no database, none is amiss.
+async fn ping(database: &Option<PgPool>) -> Result<(), sqlx::Error> {
+    match database {
+        Some(database) => database.acquire().await?.ping().await,
+        None => Ok(()),
+    }
 }

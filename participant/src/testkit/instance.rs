@@ -37,7 +37,7 @@ impl Instance {
             None => Arc::new(registry),
         };
         Ok(Self(Answering {
-            database,
+            database: Some(database),
             handlers,
             stopping: CancellationToken::new(),
         }))
