@@ -4,27 +4,36 @@
 //! a rate, and a latency counts from the instant at which the order was meant to come, so that a
 //! stall of the service shows in every order that it held up.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Bytes;
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::{Request, header};
+use hyper_util::rt::TokioIo;
 use serde::Deserialize;
-use shop::place_order::PlaceOrder;
+use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use crate::latencies::Latencies;
 
-/// A client of one orchestrator.
+/// A client of one orchestrator: a connection for each saga in flight, without what a general client
+/// would do for it.
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
-    http: reqwest::Client,
-    sagas: String,
-    orders: Arc<Orders>,
+    /// `host:port`.
+    address: String,
+    bodies: Arc<Bodies>,
+    idle: Arc<Mutex<Vec<Connection>>>,
 }
 
-/// The orders to submit, one after the other.
-pub(crate) struct Orders(Box<dyn Fn() -> PlaceOrder + Send + Sync>);
+/// The requests to send, one after the other.
+pub(crate) struct Bodies(Box<dyn Fn() -> String + Send + Sync>);
+
+type Connection = SendRequest<Full<Bytes>>;
 
 /// What came of a run.
 #[derive(Debug, Default)]
@@ -38,35 +47,40 @@ pub(crate) struct Outcome {
 }
 
 #[derive(Deserialize)]
-struct Answer {
-    state: String,
+struct Answer<'a> {
+    state: &'a str,
 }
 
-impl std::fmt::Debug for Orders {
+impl std::fmt::Debug for Bodies {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Orders").finish()
+        f.debug_tuple("Bodies").finish()
     }
 }
 
-impl Orders {
-    pub(crate) fn new(next: impl Fn() -> PlaceOrder + Send + Sync + 'static) -> Self {
+impl Bodies {
+    /// `next` gives the JSON of a submission.
+    pub(crate) fn new(next: impl Fn() -> String + Send + Sync + 'static) -> Self {
         Self(Box::new(next))
     }
 }
 
 impl Client {
-    pub(crate) fn new(orchestrator: &str, orders: Orders) -> anyhow::Result<Self> {
-        let http = reqwest::Client::builder()
-            .pool_max_idle_per_host(usize::MAX)
-            .tcp_nodelay(true)
-            .build()
-            .context("cannot make an HTTP client")?;
-        let sagas = format!("{orchestrator}/v1/sagas");
-        Ok(Self {
-            http,
-            sagas,
-            orders: Arc::new(orders),
-        })
+    /// `orchestrator`: `http://host:port`.
+    pub(crate) fn new(orchestrator: &str, bodies: Bodies) -> Self {
+        Self {
+            address: orchestrator.trim_start_matches("http://").to_owned(),
+            bodies: Arc::new(bodies),
+            idle: Arc::default(),
+        }
+    }
+
+    async fn connect(&self) -> anyhow::Result<Connection> {
+        let stream = TcpStream::connect(&self.address).await;
+        let stream = stream.context("cannot reach the orchestrator")?;
+        stream.set_nodelay(true)?;
+        let (requests, connection) = handshake(TokioIo::new(stream)).await?;
+        tokio::spawn(connection);
+        Ok(requests)
     }
 
     /// Keeps `in_flight` orders in flight for a while, then waits for the last ones.
@@ -81,8 +95,11 @@ impl Client {
             let client = self.clone();
             clients.spawn(async move {
                 let mut outcome = Outcome::default();
+                let mut connection = client.connect().await?;
                 while start.elapsed() < during {
-                    client.order(Instant::now(), &mut outcome).await?;
+                    client
+                        .order(&mut connection, Instant::now(), &mut outcome)
+                        .await?;
                 }
                 anyhow::Ok(outcome)
             });
@@ -105,7 +122,24 @@ impl Client {
             let client = self.clone();
             clients.spawn(async move {
                 let mut outcome = Outcome::default();
-                client.order(intended, &mut outcome).await?;
+                // An idle connection of an earlier order, or a new one.
+                let idle = client
+                    .idle
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .pop();
+                let mut connection = match idle {
+                    Some(connection) => connection,
+                    None => client.connect().await?,
+                };
+                client
+                    .order(&mut connection, intended, &mut outcome)
+                    .await?;
+                client
+                    .idle
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push(connection);
                 anyhow::Ok(outcome)
             });
             intended += gap;
@@ -126,22 +160,37 @@ impl Client {
     }
 
     /// Submits one order and waits for its end.
-    async fn order(&self, intended: Instant, outcome: &mut Outcome) -> anyhow::Result<()> {
-        let body = serde_json::json!({ "saga": "place-order", "input": (self.orders.0)() });
-        let request = self
-            .http
-            .post(&self.sagas)
+    async fn order(
+        &self,
+        connection: &mut Connection,
+        intended: Instant,
+        outcome: &mut Outcome,
+    ) -> anyhow::Result<()> {
+        let body = Full::new(Bytes::from((self.bodies.0)()));
+        let request = Request::post("/v1/sagas")
+            .header(header::HOST, &self.address)
+            .header(header::CONTENT_TYPE, "application/json")
             .header("prefer", "wait=30")
-            .json(&body);
-        let response = request.send().await.context("cannot submit an order")?;
-        match response.status().as_u16() {
-            200 => match response.json::<Answer>().await?.state.as_str() {
+            .body(body)?;
+        connection
+            .ready()
+            .await
+            .context("the orchestrator hung up")?;
+        let response = connection.send_request(request).await;
+        let response = response.context("cannot submit an order")?;
+        let status = response.status().as_u16();
+        let body = response.into_body().collect().await?.to_bytes();
+        match status {
+            200 => match serde_json::from_slice::<Answer<'_>>(&body)?.state {
                 "completed" => outcome.completed += 1,
                 "compensated" => outcome.compensated += 1,
                 other => bail!("an order ended in the state {other}"),
             },
             202 | 429 | 503 => outcome.unanswered += 1,
-            status => bail!("an order was answered {status}: {}", response.text().await?),
+            status => bail!(
+                "an order was answered {status}: {}",
+                String::from_utf8_lossy(&body)
+            ),
         }
         outcome.latencies.add(intended.elapsed());
         Ok(())

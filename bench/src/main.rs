@@ -6,6 +6,8 @@ mod load;
 mod machine;
 mod report;
 mod shares;
+mod stage;
+mod three_steps;
 mod throughput;
 
 use std::fmt::Display;
@@ -29,12 +31,17 @@ struct Cli {
 enum Verb {
     /// Orders per second of the shop, accepted to terminal; latency at a rate; memory; idle CPU
     Throughput(throughput::Arguments),
+    /// Sagas per second of three steps at participants that do nothing
+    Steps3(three_steps::Arguments),
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let Verb::Throughput(arguments) = Cli::parse().verb;
-    match throughput::run(&arguments).await {
+    let result = match Cli::parse().verb {
+        Verb::Throughput(arguments) => throughput::run(&arguments).await,
+        Verb::Steps3(arguments) => three_steps::run(&arguments).await,
+    };
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             progress(&format!("error: {error:#}"));

@@ -8,11 +8,10 @@ use clap::Args;
 use local::folder::Temporary;
 use serde::Deserialize;
 use shop::audit;
-use shop::place_order::PlaceOrder;
 use shop::stage::{KafkaKind, Options, Stage};
 use shop::workload::Workload;
 
-use crate::load::{Client, Orders, Outcome};
+use crate::load::{Bodies, Client, Outcome};
 use crate::machine::Machine;
 use crate::report::{Latency, Report, Round};
 use crate::shares::{Part, Share, Watch};
@@ -58,10 +57,10 @@ struct Summary {
 }
 
 #[derive(Deserialize)]
-struct Commits {
-    rows_median: usize,
-    ms_median: f64,
-    ms_p99: f64,
+pub(crate) struct Commits {
+    pub(crate) rows_median: usize,
+    pub(crate) ms_median: f64,
+    pub(crate) ms_p99: f64,
 }
 
 /// Runs everything and prints the report; fails when the books are wrong.
@@ -112,8 +111,7 @@ async fn measure(
         name: "client".to_owned(),
         pid: std::process::id(),
     });
-    let orders = orders(arguments.seed, arguments.refused);
-    let client = Client::new(&stage.url, orders)?;
+    let client = Client::new(&stage.url, orders(arguments.seed, arguments.refused));
     let seconds = Duration::from_secs(arguments.seconds);
     crate::progress(&format!("Warming up for {} s …", arguments.warm_up));
     let warm_up = Duration::from_secs(arguments.warm_up);
@@ -158,17 +156,18 @@ async fn measure(
     })
 }
 
-fn setting(text: &str) -> anyhow::Result<(String, String)> {
+pub(crate) fn setting(text: &str) -> anyhow::Result<(String, String)> {
     let (name, value) = text.split_once('=').context("expected NAME=VALUE")?;
     Ok((name.to_owned(), value.to_owned()))
 }
 
 /// The orders of the shop's workload, one after the other.
-fn orders(seed: u64, refused_percent: u32) -> Orders {
+fn orders(seed: u64, refused_percent: u32) -> Bodies {
     let workload = Mutex::new(Workload::new(seed, refused_percent));
-    Orders::new(move || -> PlaceOrder {
+    Bodies::new(move || {
         let mut workload = workload.lock().unwrap_or_else(PoisonError::into_inner);
-        workload.next().expect("a workload has no end").order
+        let order = workload.next().expect("a workload has no end").order;
+        serde_json::json!({ "saga": "place-order", "input": order }).to_string()
     })
 }
 
@@ -193,7 +192,7 @@ fn latency(per_second: u32, outcome: Outcome, shares: Vec<Share>) -> Latency {
     }
 }
 
-async fn commits(orchestrator: &str) -> anyhow::Result<Commits> {
+pub(crate) async fn commits(orchestrator: &str) -> anyhow::Result<Commits> {
     let answer = reqwest::get(format!("{orchestrator}/v1/summary")).await?;
     if !answer.status().is_success() {
         bail!("the summary was answered {}", answer.status());
@@ -210,7 +209,7 @@ fn rss_of(shares: &[Share]) -> f64 {
     of(shares, "orchestrator").map_or(0.0, |share| share.rss_mib)
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or_default()
 }

@@ -3,8 +3,8 @@
 //! Invariant: servers are started before what uses them, and ended after it. What is left when this
 //! process is killed is ended by the guards of [`local`].
 
-mod child;
-mod folder;
+pub mod child;
+pub mod folder;
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -78,15 +78,20 @@ pub struct Stage {
 
 /// The servers that the orchestrator does not have itself.
 #[derive(Debug)]
-struct Servers {
-    postgres: Postgres,
-    kafka: Kafka,
+pub struct Servers {
+    /// All databases.
+    pub postgres: Postgres,
+    /// The broker.
+    pub kafka: Kafka,
 }
 
 /// Where the orchestrator and the services find each other.
-struct Addresses {
-    brokers: String,
-    database_url: String,
+#[derive(Debug)]
+pub struct Addresses {
+    /// `bootstrap.servers`.
+    pub brokers: String,
+    /// The orchestrator's database.
+    pub database_url: String,
 }
 
 impl Stage {
@@ -227,8 +232,12 @@ fn read_addresses(file: &Path) -> Option<Addresses> {
     })
 }
 
-/// A Postgres and a real Kafka.
-async fn servers(folder: &Folder) -> anyhow::Result<(Servers, Addresses)> {
+/// A Postgres with the orchestrator's database, and a real Kafka.
+///
+/// # Errors
+///
+/// When one of them cannot be started.
+pub async fn servers(folder: &Folder) -> anyhow::Result<(Servers, Addresses)> {
     let (postgres, kafka) = (folder.path("postgres"), folder.path("kafka"));
     let start = move || {
         let postgres = Postgres::start(PostgresOptions {
@@ -284,7 +293,12 @@ fn service(
     Child::start(name.as_str(), folder, command)
 }
 
-async fn ready(client: &Client, orchestrator: &mut Child) -> anyhow::Result<()> {
+/// Waits until the orchestrator is ready.
+///
+/// # Errors
+///
+/// When it ends before, or takes too long.
+pub async fn ready(client: &Client, orchestrator: &mut Child) -> anyhow::Result<()> {
     let deadline = Instant::now() + READY_LIMIT;
     while !client.is_ready().await {
         orchestrator.check()?;

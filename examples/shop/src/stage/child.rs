@@ -19,15 +19,21 @@ const STOP_LIMIT: Duration = Duration::from_secs(10);
 /// How many lines of a log are shown when a child has ended.
 const TAIL_LINES: usize = 15;
 
+/// A process with a log of its own.
 #[derive(Debug)]
-pub(super) struct Child {
+pub struct Child {
     name: &'static str,
     process: Process,
     log: PathBuf,
 }
 
 impl Child {
-    pub(super) fn start(
+    /// Starts it; its log is named after it.
+    ///
+    /// # Errors
+    ///
+    /// When the log cannot be written or the program not be started.
+    pub fn start(
         name: &'static str,
         folder: &Folder,
         mut command: Command,
@@ -41,7 +47,11 @@ impl Child {
     }
 
     /// An error if it has ended, with the last lines of its log.
-    pub(super) fn check(&mut self) -> anyhow::Result<()> {
+    ///
+    /// # Errors
+    ///
+    /// When it has ended.
+    pub fn check(&mut self) -> anyhow::Result<()> {
         let Some(status) = self.process.exited()? else {
             return Ok(());
         };
@@ -55,11 +65,13 @@ impl Child {
     }
 
     /// Its name and process id.
-    pub(super) fn id(&self) -> (&'static str, u32) {
+    #[must_use]
+    pub fn id(&self) -> (&'static str, u32) {
         (self.name, self.process.pid())
     }
 
-    pub(super) fn ask_to_end(&mut self) {
+    /// Asks it to end, and does not wait.
+    pub fn ask_to_end(&mut self) {
         // It fails when it has ended, and then there is nothing to ask.
         let _ = self.process.signal(Signal::Terminate);
     }
@@ -73,12 +85,16 @@ impl Drop for Child {
 }
 
 /// A program that was built together with this one.
-pub(super) fn program(name: &str, settings: &[(String, String)]) -> anyhow::Result<Command> {
+///
+/// # Errors
+///
+/// When it is not there.
+pub fn program(name: &str, settings: &[(String, String)]) -> anyhow::Result<Command> {
     let own = std::env::current_exe().context("find this program")?;
     let path = own.with_file_name(name);
     if !path.exists() {
         bail!(
-            "{} is missing; build it with `cargo build -p shop --bins`",
+            "{} is missing; build it with `cargo build --bins`",
             path.display()
         );
     }

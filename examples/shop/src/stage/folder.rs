@@ -6,13 +6,18 @@ use anyhow::Context as _;
 
 /// A folder of the user, which is kept, or a temporary one, which is not.
 #[derive(Debug)]
-pub(super) struct Folder {
+pub struct Folder {
     path: PathBuf,
     _temporary: Option<local::folder::Temporary>,
 }
 
 impl Folder {
-    pub(super) fn open(data: Option<&Path>) -> anyhow::Result<Self> {
+    /// Makes it if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written.
+    pub fn open(data: Option<&Path>) -> anyhow::Result<Self> {
         let temporary = match data {
             Some(_) => None,
             None => Some(local::folder::Temporary::new("shop-demo")?),
@@ -34,11 +39,15 @@ impl Folder {
         })
     }
 
-    pub(super) fn path(&self, name: &str) -> PathBuf {
+    /// A file or folder in it.
+    #[must_use]
+    pub fn path(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
 
-    pub(super) fn logs(&self) -> PathBuf {
+    /// Where the logs are.
+    #[must_use]
+    pub fn logs(&self) -> PathBuf {
         self.path("logs")
     }
 }

@@ -1,0 +1,3 @@
+//! What the benchmark's own orchestrator and participants share with the program that drives them.
+
+pub mod steps3;
