@@ -47,7 +47,7 @@ use crate::registry::Registry;
 use crate::store::definition::Pin;
 use crate::store::replica::Replica;
 use crate::store::{self, Store};
-use lane::{Answer, Bounds, Input};
+use lane::{Answer, Bounds, End, Input};
 use outgoing::Topics;
 use replicas::{Duty, Membership};
 use rounds::Rounds;
@@ -106,6 +106,17 @@ pub struct Accepted {
     pub id: SagaId,
     /// Whether this submission made it; otherwise an earlier one under the same key did.
     pub is_new: bool,
+}
+
+/// What came of waiting for a saga's end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Waited {
+    /// This replica committed it.
+    Here(End),
+    /// Another replica did; the database knows how.
+    Elsewhere,
+    /// It has not ended within the time.
+    InVain,
 }
 
 /// Why a submission or an order came to nothing.
@@ -254,11 +265,14 @@ impl Engine {
         }
     }
 
-    /// Waits until the saga has ended or is stuck, on whichever replica; `false` when it has not
-    /// within the time.
-    pub async fn ended(&self, saga: SagaId, within: Duration) -> bool {
+    /// Waits until the saga has ended or is stuck, on whichever replica.
+    pub async fn ended(&self, saga: SagaId, within: Duration) -> Waited {
         let told = self.shared.parts.waiters.wait_for(saga);
-        matches!(tokio::time::timeout(within, told).await, Ok(Ok(())))
+        match tokio::time::timeout(within, told).await {
+            Ok(Ok(Some(end))) => Waited::Here(end),
+            Ok(Ok(None)) => Waited::Elsewhere,
+            Ok(Err(_)) | Err(_) => Waited::InVain,
+        }
     }
 
     /// Database time.

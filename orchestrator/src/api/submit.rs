@@ -16,7 +16,8 @@ use super::backend::Backend;
 use super::problem::{Kind, Problem};
 use super::summary::Reason;
 use super::{body, key, prefer};
-use crate::engine::Submission;
+use crate::engine::lane::End;
+use crate::engine::{Submission, Waited};
 use crate::store::loaded::Loaded;
 
 /// The request's body. The input is taken byte for byte.
@@ -75,29 +76,39 @@ pub(super) async fn submit(
     let id = accepted.id;
     tracing::debug!(saga = %id, definition = saga, is_new = accepted.is_new, is_keyed, "accepted");
     // A repeated submission may name a saga that has moved, or ended, long ago.
-    let mut loaded = look(&backend, id, !accepted.is_new).await;
+    let mut known = look(&backend, id, !accepted.is_new).await;
     if let Some(wait) = wait
-        && !loaded
-            .as_ref()
-            .is_some_and(|loaded| loaded.row.status.is_terminal())
+        && !known.as_ref().is_some_and(|end| end.status.is_terminal())
     {
         // A replica that stops answers at once; the client asks another one.
-        let has_ended = tokio::select! {
-            has_ended = engine.ended(id, wait) => has_ended,
-            () = backend.drained() => false,
+        let waited = tokio::select! {
+            waited = engine.ended(id, wait) => waited,
+            () = backend.drained() => Waited::InVain,
         };
-        loaded = look(&backend, id, has_ended).await.or(loaded);
+        known = match waited {
+            // What this replica has just committed is what a look would find.
+            Waited::Here(end) => Some(end),
+            Waited::Elsewhere => look(&backend, id, true).await.or(known),
+            Waited::InVain => known,
+        };
     }
-    Ok(answer(id, &saga, loaded.as_ref(), wait))
+    Ok(answer(id, &saga, known, wait))
 }
 
 /// The saga as it is stored now; it is accepted, so a failed look is no failure of the submission.
-async fn look(backend: &Backend, id: SagaId, is_wanted: bool) -> Option<Loaded> {
+async fn look(backend: &Backend, id: SagaId, is_wanted: bool) -> Option<End> {
     if !is_wanted {
         return None;
     }
     match backend.store().load(&[id]).await {
-        Ok(loaded) => loaded.into_iter().next(),
+        Ok(loaded) => loaded
+            .into_iter()
+            .next()
+            .map(|Loaded { row, history }| End {
+                status: row.status,
+                output: history.into_iter().rev().find_map(|entry| entry.output),
+                reason: row.moving.reason,
+            }),
         Err(error) => {
             tracing::warn!(saga = %id, %error, "accepted, but its state cannot be read");
             None
@@ -105,22 +116,22 @@ async fn look(backend: &Backend, id: SagaId, is_wanted: bool) -> Option<Loaded> 
     }
 }
 
-fn answer(id: SagaId, saga: &str, loaded: Option<&Loaded>, wait: Option<Duration>) -> Response {
+fn answer(id: SagaId, saga: &str, known: Option<End>, wait: Option<Duration>) -> Response {
     let location = format!("/v1/sagas/{id}");
     let location_header = HeaderValue::from_str(&location).expect("a UUID is visible ASCII");
-    let ended = loaded.filter(|loaded| wait.is_some() && loaded.row.status.is_terminal());
+    let state = known.as_ref().map_or(Status::Running, |end| end.status);
+    let ended = known.filter(|end| wait.is_some() && end.status.is_terminal());
     let mut response = match ended {
-        Some(Loaded { row, history }) => Answer(Ended {
+        Some(end) => Answer(Ended {
             id,
             saga,
-            state: row.status,
-            output: history.iter().rev().find_map(|entry| entry.output.as_ref()),
-            reason: row.moving.reason.as_ref().map(Reason::of),
+            state,
+            output: end.output.as_ref(),
+            reason: end.reason.as_ref().map(Reason::of),
             location: &location,
         })
         .into_response(),
         None => {
-            let state = loaded.map_or(Status::Running, |loaded| loaded.row.status);
             let location = &location;
             let body = Answer(Accepted {
                 id,

@@ -33,9 +33,9 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sagas::machine::{Order, Send};
+use sagas::machine::{Order, Reason, Send, Status};
 use sagas::sabotage::{Bug, is_seeded};
-use sagas::{Definition, SagaId, Timestamp};
+use sagas::{Definition, Json, SagaId, Timestamp};
 
 pub use job::{Answer, Arrival, Ticket};
 pub use offsets::Position;
@@ -124,8 +124,8 @@ pub enum Output {
     },
     /// Tell the caller.
     Answer(Ticket, Answer),
-    /// The saga has ended, or is stuck: whoever waits for that can be told.
-    Ended(SagaId),
+    /// The saga has ended, or is stuck, and that is committed: whoever waits for it can be told.
+    Ended(SagaId, End),
     /// This offset may be stored with the broker.
     Advance {
         /// Reply partition.
@@ -133,6 +133,17 @@ pub enum Output {
         /// The offset to continue at.
         next_offset: i64,
     },
+}
+
+/// How a saga ended, as it was committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct End {
+    /// A terminal state, or stuck.
+    pub status: Status,
+    /// The result, once completed.
+    pub output: Option<Json>,
+    /// Why it turned back.
+    pub reason: Option<Reason>,
 }
 
 /// A command, and everything that its headers say.

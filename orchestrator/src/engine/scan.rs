@@ -126,7 +126,9 @@ pub(super) async fn waiters(parts: Parts, mut rounds: Rounds) {
             continue;
         }
         match parts.store.ended(&waiting).await {
-            Ok(ended) => ended.into_iter().for_each(|saga| parts.waiters.ended(saga)),
+            Ok(ended) => ended
+                .into_iter()
+                .for_each(|saga| parts.waiters.ended(saga, None)),
             Err(error) => tracing::debug!(%error, "cannot look up sagas that clients wait for"),
         }
     }

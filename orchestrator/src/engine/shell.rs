@@ -205,7 +205,7 @@ impl Shell {
                         let _ = caller.send(answer);
                     }
                 }
-                Output::Ended(saga) => self.parts.waiters.ended(saga),
+                Output::Ended(saga, end) => self.parts.waiters.ended(saga, Some(&end)),
                 Output::Advance {
                     partition,
                     next_offset,

@@ -201,7 +201,7 @@ impl World {
                     self.publish(Producer::Replica(life), records, waits);
                 }
                 Output::Answer(ticket, answer) => self.answer_caller(life, lane, ticket, answer),
-                Output::Ended(_) => {}
+                Output::Ended(..) => {}
                 Output::Advance {
                     partition,
                     next_offset,

@@ -10,7 +10,7 @@ use super::cache::Cached;
 use super::job::{Answer, Job};
 use super::plan::{Member, Underway};
 use super::publications::Publication;
-use super::{Lane, Output, QUARANTINE};
+use super::{End, Lane, Output, QUARANTINE};
 use crate::store::CommitError;
 use crate::store::batch::{Committed, OutboxId, StartOutcome};
 use crate::store::loaded::Loaded;
@@ -173,6 +173,14 @@ impl Lane {
                 ..
             } = member;
             let (id, status) = (cached.saga.id, cached.saga.status());
+            if status.is_terminal() || status == Status::Stuck {
+                let end = End {
+                    status,
+                    output: cached.saga.output.clone(),
+                    reason: cached.saga.moving.reason.clone(),
+                };
+                self.outputs.push(Output::Ended(id, end));
+            }
             if !own.is_empty() {
                 cached.publication = Some(number);
                 sagas.push(id);
@@ -186,9 +194,6 @@ impl Lane {
             }
             for (job, answer) in jobs {
                 self.finish(job, answer);
-            }
-            if status.is_terminal() || status == Status::Stuck {
-                self.outputs.push(Output::Ended(id));
             }
             self.release(id);
         }
