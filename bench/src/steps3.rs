@@ -105,7 +105,6 @@ pub fn registry() -> Registry {
 }
 
 /// The three participants.
-#[must_use]
 pub fn services(brokers: &str) -> [Service; 3] {
     let service = |name: &str| Service::new(name, Settings::without_database(brokers));
     [
@@ -152,6 +151,6 @@ mod tests {
             is_refused: false,
             ballast: "x".to_owned(),
         };
-        sagas::testkit::Subject::new(&definition().unwrap(), &input).check();
+        sagas::testkit::Kit::new(&definition().unwrap(), &input).check();
     }
 }

@@ -10,6 +10,7 @@ mod answers;
 mod barrier;
 mod crash;
 mod health;
+mod outside;
 mod servers;
 mod service;
 mod start;

@@ -37,6 +37,15 @@ async fn an_unsound_service_does_not_start() {
         refusal(service(world.settings()).handle_with(Arc::new(Runs::default()))).await,
         "command count-runs has two handlers"
     );
+    let without = Settings {
+        database: None,
+        ..world.settings()
+    };
+    assert_eq!(
+        refusal(Service::new("counter", without).handle(count)).await,
+        "the handler of count and the service do not fit: this service has no database, so there \
+         is no transaction to take"
+    );
     assert_eq!(
         refusal(Service::new("Counter", world.settings())).await,
         "participant \"Counter\" is not a name: \
@@ -53,7 +62,7 @@ async fn a_service_without_its_tables_says_so() {
         .await
         .unwrap();
     let error = service(Settings {
-        database,
+        database: Some(database),
         ..world.settings()
     })
     .start()

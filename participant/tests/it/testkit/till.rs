@@ -69,7 +69,7 @@ struct Till {
 }
 
 pub fn service(mistake: Mistake, settings: Settings) -> Service {
-    let pool = settings.database.clone();
+    let pool = settings.database.clone().expect("the kit gives one");
     let till = Arc::new(Till { mistake, pool });
     let service = Service::new("till", settings);
     match mistake {
