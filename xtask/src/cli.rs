@@ -15,8 +15,10 @@ cargo xtask: build, try, test and measure; checks for its tools and sets up what
                             sabotage binaries it. A stage brings the stages that it needs.
   demo [ARGS]               run the shop on this machine and show its sagas
                               cargo xtask demo --once --orders 50
-  bench throughput [ARGS]   measure orders per second, end to end
+  bench NAME [ARGS]         measure, with every part real: `throughput`, the shop's orders; `steps3`,
+                            three steps at participants that do nothing
                               cargo xtask bench throughput --json
+                              cargo xtask bench steps3 --in-flight 64,512
   simulate [ARGS]           run seeded worlds of the whole service on virtual time
                               cargo xtask simulate --seeds 1000 --from 1
   sabotage [BUG]            seed bugs in production code; for each a check must notice
@@ -100,7 +102,7 @@ pub(crate) fn parse(arguments: &[String]) -> Result<Invocation, String> {
             may_install,
         });
     };
-    let mut rest: Vec<String> = words.collect();
+    let rest: Vec<String> = words.collect();
     let command = match name.as_str() {
         "help" | "--help" | "-h" => Command::Help,
         // The demo, the benchmark, the simulation and its bugs explain their own flags.
@@ -113,13 +115,12 @@ pub(crate) fn parse(arguments: &[String]) -> Result<Invocation, String> {
         "sabotage" => Command::Sabotage {
             arguments: [rest, passed_on].concat(),
         },
-        "bench" if rest.first().is_some_and(|word| word == "throughput") => {
-            rest.remove(0);
-            Command::Bench {
-                arguments: [rest, passed_on].concat(),
-            }
+        "bench" if rest.is_empty() => {
+            return Err("bench wants a name; there is: throughput, steps3".to_owned());
         }
-        "bench" => return Err("bench wants a name; there is: throughput".to_owned()),
+        "bench" => Command::Bench {
+            arguments: [rest, passed_on].concat(),
+        },
         _ if rest.iter().any(|word| word == "--help" || word == "-h") => Command::Help,
         "test" => Command::Test {
             filter: rest,

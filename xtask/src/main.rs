@@ -82,7 +82,7 @@ fn perform(command: &Command, may_install: bool) -> anyhow::Result<()> {
             Err(run::become_program(
                 run::Profile::Release,
                 "bench",
-                Some("throughput"),
+                None,
                 arguments,
             ))
         }
