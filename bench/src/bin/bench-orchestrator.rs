@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+/// A lane allocates on one thread what others free: worth a quarter of the processor time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     orchestrator::main(bench::steps3::registry())
 }

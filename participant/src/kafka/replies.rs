@@ -135,20 +135,18 @@ impl Replies {
     ) {
         batch.one_more();
         let key = reply.key();
-        let mut headers = OwnedHeaders::new_with_capacity(20);
-        reply.write_headers(|name, value| {
-            let header = Header {
-                key: name,
-                value: Some(value),
-            };
-            headers =
-                std::mem::replace(&mut headers, OwnedHeaders::new_with_capacity(0)).insert(header);
+        let mut headers = Some(OwnedHeaders::new_with_capacity(20));
+        reply.write_headers(|key, value| {
+            let value = Some(value);
+            headers = headers
+                .take()
+                .map(|headers| headers.insert(Header { key, value }));
         });
         let mut record = BaseRecord::with_opaque_to(topic, Arc::clone(batch))
             .partition(partition)
             .key(&key)
             .payload(reply.payload.as_ref())
-            .headers(headers);
+            .headers(headers.unwrap_or_default());
         while let Err((error, returned)) = self.producer.send(record) {
             if error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull) {
                 tokio::time::sleep(FULL_QUEUE_WAIT).await;
