@@ -123,36 +123,12 @@ pub(crate) fn rounds(jobs: impl Iterator<Item = Job>) -> Vec<Vec<Job>> {
 
 #[cfg(test)]
 mod tests {
-    use sagas::wire::{CommandMessage, ReplyTo};
-    use sagas::{CommandId, Direction, SagaId, Timestamp};
-    use uuid::Uuid;
+    use sagas::Direction;
 
     use super::*;
 
     fn job(saga: u128, attempt: u32) -> Job {
-        let (saga, now) = (SagaId(Uuid::from_u128(saga)), Timestamp::from_micros(0));
-        Job::new(CommandMessage {
-            id: CommandId::of(saga, "step", Direction::Forward, 1),
-            participant: "p".into(),
-            command: "c".into(),
-            definition: "d".into(),
-            saga,
-            step: "step".into(),
-            direction: Direction::Forward,
-            fences_compensation: false,
-            generation: 1,
-            attempt,
-            started_at: now,
-            revision: 1,
-            deadline: None,
-            reply_to: ReplyTo {
-                topic: "t".into(),
-                partition: 0,
-            },
-            time: now,
-            traceparent: None,
-            payload: b"null".as_slice().into(),
-        })
+        Job::sample(saga, Direction::Forward, attempt, "null")
     }
 
     #[test]

@@ -47,6 +47,42 @@ impl Job {
     }
 }
 
+#[cfg(test)]
+impl Job {
+    /// A command for tests: `bed.sleep` of the step `step`.
+    pub(crate) fn sample(
+        saga: u128,
+        direction: Direction,
+        attempt: u32,
+        payload: &'static str,
+    ) -> Self {
+        let saga = sagas::SagaId(uuid::Uuid::from_u128(saga));
+        let now = Timestamp::from_micros(0);
+        Self::new(CommandMessage {
+            id: sagas::CommandId::of(saga, "step", direction, 1),
+            participant: "bed".into(),
+            command: "sleep".into(),
+            definition: "d".into(),
+            saga,
+            step: "step".into(),
+            direction,
+            fences_compensation: false,
+            generation: 1,
+            attempt,
+            started_at: now,
+            revision: 1,
+            deadline: None,
+            reply_to: sagas::wire::ReplyTo {
+                topic: "t".into(),
+                partition: 0,
+            },
+            time: now,
+            traceparent: None,
+            payload: payload.as_bytes().into(),
+        })
+    }
+}
+
 /// Why an attempt came to nothing. It left no trace.
 #[derive(Debug)]
 pub(crate) enum GaveUp {

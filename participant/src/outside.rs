@@ -105,11 +105,8 @@ async fn run(handlers: &dyn Handlers, message: &CommandMessage<'static>) -> Answ
 mod tests {
     use std::time::Duration;
 
-    use sagas::wire::ReplyTo;
-    use sagas::{CommandId, SagaId, Timestamp};
     use schemars::JsonSchema;
     use serde::{Deserialize, Serialize};
-    use uuid::Uuid;
 
     use super::*;
     use crate::{Service, Settings};
@@ -138,29 +135,7 @@ mod tests {
     }
 
     fn job(direction: Direction, payload: &'static str) -> Job {
-        let (saga, now) = (SagaId(Uuid::nil()), Timestamp::from_micros(0));
-        Job::new(CommandMessage {
-            id: CommandId::of(saga, "step", direction, 1),
-            participant: "bed".into(),
-            command: "sleep".into(),
-            definition: "d".into(),
-            saga,
-            step: "step".into(),
-            direction,
-            fences_compensation: false,
-            generation: 1,
-            attempt: 1,
-            started_at: now,
-            revision: 1,
-            deadline: None,
-            reply_to: ReplyTo {
-                topic: "t".into(),
-                partition: 0,
-            },
-            time: now,
-            traceparent: None,
-            payload: payload.as_bytes().into(),
-        })
+        Job::sample(1, direction, 1, payload)
     }
 
     #[tokio::test]
