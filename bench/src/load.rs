@@ -1,8 +1,8 @@
-//! The client: submits orders over REST and waits until each has ended.
+//! The client: submits sagas over REST and waits until each has ended.
 //!
-//! Closed loop: so many orders are in flight, whatever the service does. Open loop: orders come at
-//! a rate, and a latency counts from the instant at which the order was meant to come, so that a
-//! stall of the service shows in every order that it held up.
+//! Closed loop: so many sagas are in flight, whatever the service does. Open loop: sagas come at
+//! a rate, and a latency counts from the instant at which the saga was meant to come, so that a
+//! stall of the service shows in every saga that it held up.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -40,7 +40,7 @@ type Connection = SendRequest<Full<Bytes>>;
 pub(crate) struct Outcome {
     pub(crate) completed: u64,
     pub(crate) compensated: u64,
-    /// Orders that the service did not take (429, 503), or that had not ended after half a minute.
+    /// Sagas that the service did not take (429, 503), or that had not ended after half a minute.
     pub(crate) unanswered: u64,
     pub(crate) latencies: Latencies,
     pub(crate) elapsed: Duration,
@@ -83,7 +83,7 @@ impl Client {
         Ok(requests)
     }
 
-    /// Keeps `in_flight` orders in flight for a while, then waits for the last ones.
+    /// Keeps `in_flight` sagas in flight for a while, then waits for the last ones.
     pub(crate) async fn closed_loop(
         &self,
         in_flight: usize,
@@ -98,7 +98,7 @@ impl Client {
                 let mut connection = client.connect().await?;
                 while start.elapsed() < during {
                     client
-                        .order(&mut connection, Instant::now(), &mut outcome)
+                        .saga(&mut connection, Instant::now(), &mut outcome)
                         .await?;
                 }
                 anyhow::Ok(outcome)
@@ -107,7 +107,7 @@ impl Client {
         Self::together(start, clients).await
     }
 
-    /// Submits orders at a rate for a while, then waits for the last ones.
+    /// Submits sagas at a rate for a while, then waits for the last ones.
     pub(crate) async fn open_loop(
         &self,
         per_second: u32,
@@ -122,7 +122,7 @@ impl Client {
             let client = self.clone();
             clients.spawn(async move {
                 let mut outcome = Outcome::default();
-                // An idle connection of an earlier order, or a new one.
+                // An idle connection of an earlier saga, or a new one.
                 let idle = client
                     .idle
                     .lock()
@@ -132,9 +132,7 @@ impl Client {
                     Some(connection) => connection,
                     None => client.connect().await?,
                 };
-                client
-                    .order(&mut connection, intended, &mut outcome)
-                    .await?;
+                client.saga(&mut connection, intended, &mut outcome).await?;
                 client
                     .idle
                     .lock()
@@ -159,8 +157,8 @@ impl Client {
         Ok(all)
     }
 
-    /// Submits one order and waits for its end.
-    async fn order(
+    /// Submits one saga and waits for its end.
+    async fn saga(
         &self,
         connection: &mut Connection,
         intended: Instant,
@@ -177,18 +175,18 @@ impl Client {
             .await
             .context("the orchestrator hung up")?;
         let response = connection.send_request(request).await;
-        let response = response.context("cannot submit an order")?;
+        let response = response.context("cannot submit a saga")?;
         let status = response.status().as_u16();
         let body = response.into_body().collect().await?.to_bytes();
         match status {
             200 => match serde_json::from_slice::<Answer<'_>>(&body)?.state {
                 "completed" => outcome.completed += 1,
                 "compensated" => outcome.compensated += 1,
-                other => bail!("an order ended in the state {other}"),
+                other => bail!("a saga ended in the state {other}"),
             },
             202 | 429 | 503 => outcome.unanswered += 1,
             status => bail!(
-                "an order was answered {status}: {}",
+                "a submission was answered {status}: {}",
                 String::from_utf8_lossy(&body)
             ),
         }
@@ -205,7 +203,7 @@ impl Outcome {
         self.latencies.merge(other.latencies);
     }
 
-    /// Orders that ended, per second.
+    /// Sagas that ended, per second.
     pub(crate) fn per_second(&self) -> f64 {
         let ended = u32::try_from(self.completed + self.compensated).unwrap_or(u32::MAX);
         f64::from(ended) / self.elapsed.as_secs_f64().max(f64::EPSILON)
