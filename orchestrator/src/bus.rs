@@ -21,6 +21,7 @@ use rdkafka::error::KafkaError;
 mod consumer;
 mod context;
 mod producer;
+mod spread;
 pub mod topics;
 mod watch;
 

@@ -45,8 +45,11 @@ use sagas::SagaId;
 pub struct Settings {
     /// `postgres://user:password@host:port/database?sslmode=…`. A secret.
     pub url: String,
-    /// Connections of this replica; each lane uses one at a time, REST the others.
+    /// Connections of this replica.
     pub connections_max: u32,
+    /// How many of them are for commits alone, at most half: one for each lane. A server process
+    /// that does nothing else is warm, and nobody's long list is in its way.
+    pub commits_max: u32,
     /// Shards of the installation, fixed by its first migration: 1 to 32767.
     pub shards: u16,
 }
@@ -56,6 +59,7 @@ impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings")
             .field("connections_max", &self.connections_max)
+            .field("commits_max", &self.commits_max)
             .field("shards", &self.shards)
             .finish_non_exhaustive()
     }
@@ -65,6 +69,7 @@ impl fmt::Debug for Settings {
 #[derive(Debug, Clone)]
 pub struct Store {
     pool: PgPool,
+    commits: PgPool,
     shards: u16,
 }
 
@@ -81,8 +86,16 @@ impl Store {
             return Err(Error::ShardsOutOfRange(settings.shards));
         }
         let options = PgConnectOptions::from_str(&settings.url).map_err(Error::Url)?;
+        let commits_max = settings
+            .commits_max
+            .min(settings.connections_max / 2)
+            .max(1);
         Ok(Self {
-            pool: session::pool(options, settings.connections_max),
+            pool: session::pool(
+                options.clone(),
+                (settings.connections_max - commits_max).max(1),
+            ),
+            commits: session::pool(options, commits_max),
             shards: settings.shards,
         })
     }
@@ -96,6 +109,7 @@ impl Store {
     /// Ends all connections, once what runs on them has ended.
     pub async fn close(&self) {
         self.pool.close().await;
+        self.commits.close().await;
     }
 
     /// The number of shards, as the database has it.

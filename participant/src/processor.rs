@@ -25,6 +25,8 @@ pub(crate) struct Handled {
 pub(crate) struct Processor {
     pub(crate) answering: Answering,
     pub(crate) replies: Arc<Replies>,
+    /// The replies that were sent last.
+    pub(crate) latest: Arc<Outstanding>,
     pub(crate) batch_max: usize,
     pub(crate) stopping: CancellationToken,
     pub(crate) handled: mpsc::Sender<Handled>,
@@ -33,7 +35,7 @@ pub(crate) struct Processor {
 
 impl Processor {
     /// Runs until told to stop, then finishes the batch in hand.
-    pub(crate) async fn run(self, mut records: mpsc::UnboundedReceiver<Record>) {
+    pub(crate) async fn run(mut self, mut records: mpsc::UnboundedReceiver<Record>) {
         let mut batch = Vec::new();
         loop {
             let count = tokio::select! {
@@ -47,7 +49,7 @@ impl Processor {
         }
     }
 
-    async fn handle(&self, batch: Vec<Record>) -> Result<(), Stopping> {
+    async fn handle(&mut self, batch: Vec<Record>) -> Result<(), Stopping> {
         let _in_hand = self.health.in_hand();
         let replies = Outstanding::new();
         let records = batch
@@ -57,7 +59,11 @@ impl Processor {
         for round in rounds(batch.into_iter().filter_map(|record| record.job)) {
             let jobs: Vec<&Job> = round.iter().collect();
             let answers = self.answering.answer(&jobs).await?;
-            for (job, answer) in jobs.into_iter().zip(answers) {
+            let mut answered: Vec<_> = jobs.into_iter().zip(answers).collect();
+            // One request to the broker for each partition, not one whenever the partition changes.
+            answered.sort_by_key(|(job, _)| job.message.reply_to.partition);
+            self.latest.landed().await;
+            for (job, answer) in answered {
                 let to = &job.message.reply_to;
                 let reply = ReplyMessage::to(&job.message, answer, clock::now());
                 self.replies
@@ -65,6 +71,7 @@ impl Processor {
                     .await;
             }
         }
+        self.latest = Arc::clone(&replies);
         replies.one_less();
         self.handled
             .send(Handled { replies, records })

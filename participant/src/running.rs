@@ -15,7 +15,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::answering::Answering;
 use crate::batch::Handlers;
 use crate::health::{self, Health};
-use crate::kafka::{Poller, Replies};
+use crate::kafka::{Outstanding, Poller, Replies};
 use crate::processor::{Processor, release_offsets};
 use crate::service::days_before_today;
 use crate::{Error, Settings, inbox};
@@ -67,6 +67,7 @@ pub(crate) fn start(
             stopping: stopping.clone(),
         },
         replies: Arc::clone(&replies),
+        latest: Outstanding::none(),
         batch_max: settings.batch_max,
         stopping: stopping.clone(),
         handled,

@@ -16,6 +16,7 @@ mod command;
 mod error;
 mod event;
 pub mod header;
+mod headers;
 mod reply;
 pub mod topics;
 
@@ -23,6 +24,7 @@ pub use crate::fault::Fault;
 pub use command::{CommandMessage, ReplyTo};
 pub use error::Error;
 pub use event::EventMessage;
+pub use headers::Headers;
 pub use reply::ReplyMessage;
 
 /// The version of this format, in [`header::WIRE`].

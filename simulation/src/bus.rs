@@ -1,7 +1,8 @@
 //! The double of the bus: partitioned logs and stored offsets, without Kafka.
 //!
-//! Invariant: a partition is append-only and its offsets have no gaps; a key always goes to the same
-//! partition; a group's offset is what was stored last, even if that is further back. When a record
+//! Invariant: a partition is append-only and its offsets have no gaps; what is published together
+//! goes to one partition of its topic, in order, and what comes next to the next one, but lifecycle
+//! events go where their key says; a group's offset is what was stored last, even if that is further back. When a record
 //! arrives, twice or late, is the world's affair. `tests/contract/bus.rs` runs one suite on this and
 //! on a real Kafka.
 
@@ -16,6 +17,7 @@ use crate::rng::mix;
 pub struct Bus {
     topics: BTreeMap<String, Vec<Vec<Record>>>,
     offsets: BTreeMap<(String, String, i32), i64>,
+    flights: u64,
 }
 
 /// A record as it lies in its partition.
@@ -35,7 +37,7 @@ impl From<&OutgoingRecord> for Record {
         Self {
             key: Some(record.key.to_string().into_bytes()),
             headers: headers
-                .map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec()))
+                .map(|(name, value)| (name.to_owned(), value.to_vec()))
                 .collect(),
             payload: Some(record.payload.text().as_bytes().to_vec()),
         }
@@ -71,13 +73,22 @@ impl Bus {
         i32::try_from(partitions).unwrap_or(0)
     }
 
-    /// The partition that a key belongs to.
+    /// What is published from now on goes to other partitions than what was published before.
+    pub fn next_flight(&mut self) {
+        self.flights += 1;
+    }
+
+    /// The partition that the next record of this topic goes to.
     #[must_use]
     pub fn partition_of(&self, topic: &str, key: &[u8]) -> i32 {
-        let bytes = key.iter().map(|byte| u64::from(*byte));
-        let hash = mix(&bytes.collect::<Vec<_>>());
+        let number = if topic.ends_with(".events") {
+            let bytes = key.iter().map(|byte| u64::from(*byte));
+            mix(&bytes.collect::<Vec<_>>())
+        } else {
+            self.flights
+        };
         let count = u64::try_from(self.partitions(topic)).unwrap_or(1).max(1);
-        i32::try_from(hash % count).unwrap_or(0)
+        i32::try_from(number % count).unwrap_or(0)
     }
 
     /// Appends a record; gives its offset. There is such a partition.
@@ -101,12 +112,16 @@ impl Bus {
     pub fn read_reply(&self, topic: &str, partition: i32, offset: i64) -> Option<ReplyRecord> {
         let record = self.read(topic, partition, offset)?.clone();
         Some(ReplyRecord {
-            cluster: CLUSTER.to_owned(),
-            topic: topic.to_owned(),
+            cluster: CLUSTER.into(),
+            topic: topic.into(),
             partition,
             offset,
             key: record.key,
-            headers: record.headers,
+            headers: record
+                .headers
+                .iter()
+                .map(|(name, value)| (name, value))
+                .collect(),
             payload: record.payload,
         })
     }

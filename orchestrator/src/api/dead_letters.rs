@@ -84,13 +84,13 @@ mod tests {
             id: Uuid::from_u128(9),
             received_at: Timestamp::from_micros(5_000),
             letter: DeadLetter {
-                cluster: "c".to_owned(),
-                topic: "saga.replies".to_owned(),
+                cluster: "c".into(),
+                topic: "saga.replies".into(),
                 partition: 3,
                 offset: 7,
                 reason: "it is no JSON".to_owned(),
                 key: None,
-                headers: Vec::new(),
+                headers: sagas::wire::Headers::default(),
                 value: Some(value.to_vec()),
             },
         }

@@ -24,6 +24,7 @@ fn backend(limits: Limits) -> Backend {
         // Nothing listens on port 1, and nothing here connects.
         url: "postgres://nobody@127.0.0.1:1/nothing".to_owned(),
         connections_max: 4,
+        commits_max: 2,
         shards: 4,
     };
     let store = Store::connect(&settings).unwrap();

@@ -19,7 +19,7 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use sagas::wire;
+use sagas::wire::{self, Headers};
 use tokio::sync::watch;
 
 use super::context::Context;
@@ -40,9 +40,9 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReplyRecord {
     /// The id of the Kafka cluster; empty while it is unknown.
-    pub cluster: String,
+    pub cluster: Arc<str>,
     /// Its topic.
-    pub topic: String,
+    pub topic: Arc<str>,
     /// Its partition.
     pub partition: i32,
     /// Its offset.
@@ -50,7 +50,7 @@ pub struct ReplyRecord {
     /// Its key.
     pub key: Option<Vec<u8>>,
     /// Its headers, in order; a header without a value has an empty one.
-    pub headers: Vec<(String, Vec<u8>)>,
+    pub headers: Headers,
     /// Its value.
     pub payload: Option<Vec<u8>>,
 }
@@ -104,7 +104,7 @@ impl ReplyConsumer {
         let topic = wire::topics::replies(&settings.prefix);
         let reader = Reader {
             client: Arc::clone(&client),
-            topic: topic.clone(),
+            topic: topic.as_str().into(),
             orders: Arc::clone(&orders),
             assigned: BTreeSet::new(),
             retry_at: Instant::now(),
@@ -228,7 +228,7 @@ fn config(settings: &Settings) -> rdkafka::ClientConfig {
 /// What the thread owns.
 struct Reader {
     client: Arc<BaseConsumer<Context>>,
-    topic: String,
+    topic: Arc<str>,
     orders: Arc<Orders>,
     assigned: BTreeSet<i32>,
     /// Not before then is the broker asked again where to begin.
@@ -237,7 +237,7 @@ struct Reader {
 
 impl Reader {
     fn run(mut self, sink: impl Fn(ReplyRecord) -> bool) {
-        let mut cluster = String::new();
+        let mut cluster: Arc<str> = "".into();
         while !self.orders.is_stopping.load(Ordering::Acquire) {
             self.follow_orders();
             let record = match self.client.poll(POLL) {
@@ -252,9 +252,9 @@ impl Reader {
             if cluster.is_empty() {
                 // Known to librdkafka since it connected.
                 let known = self.client.client().fetch_cluster_id(POLL);
-                cluster = known.unwrap_or_default();
+                cluster = known.unwrap_or_default().into();
             }
-            if !sink(own(&record, &cluster)) {
+            if !sink(own(&record, &cluster, &self.topic)) {
                 break;
             }
         }
@@ -315,23 +315,18 @@ impl Reader {
     }
 }
 
-fn own(record: &BorrowedMessage<'_>, cluster: &str) -> ReplyRecord {
-    let headers = record.headers().map(|headers| {
-        let own = |header: rdkafka::message::Header<'_, &[u8]>| {
-            (
-                header.key.to_owned(),
-                header.value.unwrap_or_default().to_vec(),
-            )
-        };
-        headers.iter().map(own).collect()
-    });
+fn own(record: &BorrowedMessage<'_>, cluster: &Arc<str>, topic: &Arc<str>) -> ReplyRecord {
+    let headers = record.headers();
+    let headers = headers.into_iter().flat_map(|headers| headers.iter());
     ReplyRecord {
-        cluster: cluster.to_owned(),
-        topic: record.topic().to_owned(),
+        cluster: Arc::clone(cluster),
+        topic: Arc::clone(topic),
         partition: record.partition(),
         offset: record.offset(),
         key: record.key().map(<[u8]>::to_vec),
-        headers: headers.unwrap_or_default(),
+        headers: headers
+            .map(|header| (header.key, header.value.unwrap_or_default()))
+            .collect(),
         payload: record.payload().map(<[u8]>::to_vec),
     }
 }

@@ -7,14 +7,20 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::DeliveryResult;
-use rdkafka::producer::ProducerContext;
 use rdkafka::topic_partition_list::TopicPartitionList;
 
 use super::Error;
 use super::producer::Countdown;
+use super::spread::Spread;
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Context;
+
+/// What the producer has beside that.
+#[derive(Debug)]
+pub(super) struct ProducerContext {
+    pub(super) spread: Spread,
+}
 
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
@@ -39,8 +45,22 @@ impl ClientContext for Context {
     }
 }
 
-impl ProducerContext for Context {
+impl ClientContext for ProducerContext {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        Context.log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        Context.error(error, reason);
+    }
+}
+
+impl rdkafka::producer::ProducerContext<Spread> for ProducerContext {
     type DeliveryOpaque = Arc<Countdown>;
+
+    fn get_custom_partitioner(&self) -> Option<&Spread> {
+        Some(&self.spread)
+    }
 
     fn delivery(&self, result: &DeliveryResult<'_>, countdown: Self::DeliveryOpaque) {
         countdown.settle(match result {

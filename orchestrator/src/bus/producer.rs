@@ -13,15 +13,17 @@
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+use sagas::wire::{Headers, topics};
 use sagas::{Json, SagaId};
 
-use super::context::Context;
+use super::context::ProducerContext;
+use super::spread::Spread;
 use super::watch::Watch;
 use super::{Error, RECORD_BYTES_MAX, Settings};
 
@@ -32,24 +34,29 @@ const WAITING_BYTES_MAX: usize = 64 << 20;
 /// longer than that to empty a full queue, so it never runs dry meanwhile.
 const FULL_WAIT: Duration = Duration::from_millis(5);
 
+/// How long what comes next waits for the broker's answer to what was sent before.
+///
+/// librdkafka spins while records of a partition wait for a request that is on its way, so nothing
+/// is handed over meanwhile; what gathers goes in larger requests. With one broker away the others
+/// get their records at this pace.
+const FLIGHT_MAX: Duration = Duration::from_millis(20);
+
 /// A record to publish.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutgoingRecord {
     /// Where to.
     pub topic: Arc<str>,
-    /// The saga; its id as text is the key, so that a saga's records keep their order.
+    /// The saga; its id as text is the key.
     pub key: SagaId,
-    /// Names and values, in order.
-    pub headers: Vec<(&'static str, String)>,
+    /// What its headers say.
+    pub headers: Headers,
     /// The value.
     pub payload: Json,
 }
 
 impl OutgoingRecord {
     fn bytes(&self) -> usize {
-        let headers = self.headers.iter();
-        let headers: usize = headers.map(|(name, value)| name.len() + value.len()).sum();
-        headers + self.payload.text().len()
+        self.headers.packed().len() + self.payload.text().len()
     }
 }
 
@@ -103,6 +110,41 @@ struct Batch {
     done: Done,
 }
 
+/// Batches that librdkafka has and the broker has not answered for.
+#[derive(Debug, Default)]
+struct Flight {
+    batches: Mutex<usize>,
+    landed: Condvar,
+}
+
+impl Flight {
+    fn begin(&self) {
+        *self.batches() += 1;
+    }
+
+    fn end(&self) {
+        let mut batches = self.batches();
+        *batches -= 1;
+        if *batches == 0 {
+            self.landed.notify_one();
+        }
+    }
+
+    /// Waits until the broker has answered for everything, or for [`FLIGHT_MAX`].
+    fn landed(&self) {
+        let batches = self.batches();
+        let is_up = |batches: &mut usize| *batches > 0;
+        let _unused = self
+            .landed
+            .wait_timeout_while(batches, FLIGHT_MAX, is_up)
+            .unwrap_or_else(PoisonError::into_inner);
+    }
+
+    fn batches(&self) -> MutexGuard<'_, usize> {
+        self.batches.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Publishes batches. Clones share one connection; it ends with the last of them.
 #[derive(Clone)]
 pub struct Producer {
@@ -137,6 +179,7 @@ struct State {
     /// In the queue, not yet in librdkafka's.
     waiting_bytes: AtomicUsize,
     is_stopping: AtomicBool,
+    flight: Arc<Flight>,
 }
 
 impl Producer {
@@ -151,6 +194,7 @@ impl Producer {
             client: RwLock::new(connect(settings)?),
             waiting_bytes: AtomicUsize::new(0),
             is_stopping: AtomicBool::new(false),
+            flight: Arc::default(),
         });
         let (queue, batches) = channel();
         let pump = Arc::clone(&state);
@@ -245,21 +289,36 @@ impl State {
     /// Hands batches over until the last producer is gone.
     fn run(&self, batches: &Receiver<Batch>) {
         while let Ok(batch) = batches.recv() {
+            self.flight.landed();
             self.renew_if_failed();
             let client = self.client();
-            let countdown = Countdown::new(batch.records.len(), batch.done);
-            for record in &batch.records {
-                self.send(&client, record, &countdown);
+            client.context().spread.next_flight();
+            for batch in std::iter::once(batch).chain(batches.try_iter()) {
+                self.hand_over(&client, batch);
             }
-            self.waiting_bytes.fetch_sub(batch.bytes, Ordering::AcqRel);
         }
+    }
+
+    fn hand_over(&self, client: &Client, batch: Batch) {
+        self.flight.begin();
+        let flight = Arc::clone(&self.flight);
+        let done = batch.done;
+        let done = move |result| {
+            flight.end();
+            done(result);
+        };
+        let countdown = Countdown::new(batch.records.len(), Box::new(done));
+        for record in &batch.records {
+            self.send(client, record, &countdown);
+        }
+        self.waiting_bytes.fetch_sub(batch.bytes, Ordering::AcqRel);
     }
 
     fn send(&self, client: &Client, record: &OutgoingRecord, countdown: &Arc<Countdown>) {
         let key = record.key.to_string();
         loop {
             let mut headers = OwnedHeaders::new_with_capacity(record.headers.len());
-            for (key, value) in &record.headers {
+            for (key, value) in record.headers.iter() {
                 let value = Some(value);
                 headers = headers.insert(Header { key, value });
             }
@@ -300,7 +359,7 @@ impl State {
 }
 
 /// librdkafka's producer, shared with the thread that polls it.
-type Client = Arc<BaseProducer<Context>>;
+type Client = Arc<BaseProducer<ProducerContext, Spread>>;
 
 /// How long one poll for delivery reports lasts; each is handled the moment it comes. rdkafka counts
 /// in whole milliseconds and spins through the last one of every poll: at the 100 ms of its
@@ -314,13 +373,16 @@ fn connect(settings: &Settings) -> Result<Client, Error> {
         // A record that expired alone would leave a gap among its saga's records.
         ("message.timeout.ms", "0"),
         // Batches come as batches; waiting for more only adds to every step of every saga.
-        ("linger.ms", "0"),
+        ("linger.ms", "0.1"),
         ("queue.buffering.max.messages", "100000"),
         ("queue.buffering.max.kbytes", "131072"),
         ("message.max.bytes", &RECORD_BYTES_MAX.to_string()),
     ]);
-    let client: BaseProducer<Context> = config
-        .create_with_context(Context)
+    let context = ProducerContext {
+        spread: Spread::new(topics::events(&settings.prefix)),
+    };
+    let client: BaseProducer<ProducerContext, Spread> = config
+        .create_with_context(context)
         .map_err(Error::Settings)?;
     let client = Arc::new(client);
     let polled = Arc::clone(&client);

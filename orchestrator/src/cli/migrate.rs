@@ -5,7 +5,7 @@ use super::{Failure, places, say};
 use crate::config::Postgres;
 
 pub(super) async fn run(settings: &Postgres) -> Result<(), Failure> {
-    let store = places::store(settings)?;
+    let store = places::store(settings, 1)?;
     let name = places::postgres_name(settings);
     let result = prepare(&store, settings, true).await;
     store.close().await;

@@ -15,11 +15,12 @@ use crate::{bus, store};
 /// A database that does not even take a connection within this time is away.
 const PROBE_WITHIN: Duration = Duration::from_secs(3);
 
-/// Prepares the store; opens no connection.
-pub(super) fn store(settings: &Postgres) -> Result<Store, Failure> {
+/// Prepares the store, for so many commits at a time; opens no connection.
+pub(super) fn store(settings: &Postgres, commits_max: u16) -> Result<Store, Failure> {
     let settings = store::Settings {
         url: settings.database_url.expose().to_owned(),
         connections_max: settings.database_connections_max,
+        commits_max: commits_max.into(),
         shards: settings.shards,
     };
     Store::connect(&settings).map_err(|error| {
@@ -106,7 +107,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_malformed_url_names_the_flag_and_not_the_url() {
-        let failure = store(&settings("postgers//saga:hunter2@db")).unwrap_err();
+        let failure = store(&settings("postgers//saga:hunter2@db"), 1).unwrap_err();
         let text = failure.to_string();
         assert!(
             text.contains("--database-url") && !text.contains("hunter2"),

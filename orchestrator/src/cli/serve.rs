@@ -57,7 +57,7 @@ pub(crate) async fn serve(
         ending,
         is_ensuring_topics,
     } = surroundings;
-    let store = places::store(&settings.postgres)?;
+    let store = places::store(&settings.postgres, settings.engine.lanes)?;
     let engine = engine_settings(&settings)?;
     let limits = Limits::from(&settings.http);
     let partitions = u32::try_from(settings.kafka.reply_partitions).unwrap_or(0);

@@ -216,8 +216,10 @@ pub struct Http {
 #[command(next_help_heading = "Engine")]
 pub struct EngineSettings {
     /// Sagas are moved by so many independent lanes, each with one commit under way at a time
+    ///
+    /// One for each processor that Postgres may keep busy: more of them make smaller commits.
     #[arg(long, env = "SAGA_LANES", value_name = "NUMBER")]
-    #[arg(default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub lanes: u16,
 
     /// What this replica is called in the dashboard and the log [default: the host's name]

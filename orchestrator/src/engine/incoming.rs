@@ -39,10 +39,7 @@ pub fn read(record: ReplyRecord) -> Input {
 }
 
 fn parse(record: &ReplyRecord) -> Result<(sagas::SagaId, u64, Reply), String> {
-    let headers = record
-        .headers
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.as_slice()));
+    let headers = record.headers.iter();
     let payload = record.payload.as_deref().unwrap_or_default();
     let message = ReplyMessage::parse(headers, record.key.as_deref(), record.payload.as_deref())
         .map_err(|error| error.to_string())?;

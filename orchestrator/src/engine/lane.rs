@@ -201,6 +201,8 @@ pub struct Lane {
     assigned: Vec<i32>,
     held: Vec<i32>,
     publications: Publications,
+    /// Commits begun, modulo 2^31.
+    commits: i32,
     underway: Option<Underway>,
     /// Events per commit at the moment; below `batch_max` while a bad one is searched for.
     batch_limit: usize,
@@ -249,6 +251,7 @@ impl Lane {
             assigned: Vec::new(),
             held: Vec::new(),
             publications: Publications::default(),
+            commits: 0,
             underway: None,
             failures: 0,
             hold_until: None,
@@ -421,10 +424,9 @@ impl Lane {
         self.hold_until = Some(now + wait);
     }
 
-    fn reply_partition(&self, saga: SagaId) -> i32 {
-        let (_, low) = saga.0.as_u64_pair();
-        // Shards take the low half modulo their count; other bits keep the two independent.
-        let number = usize::try_from(low >> 20).unwrap_or(0);
+    /// Where the replies to the commands of one commit go: all to one partition, another one each
+    /// time. A participant that answers them together then needs one request to the broker.
+    fn reply_partition(&self) -> i32 {
         // One of another lane is better than one of another replica, which may lack the definition
         // and then drops the reply.
         let own = if self.assigned.is_empty() {
@@ -433,13 +435,8 @@ impl Lane {
             &self.assigned
         };
         match own.as_slice() {
-            [] => {
-                let count = usize::try_from(self.bounds.reply_partitions)
-                    .unwrap_or(1)
-                    .max(1);
-                i32::try_from(number % count).unwrap_or(0)
-            }
-            own => own[number % own.len()],
+            [] => self.commits % self.bounds.reply_partitions.max(1),
+            own => own[usize::try_from(self.commits).unwrap_or(0) % own.len()],
         }
     }
 

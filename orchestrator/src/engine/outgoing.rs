@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sagas::sabotage::{Bug, is_seeded};
-use sagas::wire::{CommandMessage, EventMessage, ReplyTo, topics};
+use sagas::wire::{CommandMessage, EventMessage, Headers, ReplyTo, topics};
 use sagas::{CommandId, Direction, Json, SagaId};
 
 use super::lane::OutgoingCommand;
@@ -85,7 +85,7 @@ impl Topics {
         let topic =
             known.unwrap_or_else(|| topics::commands(&self.prefix, &message.participant).into());
         OutgoingRecord {
-            headers: message.headers(),
+            headers: Headers::written(|put| message.write_headers(put)),
             topic,
             key: message.saga,
             payload: payload.clone(),
@@ -139,7 +139,7 @@ impl Topics {
             key = SagaId(uuid::Uuid::from_u128(event.revision.into()));
         }
         OutgoingRecord {
-            headers: message.headers(),
+            headers: Headers::written(|put| message.write_headers(put)),
             topic: self.events.clone(),
             key,
             payload: event.payload.clone(),

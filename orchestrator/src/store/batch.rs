@@ -4,7 +4,10 @@
 //! an update whose saga has moved on, is left out of the commit together with everything that
 //! belongs to it, and the caller learns which.
 
+use std::sync::Arc;
+
 use sagas::machine::{Entry, Moving, Status};
+use sagas::wire::Headers;
 use sagas::{SagaId, Timestamp};
 use uuid::Uuid;
 
@@ -143,9 +146,9 @@ pub struct Postponement {
 pub struct DeadLetter {
     /// The id of the Kafka cluster, because offsets of another cluster start again; empty while it
     /// is unknown.
-    pub cluster: String,
+    pub cluster: Arc<str>,
     /// Topic, partition and offset that it was read from.
-    pub topic: String,
+    pub topic: Arc<str>,
     /// Partition.
     pub partition: i32,
     /// Offset.
@@ -155,7 +158,7 @@ pub struct DeadLetter {
     /// Its key, as bytes.
     pub key: Option<Vec<u8>>,
     /// Its headers, in order.
-    pub headers: Vec<(String, Vec<u8>)>,
+    pub headers: Headers,
     /// Its value, as bytes.
     pub value: Option<Vec<u8>>,
 }

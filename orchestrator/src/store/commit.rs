@@ -38,7 +38,7 @@ impl Store {
     ///
     /// When a state has no entry: a saga does not move without a transition.
     pub async fn commit(&self, batch: &Batch) -> Result<Committed, CommitError> {
-        let row = self.run_one(self.statement(batch)).await?;
+        let row = self.run_commit(self.statement(batch)).await?;
         let answer = Answer::read(&row).map_err(lost_answer)?;
         let digests = self.digests_of_lost(&batch.starts, &answer.started).await?;
         let outcome = |start: &Start| {
@@ -256,8 +256,13 @@ pub(super) fn column<'a, T, C>(rows: &'a [T], of: impl Fn(&'a T) -> C) -> Vec<C>
     rows.iter().map(of).collect()
 }
 
+/// What a usual saga's state or history entry takes: room for it at once, not in four steps.
+const JSON_BYTES: usize = 512;
+
 pub(super) fn json<T: Serialize>(value: &T) -> String {
-    serde_json::to_string(value).expect("no map with keys other than strings in it")
+    let mut text = Vec::with_capacity(JSON_BYTES);
+    serde_json::to_writer(&mut text, value).expect("no map with keys other than strings in it");
+    String::from_utf8(text).expect("JSON is UTF-8")
 }
 
 fn count(revision: u64) -> i64 {

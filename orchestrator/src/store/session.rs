@@ -62,32 +62,44 @@ pub(super) fn pool(options: PgConnectOptions, connections_max: u32) -> PgPool {
 impl Store {
     /// Runs one statement, which is its own transaction, to its end.
     pub(super) async fn run(&self, statement: Statement) -> Result<Vec<PgRow>, Failure> {
-        let pool = self.pool.clone();
-        let task = tokio::spawn(async move {
-            let mut connection = pool.acquire().await.map_err(Failure::NotSent)?;
-            let answer = statement.fetch_all(&mut *connection);
-            if let Ok(answer) = tokio::time::timeout(ANSWER_WITHIN, answer).await {
-                return answer.map_err(Failure::Answered);
-            }
-            // Its answer may still come, to whoever asks next: nobody must.
-            drop(connection.detach());
-            Err(Failure::Silent {
-                within: ANSWER_WITHIN,
-            })
-        });
-        match task.await {
-            Ok(outcome) => outcome,
-            Err(ended) => match ended.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                Err(_) => Err(Failure::Abandoned),
-            },
-        }
+        run(&self.pool, statement).await
     }
 
     /// As [`Store::run`], for statements that answer with exactly one row.
     pub(super) async fn run_one(&self, statement: Statement) -> Result<PgRow, Failure> {
-        let mut rows = self.run(statement).await?;
-        rows.pop()
-            .ok_or(Failure::Answered(sqlx::Error::RowNotFound))
+        one(self.run(statement).await?)
+    }
+
+    /// As [`Store::run_one`], on a connection that is kept for commits.
+    pub(super) async fn run_commit(&self, statement: Statement) -> Result<PgRow, Failure> {
+        one(run(&self.commits, statement).await?)
+    }
+}
+
+fn one(mut rows: Vec<PgRow>) -> Result<PgRow, Failure> {
+    rows.pop()
+        .ok_or(Failure::Answered(sqlx::Error::RowNotFound))
+}
+
+async fn run(pool: &PgPool, statement: Statement) -> Result<Vec<PgRow>, Failure> {
+    let pool = pool.clone();
+    let task = tokio::spawn(async move {
+        let mut connection = pool.acquire().await.map_err(Failure::NotSent)?;
+        let answer = statement.fetch_all(&mut *connection);
+        if let Ok(answer) = tokio::time::timeout(ANSWER_WITHIN, answer).await {
+            return answer.map_err(Failure::Answered);
+        }
+        // Its answer may still come, to whoever asks next: nobody must.
+        drop(connection.detach());
+        Err(Failure::Silent {
+            within: ANSWER_WITHIN,
+        })
+    });
+    match task.await {
+        Ok(outcome) => outcome,
+        Err(ended) => match ended.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Err(Failure::Abandoned),
+        },
     }
 }

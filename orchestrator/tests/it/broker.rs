@@ -44,7 +44,9 @@ pub(crate) fn record(settings: &bus::Settings, number: u32) -> OutgoingRecord {
     OutgoingRecord {
         topic: sagas::wire::topics::replies(&settings.prefix).into(),
         key: id(u128::from(number)),
-        headers: vec![("ce_id", number.to_string()), ("ce_type", "ü".to_owned())],
+        headers: [("ce_id", number.to_string()), ("ce_type", "ü".to_owned())]
+            .into_iter()
+            .collect(),
         payload: Json::of(&number).unwrap(),
     }
 }

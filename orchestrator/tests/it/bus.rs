@@ -29,9 +29,8 @@ async fn a_record_arrives_byte_for_byte_with_its_headers_in_order() {
     assert_eq!(read.payload.as_deref(), Some(payload.text().as_bytes()));
     assert_eq!(read.key, Some(id(7).to_string().into_bytes()));
     let headers = [("ce_id", "7"), ("ce_type", "ü")];
-    let headers = headers.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()));
-    assert_eq!(read.headers, headers);
-    assert_eq!(read.topic, format!("{}.replies", settings.prefix));
+    assert_eq!(read.headers, headers.into_iter().collect());
+    assert_eq!(*read.topic, format!("{}.replies", settings.prefix));
     assert_eq!(read.offset, 0);
     assert!(!read.cluster.is_empty());
     assert_eq!(reader.consumer.partitions().await.unwrap(), 4);

@@ -192,16 +192,15 @@ async fn a_wake_is_postponed_only_if_nobody_has_moved_the_saga() {
 async fn a_dead_letter_that_comes_twice_is_kept_once_and_byte_for_byte() {
     let mut db = fresh().await;
     let letter = DeadLetter {
-        cluster: "c1".to_owned(),
-        topic: "saga.replies".to_owned(),
+        cluster: "c1".into(),
+        topic: "saga.replies".into(),
         partition: 3,
         offset: 42,
         reason: "not a reply: \0".to_owned(),
         key: Some(vec![0, 255]),
-        headers: vec![
-            ("ce_id".to_owned(), vec![0, 1]),
-            ("ce_id".to_owned(), vec![]),
-        ],
+        headers: [("ce_id", vec![0, 1]), ("ce_id", vec![])]
+            .into_iter()
+            .collect(),
         value: None,
     };
     let other = DeadLetter {

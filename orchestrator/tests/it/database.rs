@@ -37,6 +37,7 @@ pub(crate) fn connect(url: &str, shards: u16) -> Store {
     let settings = Settings {
         url: url.to_owned(),
         connections_max: 4,
+        commits_max: 2,
         shards,
     };
     Store::connect(&settings).unwrap()

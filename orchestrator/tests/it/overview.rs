@@ -111,13 +111,13 @@ async fn counts_agree_with_the_rows_and_stuck_sagas_want_attention() {
     assert_eq!(db.store.counts().await.unwrap().by_status.len(), 5);
     populate(&db.store).await;
     let letter = DeadLetter {
-        cluster: String::new(),
-        topic: "saga.replies".to_owned(),
+        cluster: "".into(),
+        topic: "saga.replies".into(),
         partition: 0,
         offset: 0,
         reason: "garbage".to_owned(),
         key: None,
-        headers: vec![],
+        headers: sagas::wire::Headers::default(),
         value: None,
     };
     let batch = Batch {

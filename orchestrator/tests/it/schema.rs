@@ -44,6 +44,7 @@ async fn a_malformed_url_and_impossible_shards_are_refused_without_showing_the_p
     let settings = |url: &str, shards| Settings {
         url: url.to_owned(),
         connections_max: 1,
+        commits_max: 2,
         shards,
     };
     let malformed = settings("postgres://me:secret@host:port/db", 1);

@@ -18,6 +18,13 @@ use crate::{Error, Settings};
 /// How long a full queue is left alone before it is tried again.
 const FULL_QUEUE_WAIT: Duration = Duration::from_millis(5);
 
+/// How long a batch's replies wait for the broker's answer to those before.
+///
+/// librdkafka spins while records of a partition wait for a request that is on its way, so nothing
+/// is handed over meanwhile; what gathers goes in larger requests. With one broker away the others
+/// get their replies at this pace.
+const FLIGHT_MAX: Duration = Duration::from_millis(20);
+
 /// How long one poll for delivery reports lasts; each is handled the moment it comes. rdkafka spins
 /// through the last millisecond of every poll, so short ones cost an idle service a percent of a
 /// processor.
@@ -39,6 +46,13 @@ impl Outstanding {
         })
     }
 
+    /// Those of a batch that has none.
+    pub(crate) fn none() -> Arc<Self> {
+        let batch = Self::new();
+        batch.one_less();
+        batch
+    }
+
     fn one_more(&self) {
         self.count.fetch_add(1, Ordering::Relaxed);
     }
@@ -46,15 +60,23 @@ impl Outstanding {
     /// One reply is acknowledged; or, once, all were handed over.
     pub(crate) fn one_less(&self) {
         if self.count.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.none_left.notify_one();
+            self.none_left.notify_waiters();
         }
     }
 
-    /// Waits until the broker has all of them. One caller.
+    /// Waits until the broker has all of them.
     pub(crate) async fn acknowledged(&self) {
-        while self.count.load(Ordering::Acquire) > 0 {
-            self.none_left.notified().await;
+        // Hears of an end that comes after it was made.
+        let none_left = self.none_left.notified();
+        if self.count.load(Ordering::Acquire) > 0 {
+            none_left.await;
         }
+    }
+
+    /// Waits until the broker has all of them, or has been silent for [`FLIGHT_MAX`].
+    pub(crate) async fn landed(&self) {
+        // Late is no error: the producer holds what it has.
+        let _ = tokio::time::timeout(FLIGHT_MAX, self.acknowledged()).await;
     }
 }
 
@@ -99,7 +121,7 @@ impl Replies {
     pub(crate) fn new(settings: &Settings, broken: CancellationToken) -> Result<Self, Error> {
         let own = [
             ("enable.idempotence", "true"),
-            ("linger.ms", "0"),
+            ("linger.ms", "0.1"),
             ("message.timeout.ms", "0"),
             ("queue.buffering.max.messages", "1000000"),
         ];

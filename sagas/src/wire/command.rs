@@ -58,7 +58,7 @@ pub struct CommandMessage<'a> {
 }
 
 impl<'a> CommandMessage<'a> {
-    /// The record's key: the saga id, so that one saga's commands keep their order.
+    /// The record's key: the saga id.
     #[must_use]
     pub fn key(&self) -> String {
         self.saga.to_string()

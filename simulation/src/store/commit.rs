@@ -54,7 +54,7 @@ impl Store {
             self.outbox.remove(row);
         }
         for letter in &batch.dead_letters {
-            let key = (letter.topic.clone(), letter.partition, letter.offset);
+            let key = (letter.topic.to_string(), letter.partition, letter.offset);
             self.letters.entry(key).or_insert_with(|| letter.clone());
         }
         let mut committed = committed(batch, &winners, outbox, now);

@@ -175,6 +175,7 @@ impl World {
                     commands,
                     events,
                 } => {
+                    self.bus.next_flight();
                     let mut records = Vec::new();
                     for command in commands {
                         let record = self.scene.outgoing.command(&command);
@@ -239,7 +240,7 @@ impl World {
             .after(wait, Happening::StoreOffset(partition, next));
     }
 
-    /// The partition that a record goes to by its key.
+    /// The partition that a record goes to.
     pub(crate) fn address(&self, record: &OutgoingRecord) -> Addressed {
         let topic = record.topic.to_string();
         let record = Record::from(record);

@@ -225,6 +225,7 @@ impl World {
         let records = events
             .iter()
             .map(|event| self.scene.outgoing.outgoing(event));
+        self.bus.next_flight();
         let records = records.map(|record| self.address(&record)).collect();
         let waits = Waits::Outbox { life, row };
         self.publish(Producer::Replica(life), records, waits);

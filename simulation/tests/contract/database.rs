@@ -136,6 +136,7 @@ impl Real {
         let settings = store::Settings {
             url: server.url(&name),
             connections_max: 2,
+            commits_max: 2,
             shards: SHARDS,
         };
         let entered = runtime.enter();

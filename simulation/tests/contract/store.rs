@@ -264,13 +264,13 @@ fn events_stay_until_delivered(db: &mut dyn Database) {
 
 fn letters_are_kept_once(db: &mut dyn Database) {
     let letter = |offset| DeadLetter {
-        cluster: "c".to_owned(),
-        topic: "saga.replies".to_owned(),
+        cluster: "c".into(),
+        topic: "saga.replies".into(),
         partition: 2,
         offset,
         reason: "no".to_owned(),
         key: None,
-        headers: vec![("a".to_owned(), vec![0, 255])],
+        headers: [("a", vec![0, 255])].into_iter().collect(),
         value: Some(vec![1]),
     };
     for dead_letters in [vec![letter(1), letter(2)], vec![letter(2), letter(3)]] {

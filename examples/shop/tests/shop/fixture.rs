@@ -133,6 +133,7 @@ fn store(url: &str) -> Store {
     let settings = store::Settings {
         url: url.to_owned(),
         connections_max: 1,
+        commits_max: 1,
         shards: 4,
     };
     Store::connect(&settings).unwrap()

@@ -37,6 +37,11 @@ impl Cache {
         self.sagas.get_mut(&id)
     }
 
+    /// Takes a saga out, to move it: it comes back when the outcome of its commit is known.
+    pub(super) fn take(&mut self, id: SagaId) -> Option<Cached> {
+        self.sagas.pop(&id)
+    }
+
     pub(super) fn put(&mut self, cached: Cached) {
         self.sagas.put(cached.saga.id, cached);
     }

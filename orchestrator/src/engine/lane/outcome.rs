@@ -220,10 +220,11 @@ impl Lane {
 
     fn put_back(&mut self, member: Member, reload: bool) {
         let id = member.cached.saga.id;
-        if reload {
-            self.cache.drop(id);
+        let (cached, jobs) = member.take_back();
+        if let Some(cached) = cached.filter(|_| !reload) {
+            self.cache.put(cached);
         }
-        self.requeue(id, member.jobs.into_iter().map(|(job, _)| job), reload);
+        self.requeue(id, jobs.into_iter().map(|(job, _)| job), reload);
         self.release(id);
     }
 

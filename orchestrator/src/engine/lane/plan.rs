@@ -32,6 +32,8 @@ pub(super) struct Underway {
 #[derive(Debug)]
 pub(super) struct Member {
     pub(super) cached: Cached,
+    /// The stored state that it started from, and the publication of that.
+    before: Option<(Saga, Option<u64>)>,
     /// The events, each with what to tell its caller if the commit holds.
     pub(super) jobs: Vec<(Job, Answer)>,
     pub(super) commands: Vec<OutgoingCommand>,
@@ -90,6 +92,7 @@ impl Lane {
             .iter()
             .map(|(_, letter)| letter.clone())
             .collect();
+        self.commits = self.commits.wrapping_add(1).max(0);
         batch.slot = self.assigned.first().copied().unwrap_or(0);
         underway.delivered = std::mem::take(&mut self.delivered);
         batch.delivered.clone_from(&underway.delivered);
@@ -122,16 +125,15 @@ impl Lane {
                 let cached = if queue.must_load {
                     None
                 } else {
-                    self.cache.get(id)
+                    self.cache.take(id)
                 };
-                let Some(cached) = cached else {
+                let Some(mut cached) = cached else {
                     self.ask_for(id, plan);
                     return;
                 };
                 // Fresh for this turn only: the next one may come any time later.
                 let is_fresh = std::mem::take(&mut cached.is_fresh);
-                let member = Member::of(cached.clone());
-                self.plan_moves(member, is_fresh, now, plan);
+                self.plan_moves(Member::of(cached), is_fresh, now, plan);
             }
         }
     }
@@ -226,10 +228,13 @@ impl Lane {
                 state: member.state(),
             });
             plan.underway.updates.push(member);
-        } else if let Some(postponement) = postponement {
-            plan.underway.events += 1;
-            plan.batch.postponements.push(postponement);
-            plan.underway.postponed.push(postponement);
+        } else {
+            self.cache.put(member.cached);
+            if let Some(postponement) = postponement {
+                plan.underway.events += 1;
+                plan.batch.postponements.push(postponement);
+                plan.underway.postponed.push(postponement);
+            }
         }
         let Some(queue) = self.queues.get_mut(&id) else {
             return;
@@ -397,6 +402,7 @@ impl Member {
     fn of(cached: Cached) -> Self {
         Self {
             cached,
+            before: None,
             jobs: Vec::new(),
             commands: Vec::new(),
             announcements: Vec::new(),
@@ -419,7 +425,8 @@ impl Member {
             notices,
             announcement,
         } = transition(&cached.definition, &cached.saga, job.event(published), now)?;
-        let reply_partition = lane.reply_partition(next.id);
+        let reply_partition = lane.reply_partition();
+        let publication = self.cached.publication;
         if !sends.is_empty() {
             // Its number is known once the commit holds.
             self.cached.publication = None;
@@ -439,8 +446,20 @@ impl Member {
         let notice = |send| notice(&next, &self.cached.definition, send, reply_partition, now);
         self.announcements.extend(notices.into_iter().map(notice));
         self.entries.push(entry);
-        self.cached.saga = next;
+        let before = std::mem::replace(&mut self.cached.saga, next);
+        self.before.get_or_insert((before, publication));
         Ok(())
+    }
+
+    /// The saga as it is stored while the commit does not hold; `None` where it is not stored yet.
+    pub(super) fn take_back(self) -> (Option<Cached>, Vec<(Job, Answer)>) {
+        let before = self.before.filter(|(saga, _)| saga.revision > 0);
+        let cached = before.map(|(saga, publication)| Cached {
+            saga,
+            publication,
+            ..self.cached
+        });
+        (cached, self.jobs)
     }
 
     fn state(&mut self) -> State {

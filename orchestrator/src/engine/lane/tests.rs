@@ -267,13 +267,13 @@ impl Bench {
 
 fn letter(at: Position) -> DeadLetter {
     DeadLetter {
-        cluster: String::new(),
-        topic: "saga.replies".to_owned(),
+        cluster: "".into(),
+        topic: "saga.replies".into(),
         partition: at.partition,
         offset: at.offset,
         reason: String::new(),
         key: None,
-        headers: Vec::new(),
+        headers: sagas::wire::Headers::default(),
         value: None,
     }
 }
