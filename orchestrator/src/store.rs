@@ -4,6 +4,7 @@
 //!   commit      one batch, one statement, one round trip     (the engine; commit.sql)
 //!   load, due   what a lane needs to go on                   (the engine)
 //!   heartbeat, outbox                                        (the engine)
+//!   archive, partitions, purge   what has ended goes         (the engine, `saga retention`)
 //!   list, counts, ended, dead_letters, …                     (REST, on the primary, uncached)
 //!        │
 //!     session   one statement at a time, in a task of its own, with bounds on every wait
@@ -21,6 +22,7 @@ use std::str::FromStr as _;
 use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
 
+mod archive;
 pub mod batch;
 mod commit;
 pub mod dead_letter;
@@ -30,7 +32,10 @@ mod load;
 pub mod loaded;
 mod outbox;
 pub mod overview;
+pub mod partition;
+pub mod purge;
 pub mod replica;
+pub mod retention;
 mod schema;
 mod session;
 

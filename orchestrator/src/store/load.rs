@@ -1,8 +1,10 @@
 //! What a lane needs to go on: sagas with their history, and who is due.
 //!
 //! Row and history are read by one statement, hence from one snapshot: a history that is ahead of
-//! its row would bring back a saga that never was.
+//! its row would bring back a saga that never was. What is not where sagas run is looked for in the
+//! archive, so that whoever names a saga that has ended is answered alike, wherever it lies.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -13,6 +15,7 @@ use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 use sqlx::postgres::types::PgInterval;
 
+use super::archive::stored;
 use super::commit::column;
 use super::definition::Pin;
 use super::loaded::{Loaded, SagaRow};
@@ -49,7 +52,12 @@ impl Store {
         )
         .bind(column(ids, |id| self.shard(*id)))
         .bind(column(ids, |id| id.0));
-        self.run(statement).await?.iter().map(read_loaded).collect()
+        let rows = self.run(statement).await?;
+        let mut loaded: Vec<Loaded> = rows.iter().map(read_loaded).collect::<Result<_, _>>()?;
+        let found: HashSet<SagaId> = loaded.iter().map(|loaded| loaded.row.id).collect();
+        // Sagas move to the archive and never back: none slips through between the two.
+        loaded.extend(self.load_archived(ids, &found).await?);
+        Ok(loaded)
     }
 
     /// Sagas whose wake has come, the longest due first.
@@ -69,15 +77,9 @@ impl Store {
              ) AS due
              ORDER BY due.wake_at, due.id LIMIT $2",
         );
-        // A shard beyond the schema's range holds nothing.
-        let shards: Vec<i16> = asked
-            .shards
-            .iter()
-            .filter_map(|s| i16::try_from(*s).ok())
-            .collect();
         let late_by = PgInterval::try_from(asked.late_by).map_err(sqlx::Error::Encode)?;
         let statement = statement
-            .bind(shards)
+            .bind(stored(asked.shards))
             .bind(i64::from(asked.limit))
             .bind(late_by)
             .bind(column(asked.definitions, ToString::to_string));
@@ -101,7 +103,7 @@ fn read_loaded(row: &PgRow) -> Result<Loaded, Error> {
     Ok(Loaded { row: saga, history })
 }
 
-/// Reads a row of the table `saga`.
+/// Reads a row of the table `saga`, or one of the archive in its shape.
 pub(super) fn read_row(row: &PgRow) -> Result<SagaRow, Error> {
     let id = SagaId(row.try_get("id")?);
     let at = |column: &str| {
@@ -137,7 +139,7 @@ pub(super) fn read_row(row: &PgRow) -> Result<SagaRow, Error> {
     })
 }
 
-fn unreadable<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
+pub(super) fn unreadable<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
     saga: SagaId,
     part: &'static str,
 ) -> impl FnOnce(E) -> Error {

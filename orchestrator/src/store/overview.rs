@@ -1,14 +1,16 @@
 //! What REST and the dashboard read: lists, counts, who has ended.
 //!
 //! Always from the primary and never from a cache, so that an answer is never older than the
-//! question.
+//! question. A list merges what runs with what lies in the archive, in one statement: a saga that
+//! moves meanwhile is on it once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use sagas::machine::Status;
 use sagas::{SagaId, Timestamp};
 use sqlx::{AssertSqlSafe, Row as _};
 
+use super::archive::AS_SAGA;
 use super::commit::column;
 use super::definition::{self, IS_MISSING, Missing};
 use super::load::read_row;
@@ -129,16 +131,28 @@ impl Store {
     /// When the database is away or refuses.
     pub async fn ended(&self, ids: &[SagaId]) -> Result<Vec<SagaId>, Error> {
         let statement = sqlx::query(
-            "SELECT s.id FROM unnest($1::smallint[], $2::uuid[]) AS l (shard, id)
-             JOIN saga s ON s.shard = l.shard AND s.id = l.id
-             WHERE s.status IN ('completed', 'compensated', 'stuck')",
+            "SELECT s.id, s.status IN ('completed', 'compensated', 'stuck') AS has_ended
+             FROM unnest($1::smallint[], $2::uuid[]) AS l (shard, id)
+             JOIN saga s ON s.shard = l.shard AND s.id = l.id",
         )
         .bind(column(ids, |id| self.shard(*id)))
         .bind(column(ids, |id| id.0));
-        let rows = self.run(statement).await?;
-        rows.iter()
-            .map(|row| Ok(SagaId(row.try_get("id")?)))
-            .collect()
+        let mut ended = Vec::new();
+        let mut found = HashSet::new();
+        for row in self.run(statement).await? {
+            let id = SagaId(row.try_get("id")?);
+            found.insert(id);
+            if row.try_get("has_ended")? {
+                ended.push(id);
+            }
+        }
+        let missing: Vec<SagaId> = ids
+            .iter()
+            .filter(|id| !found.contains(id))
+            .copied()
+            .collect();
+        ended.extend(self.archived(&missing).await?);
+        Ok(ended)
     }
 
     /// Whether the database answers.
@@ -155,16 +169,51 @@ impl Store {
 /// The statuses of sagas that have not ended.
 const OPEN: &str = "('running', 'compensating', 'stuck')";
 
+/// The columns of a row, which the archive has likewise ([`AS_SAGA`]).
+const COLUMNS: &str =
+    "id, definition, version, fingerprint, status, revision, started_at, updated_at,
+    finished_at, wake_at, moving";
+
+const NEWEST_FIRST: &str = "ORDER BY started_at DESC, id DESC LIMIT $1";
+
 /// Conditions are written out, each only where it is asked for, because the planner finds the right
 /// index only then. Nothing in the text comes from outside.
+///
+/// Every part is an index range in the order of the list, read no further than the limit.
 fn list_sql(filter: &ListFilter) -> String {
     let conditions = conditions(filter);
-    let newest_first = "ORDER BY started_at DESC, id DESC LIMIT $1";
-    if !filter.attention {
-        return format!("SELECT * FROM saga WHERE {conditions} {newest_first}");
+    let states = column(&filter.states, |state| format!("'{state}'"));
+    let hot_conditions = if states.is_empty() {
+        conditions.clone()
+    } else {
+        format!("{conditions} AND status IN ({})", states.join(", "))
+    };
+    if filter.attention {
+        // Nothing in the archive needs any.
+        return attention_sql(&hot_conditions);
     }
-    // Two kinds of them, each by its own index. The open sagas are gathered before they are ordered:
-    // where nearly none is an orphan, a walk in order would go through the whole table.
+    let of_state = |state| filter.states.is_empty() || filter.states.contains(&state);
+    let hot = format!("SELECT {COLUMNS} FROM saga WHERE {hot_conditions} {NEWEST_FIRST}");
+    let archived = [
+        (Status::Completed, "NOT is_compensated"),
+        (Status::Compensated, "is_compensated"),
+    ];
+    let archived = archived.into_iter().filter(|(state, _)| of_state(*state));
+    let archived = archived.map(|(_, is_of_state)| {
+        format!(
+            "SELECT {AS_SAGA} FROM saga_archive WHERE {is_of_state} AND {conditions} {NEWEST_FIRST}"
+        )
+    });
+    let parts: Vec<String> = std::iter::once(hot).chain(archived).collect();
+    format!(
+        "SELECT * FROM (({})) AS everywhere {NEWEST_FIRST}",
+        parts.join(") UNION ALL (")
+    )
+}
+
+/// Two kinds of them, each by its own index. The open sagas are gathered before they are ordered:
+/// where nearly none is an orphan, a walk in order would go through the whole table.
+fn attention_sql(conditions: &str) -> String {
     format!(
         "WITH orphan AS MATERIALIZED (
              SELECT saga.shard, saga.id, saga.started_at
@@ -174,27 +223,24 @@ fn list_sql(filter: &ListFilter) -> String {
              WHERE status IN {OPEN} AND NOT needs_attention AND {IS_MISSING} AND {conditions}
          )
          SELECT * FROM (
-             (SELECT * FROM saga WHERE needs_attention AND {conditions} {newest_first})
+             (SELECT * FROM saga WHERE needs_attention AND {conditions} {NEWEST_FIRST})
              UNION ALL
-             (SELECT saga.* FROM (SELECT shard, id FROM orphan {newest_first}) AS o
+             (SELECT saga.* FROM (SELECT shard, id FROM orphan {NEWEST_FIRST}) AS o
               JOIN saga ON saga.shard = o.shard AND saga.id = o.id)
-         ) AS both_kinds {newest_first}"
+         ) AS both_kinds {NEWEST_FIRST}"
     )
 }
 
+/// What holds for rows of every table.
 fn conditions(filter: &ListFilter) -> String {
     let mut conditions = vec!["true".to_owned()];
     let mut arguments = 1;
-    if !filter.states.is_empty() {
-        let states: Vec<String> = column(&filter.states, |state| format!("'{state}'"));
-        conditions.push(format!("saga.status IN ({})", states.join(", ")));
-    }
     if filter.before.is_some() {
-        conditions.push("(saga.started_at, saga.id) < ($2, $3)".to_owned());
+        conditions.push("(started_at, id) < ($2, $3)".to_owned());
         arguments = 3;
     }
     if filter.definition.is_some() {
-        conditions.push(format!("saga.definition = ${}", arguments + 1));
+        conditions.push(format!("definition = ${}", arguments + 1));
     }
     conditions.join(" AND ")
 }

@@ -14,6 +14,7 @@ mod outbox;
 mod overview;
 mod program;
 mod reading;
+mod retention;
 mod sample;
 mod schema;
 mod trouble;

@@ -16,7 +16,7 @@ use crate::sample::{self, NOON, id};
 
 /// Sagas 1 to 12, two of each start instant: every third completes, every fourth turns back, the
 /// sixth gets stuck.
-async fn populate(store: &Store) {
+pub(crate) async fn populate(store: &Store) {
     let definition = sample::definition(2);
     let mut batch = Batch::default();
     let mut updates = Batch::default();

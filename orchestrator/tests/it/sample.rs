@@ -49,6 +49,31 @@ pub(crate) fn definition(steps: usize) -> Definition {
     saga.build().unwrap()
 }
 
+/// `step-0` to `step-2`, one after the other, the last one the pivot.
+pub(crate) fn chain() -> Definition {
+    let mut saga = Definition::of::<Note>("take-notes");
+    let write = |note: &Note| Write {
+        text: note.text.clone(),
+    };
+    let erase = |note: &Note| Erase {
+        text: note.text.clone(),
+    };
+    let first = saga
+        .step("step-0")
+        .send(move |note, ()| write(note))
+        .compensate(move |note, (), _| erase(note));
+    let second = saga
+        .step("step-1")
+        .after(first)
+        .send(move |note, ()| write(note))
+        .compensate(move |note, (), _| erase(note));
+    saga.step("step-2")
+        .after(second)
+        .send(move |note, ()| write(note))
+        .pivot();
+    saga.build().unwrap()
+}
+
 pub(crate) fn id(number: u128) -> SagaId {
     SagaId(Uuid::from_u128(number))
 }
