@@ -205,7 +205,7 @@ async fn purge(settings: Settings, stopping: CancellationToken) {
     };
     loop {
         let day = days_before_today(settings.inbox_retention);
-        match inbox::purge(database, day).await {
+        match inbox::purge(database, day, || stopping.is_cancelled()).await {
             Ok(0) => {}
             Ok(rows) => tracing::info!(rows, %day, "purged the inbox"),
             Err(error) => {

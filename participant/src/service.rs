@@ -194,7 +194,7 @@ impl Service {
         let Some(database) = &self.settings.database else {
             return Ok(0);
         };
-        inbox::purge(database, day)
+        inbox::purge(database, day, || false)
             .await
             .map_err(|source| Error::Database {
                 doing: "purge the inbox",

@@ -148,6 +148,27 @@ async fn below_the_watermark_a_command_without_a_row_is_expired() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_purge_of_many_rows_passes_by_the_ones_in_use() {
+    let world = World::new().await;
+    let old = days_ago(56).to_chrono().date_naive();
+    let rows = "INSERT INTO saga_inbox (start_day, saga, step, state)
+                SELECT $1, gen_random_uuid(), 'old', 'refused' FROM generate_series(1, 4500)";
+    sqlx::query(rows)
+        .bind(old)
+        .execute(&world.pool)
+        .await
+        .unwrap();
+    let mut in_use = world.pool.begin().await.unwrap();
+    let held = "SELECT saga FROM saga_inbox LIMIT 1 FOR UPDATE";
+    sqlx::query(held).execute(&mut *in_use).await.unwrap();
+    let service = service(world.settings());
+    let next = old.succ_opt().unwrap();
+    assert_eq!(service.purge(next).await.unwrap(), 4_499);
+    in_use.rollback().await.unwrap();
+    assert_eq!(service.purge(next).await.unwrap(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn two_commands_of_one_step_in_one_batch_are_taken_in_their_order() {
     let mut world = World::new().await;
     world.send_to(0, &world.count("both", Wish::Succeed));
