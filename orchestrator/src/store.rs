@@ -28,6 +28,7 @@ mod commit;
 pub mod dead_letter;
 pub mod definition;
 mod error;
+mod list;
 mod load;
 pub mod loaded;
 mod outbox;

@@ -10,12 +10,11 @@ use sagas::machine::Status;
 use sagas::{SagaId, Timestamp};
 use sqlx::{AssertSqlSafe, Row as _};
 
-use super::archive::AS_SAGA;
 use super::commit::column;
 use super::definition::{self, IS_MISSING, Missing};
 use super::load::read_row;
 use super::loaded::SagaRow;
-use super::{Error, Store};
+use super::{Error, Store, list};
 
 /// Which sagas a list shows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -54,7 +53,7 @@ impl Store {
     /// When the database is away or refuses.
     pub async fn list(&self, filter: &ListFilter) -> Result<Vec<SagaRow>, Error> {
         let mut statement =
-            sqlx::query(AssertSqlSafe(list_sql(filter))).bind(i64::from(filter.limit));
+            sqlx::query(AssertSqlSafe(list::sql(filter))).bind(i64::from(filter.limit));
         if let Some((started_at, id)) = filter.before {
             statement = statement.bind(started_at.to_chrono()).bind(id.0);
         }
@@ -155,6 +154,17 @@ impl Store {
         Ok(ended)
     }
 
+    /// The database's clock.
+    ///
+    /// # Errors
+    ///
+    /// When the database is away or refuses.
+    pub async fn database_time(&self) -> Result<Timestamp, Error> {
+        let row = self.run_one(sqlx::query("SELECT clock_timestamp() AS now"));
+        let now: chrono::DateTime<chrono::Utc> = row.await?.try_get("now")?;
+        Ok(now.into())
+    }
+
     /// Whether the database answers.
     ///
     /// # Errors
@@ -167,80 +177,4 @@ impl Store {
 }
 
 /// The statuses of sagas that have not ended.
-const OPEN: &str = "('running', 'compensating', 'stuck')";
-
-/// The columns of a row, which the archive has likewise ([`AS_SAGA`]).
-const COLUMNS: &str =
-    "id, definition, version, fingerprint, status, revision, started_at, updated_at,
-    finished_at, wake_at, moving";
-
-const NEWEST_FIRST: &str = "ORDER BY started_at DESC, id DESC LIMIT $1";
-
-/// Conditions are written out, each only where it is asked for, because the planner finds the right
-/// index only then. Nothing in the text comes from outside.
-///
-/// Every part is an index range in the order of the list, read no further than the limit.
-fn list_sql(filter: &ListFilter) -> String {
-    let conditions = conditions(filter);
-    let states = column(&filter.states, |state| format!("'{state}'"));
-    let hot_conditions = if states.is_empty() {
-        conditions.clone()
-    } else {
-        format!("{conditions} AND status IN ({})", states.join(", "))
-    };
-    if filter.attention {
-        // Nothing in the archive needs any.
-        return attention_sql(&hot_conditions);
-    }
-    let of_state = |state| filter.states.is_empty() || filter.states.contains(&state);
-    let hot = format!("SELECT {COLUMNS} FROM saga WHERE {hot_conditions} {NEWEST_FIRST}");
-    let archived = [
-        (Status::Completed, "NOT is_compensated"),
-        (Status::Compensated, "is_compensated"),
-    ];
-    let archived = archived.into_iter().filter(|(state, _)| of_state(*state));
-    let archived = archived.map(|(_, is_of_state)| {
-        format!(
-            "SELECT {AS_SAGA} FROM saga_archive WHERE {is_of_state} AND {conditions} {NEWEST_FIRST}"
-        )
-    });
-    let parts: Vec<String> = std::iter::once(hot).chain(archived).collect();
-    format!(
-        "SELECT * FROM (({})) AS everywhere {NEWEST_FIRST}",
-        parts.join(") UNION ALL (")
-    )
-}
-
-/// Two kinds of them, each by its own index. The open sagas are gathered before they are ordered:
-/// where nearly none is an orphan, a walk in order would go through the whole table.
-fn attention_sql(conditions: &str) -> String {
-    format!(
-        "WITH orphan AS MATERIALIZED (
-             SELECT saga.shard, saga.id, saga.started_at
-             FROM saga LEFT JOIN definition_seen d
-                 ON d.name = saga.definition AND d.version = saga.version
-                     AND d.fingerprint = saga.fingerprint
-             WHERE status IN {OPEN} AND NOT needs_attention AND {IS_MISSING} AND {conditions}
-         )
-         SELECT * FROM (
-             (SELECT * FROM saga WHERE needs_attention AND {conditions} {NEWEST_FIRST})
-             UNION ALL
-             (SELECT saga.* FROM (SELECT shard, id FROM orphan {NEWEST_FIRST}) AS o
-              JOIN saga ON saga.shard = o.shard AND saga.id = o.id)
-         ) AS both_kinds {NEWEST_FIRST}"
-    )
-}
-
-/// What holds for rows of every table.
-fn conditions(filter: &ListFilter) -> String {
-    let mut conditions = vec!["true".to_owned()];
-    let mut arguments = 1;
-    if filter.before.is_some() {
-        conditions.push("(started_at, id) < ($2, $3)".to_owned());
-        arguments = 3;
-    }
-    if filter.definition.is_some() {
-        conditions.push(format!("definition = ${}", arguments + 1));
-    }
-    conditions.join(" AND ")
-}
+pub(super) const OPEN: &str = "('running', 'compensating', 'stuck')";
