@@ -1,4 +1,4 @@
-//! The program: `serve`, `dev`, `migrate`, `topics`, `definitions`, `conformance`.
+//! The program: `serve`, `dev`, `migrate`, `retention`, `topics`, `definitions`, `conformance`.
 //!
 //! A user's whole `main` is a call of [`main`] with the definitions. This module reads arguments
 //! and turns results into exit codes and texts that say what to do; it holds no rule of a saga.
@@ -11,6 +11,7 @@ mod http;
 mod migrate;
 mod patience;
 mod places;
+mod retention;
 mod serve;
 mod signals;
 mod startup;
@@ -90,6 +91,10 @@ async fn connected(registry: Registry, verb: Verb, layers: &Layers) -> Result<()
         Verb::Migrate(mut arguments) => {
             layers.resolve_postgres(&mut arguments.postgres)?;
             migrate::run(&arguments.postgres).await
+        }
+        Verb::Retention(mut arguments) => {
+            layers.resolve_postgres(&mut arguments.postgres)?;
+            retention::run(&registry, &arguments).await
         }
         Verb::Topics(mut arguments) => {
             layers.resolve_kafka(&mut arguments.kafka)?;

@@ -6,6 +6,7 @@
 //! Nothing here connects to anything.
 
 mod file;
+mod kept;
 mod layers;
 mod options;
 mod secret;
@@ -13,10 +14,11 @@ mod settings;
 mod span;
 
 pub use file::FileError;
+pub use kept::KeptByDefinition;
 pub use layers::{Error, Layers};
 pub use options::KafkaOptions;
 pub use secret::Secret;
-pub use settings::{Common, EngineSettings, Http, Kafka, LogFormat, Postgres};
+pub use settings::{Common, EngineSettings, Http, Kafka, LogFormat, Postgres, Retention};
 pub use span::Span;
 
 /// Every environment variable that this binary reads, in alphabetical order.

@@ -15,7 +15,8 @@ mod meter;
 pub mod outgoing;
 pub mod rendezvous;
 mod replicas;
-mod rounds;
+pub(crate) mod retention;
+pub(crate) mod rounds;
 pub mod route;
 mod scan;
 mod shell;
@@ -33,7 +34,6 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use uuid::Uuid;
 
 pub use meter::CommitFigures;
 pub use replicas::BEAT;
@@ -46,10 +46,11 @@ use crate::clock::Clock;
 use crate::registry::Registry;
 use crate::store::definition::Pin;
 use crate::store::replica::Replica;
+use crate::store::retention::Policy;
 use crate::store::{self, Store};
 use lane::{Answer, Bounds, End, Input};
 use outgoing::Topics;
-use replicas::{Duty, Membership};
+use replicas::{Duty, Membership, introduce};
 use rounds::Rounds;
 use scan::{LATE_EVERY, WAITERS_EVERY};
 use shell::{Message, Parts, Shell};
@@ -69,6 +70,8 @@ pub struct Settings {
     pub bus: bus::Settings,
     /// How this replica is called in the list of replicas.
     pub replica_name: String,
+    /// What is kept for how long.
+    pub retention: Policy,
 }
 
 /// A running engine; clones share it.
@@ -397,6 +400,8 @@ impl Shared {
             definitions,
             rounds(LATE_EVERY),
         ));
+        let policy = &settings.retention;
+        retention::start(&self.background, parts, policy, &duties, &self.stop);
         self.background
             .spawn(scan::outbox(parts.clone(), duties, rounds(OUTBOX_EVERY)));
         self.background
@@ -426,19 +431,6 @@ impl Answer {
             Self::Unstorable(why) => Error::Unstorable(why),
             Self::NotFound | Self::Accepted { .. } | Self::Ordered { .. } => Error::NotFound,
         }
-    }
-}
-
-/// This process, new with every start. A v7 id holds the time at which it was made.
-fn introduce(name: &str, registry: &Registry) -> Replica {
-    let id = Uuid::now_v7();
-    let (seconds, nanos) = id.get_timestamp().map_or((0, 0), |made| made.to_unix());
-    let made = Duration::new(seconds, nanos);
-    Replica {
-        id,
-        name: name.to_owned(),
-        started_at: Timestamp::default() + made,
-        definitions: registry.iter().map(|known| Pin::of(known)).collect(),
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::config::{Common, EngineSettings, Http, Kafka, Postgres, Span};
+use crate::config::{Common, EngineSettings, Http, Kafka, Postgres, Retention, Span};
 
 /// Runs sagas: business transactions over several services, kept consistent by compensations.
 #[derive(Debug, Parser)]
@@ -28,6 +28,8 @@ pub(super) enum Verb {
     Dev(Box<DevArguments>),
     /// Brings the database's schema up to date, then exits
     Migrate(MigrateArguments),
+    /// Shows what is kept for how long and what goes when; moves and drops what is due
+    Retention(RetentionArguments),
     /// Creates, checks or lists the Kafka topics of the definitions
     Topics(TopicsArguments),
     /// Lists the definitions of this binary, or shows or draws one
@@ -63,6 +65,9 @@ pub(crate) struct ServeArguments {
     /// Engine.
     #[command(flatten)]
     pub(crate) engine: EngineSettings,
+    /// What is kept for how long.
+    #[command(flatten)]
+    pub(crate) retention: Retention,
 }
 
 /// What `dev` takes.
@@ -92,6 +97,43 @@ pub(super) struct MigrateArguments {
     #[command(flatten)]
     pub(super) postgres: Postgres,
 }
+
+/// What `retention` takes.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = RETENTION_EXAMPLE)]
+pub(super) struct RetentionArguments {
+    /// Change nothing: only show what is kept, and what goes when
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// How the report is printed
+    #[arg(long, value_enum, default_value_t = Output::Table)]
+    pub(super) output: Output,
+    #[command(flatten)]
+    pub(super) postgres: Postgres,
+    #[command(flatten)]
+    pub(super) retention: Retention,
+}
+
+const RETENTION_EXAMPLE: &str = r#"Try it; give it the settings of `serve`, by the same file, say:
+  saga retention --dry-run --config saga.toml
+
+What becomes of a saga:
+  it ends                     a minute later (--retention-settle) it moves to the archive, one
+                              compressed row, and is found there by lists, details and its key
+  it has been kept            (--retention-finished, or its definition's own) it goes with the
+                              partition of its day; GET answers 410, its key stays refused
+  its key has been kept       (--retention-keys) the key is free again
+In saga.toml:
+  [retention]
+  finished = "30d"
+  keys = "180d"
+  [retention.definitions]
+  place-order = "7d"
+
+Every replica does all that by itself, a little at a time. Without --dry-run this command does now
+what is due, for all shards, and says what it did; it may run beside the service, and twice at once.
+A partition that somebody still reads (a backup, say) is dropped by a later run.
+Exit codes: 0 done; 1 it failed; 2 wrong settings; 3 Postgres is out of reach."#;
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct TopicsArguments {
@@ -211,6 +253,7 @@ mod tests {
 
     use super::*;
     use crate::config::{Layers, variables};
+    use crate::store::retention::Policy;
 
     fn serve(arguments: &[&str], file: Option<&str>) -> ServeArguments {
         let folder = std::env::temp_dir();
@@ -245,6 +288,8 @@ mod tests {
         assert_eq!(settings.http.body_bytes_max, 1 << 20);
         assert_eq!(settings.http.wait_max.to_string(), "30s");
         assert_eq!(settings.engine.drain_limit.to_string(), "25s");
+        assert_eq!(settings.retention.policy(), Policy::default());
+        assert_eq!(settings.retention.policy().check(), Ok(()));
     }
 
     #[test]

@@ -8,8 +8,11 @@ use tokio::net::TcpStream;
 
 use super::Failure;
 use super::failure::chain;
-use crate::config::{Kafka, Postgres};
+use crate::config::{Kafka, Postgres, Retention};
+use crate::near::near;
+use crate::registry::Registry;
 use crate::store::Store;
+use crate::store::retention::Policy;
 use crate::{bus, store};
 
 /// A database that does not even take a connection within this time is away.
@@ -73,6 +76,25 @@ pub(super) fn bus(settings: &Kafka) -> Result<bus::Settings, Failure> {
         event_retention: settings.event_retention.0,
         extra: settings.kafka_options.expose().clone(),
     })
+}
+
+/// What is kept for how long. Says aloud which definitions of the settings this binary lacks: their
+/// sagas may be kept nevertheless.
+pub(super) fn policy(registry: &Registry, settings: &Retention) -> Result<Policy, Failure> {
+    let policy = settings.policy();
+    policy
+        .check()
+        .map_err(|error| Failure::Usage(format!("--retention-…: {error}")))?;
+    for name in policy.definitions.keys() {
+        if registry.newest(name).is_none() {
+            let hint = match near(registry.names(), name) {
+                Some(near) => format!("; did you mean {near}?"),
+                None => String::new(),
+            };
+            tracing::warn!("--retention-definitions: no definition {name:?} in this binary{hint}");
+        }
+    }
+    Ok(policy)
 }
 
 #[cfg(test)]

@@ -58,7 +58,7 @@ pub(crate) async fn serve(
         is_ensuring_topics,
     } = surroundings;
     let store = places::store(&settings.postgres, settings.engine.lanes)?;
-    let engine = engine_settings(&settings)?;
+    let engine = engine_settings(&registry, &settings)?;
     let limits = Limits::from(&settings.http);
     let partitions = u32::try_from(settings.kafka.reply_partitions).unwrap_or(0);
     let backend = Backend::new(registry.clone(), store.clone(), limits, partitions)
@@ -94,7 +94,10 @@ pub(crate) async fn serve(
     .await
 }
 
-fn engine_settings(settings: &ServeArguments) -> Result<engine::Settings, Failure> {
+fn engine_settings(
+    registry: &Registry,
+    settings: &ServeArguments,
+) -> Result<engine::Settings, Failure> {
     let name = settings.engine.replica_name.clone();
     Ok(engine::Settings {
         lanes: usize::from(settings.engine.lanes),
@@ -103,6 +106,7 @@ fn engine_settings(settings: &ServeArguments) -> Result<engine::Settings, Failur
         cache_max: CACHE_MAX,
         bus: places::bus(&settings.kafka)?,
         replica_name: name.unwrap_or_else(host_name),
+        retention: places::policy(registry, &settings.retention)?,
     })
 }
 

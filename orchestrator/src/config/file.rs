@@ -59,7 +59,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<BTreeMap<String, String>,
     let known = settings::every_argument();
     let mut texts = BTreeMap::new();
     let mut problems = Vec::new();
-    for (key, value) in table {
+    for (key, value) in flat(table) {
         match setting(&known, &key, value) {
             Ok(text) => drop(texts.insert(key, text)),
             Err(problem) => problems.push(problem),
@@ -70,6 +70,21 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<BTreeMap<String, String>,
     }
     let path = path.to_owned();
     Err(FileError::Settings { path, problems })
+}
+
+/// The keys of the table `[retention]` beside all others: `finished` is `retention_finished`.
+fn flat(table: toml::Table) -> Vec<(String, toml::Value)> {
+    let mut all = Vec::new();
+    for (key, value) in table {
+        match value {
+            toml::Value::Table(inner) if key == "retention" => {
+                let inner = inner.into_iter();
+                all.extend(inner.map(|(name, value)| (format!("{key}_{name}"), value)));
+            }
+            value => all.push((key, value)),
+        }
+    }
+    all
 }
 
 fn line_of(text: &str, offset: usize) -> usize {
@@ -92,11 +107,11 @@ fn text_of(key: &str, value: toml::Value) -> Result<String, String> {
         toml::Value::String(text) => Ok(text),
         toml::Value::Integer(number) => Ok(number.to_string()),
         toml::Value::Boolean(flag) => Ok(flag.to_string()),
-        toml::Value::Table(options) if key == "kafka_options" => {
+        toml::Value::Table(options) if is_table(key) => {
             let lines = options.into_iter().map(|(name, value)| {
                 let value = text_of(&name, value)?;
                 if value.contains('\n') {
-                    return Err(format!("kafka_options.{name} has more than one line"));
+                    return Err(format!("{key}.{name} has more than one line"));
                 }
                 Ok(format!("{name}={value}\n"))
             });
@@ -108,6 +123,11 @@ fn text_of(key: &str, value: toml::Value) -> Result<String, String> {
         | toml::Value::Array(_)
         | toml::Value::Table(_) => Err(format!("{key} is a text, a whole number or true/false")),
     }
+}
+
+/// Settings that are tables in the file, and lists of name=value elsewhere.
+fn is_table(key: &str) -> bool {
+    matches!(key, "kafka_options" | "retention_definitions")
 }
 
 /// Says what a flag would say of the value, without the value: it may be a secret.
@@ -182,6 +202,19 @@ mod tests {
         let problem = problem(text);
         assert!(problem.starts_with("saga.toml, line 2: "), "{problem}");
         assert!(!problem.contains("hunter2"), "{problem}");
+    }
+
+    #[test]
+    fn retention_may_be_a_table_with_one_for_single_definitions() {
+        let text = "shards = 8\n[retention]\nfinished = \"10d\"\n[retention.definitions]\n\
+                    place-order = \"7d\"\nbook-trip = \"90d\"";
+        let texts = parse(Path::new("saga.toml"), text).unwrap();
+        assert_eq!(texts["retention_finished"], "10d");
+        let kept: super::super::KeptByDefinition = texts["retention_definitions"].parse().unwrap();
+        assert_eq!(kept.0.len(), 2);
+        assert!(problem("[retention]\nfinishd = \"1d\"").contains("did you mean"));
+        let wrong = problem("[retention.definitions]\nplace-order = 7");
+        assert!(wrong.contains("place-order: a duration is"), "{wrong}");
     }
 
     #[test]

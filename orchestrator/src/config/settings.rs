@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Arg, Args, Command, ValueEnum};
 
-use super::{KafkaOptions, Secret, Span};
+use super::{KafkaOptions, KeptByDefinition, Secret, Span};
+use crate::store::retention::Policy;
 
 /// What every command takes.
 #[derive(Debug, Clone, Args)]
@@ -236,6 +237,80 @@ pub struct EngineSettings {
     pub drain_limit: Span,
 }
 
+/// What is kept for how long once it is over.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Retention")]
+pub struct Retention {
+    /// How long a saga is kept after its end; then it goes with a whole day of others
+    ///
+    /// In the file also `[retention]`, then `finished = "30d"`, and likewise for the settings below.
+    /// A changed time holds for the sagas that end from then on.
+    #[arg(
+        long,
+        env = "SAGA_RETENTION_FINISHED",
+        value_name = "DURATION",
+        default_value = "30d"
+    )]
+    pub retention_finished: Span,
+
+    /// The same for single definitions: place-order=7d;book-trip=1000d
+    ///
+    /// In the file a table: `[retention.definitions]`, then `place-order = "7d"`.
+    #[arg(
+        long,
+        env = "SAGA_RETENTION_DEFINITIONS",
+        value_name = "NAME=DURATION;…"
+    )]
+    #[arg(default_value = "", hide_default_value = true)]
+    pub retention_definitions: KeptByDefinition,
+
+    /// How long an Idempotency-Key is refused to other submissions, at least two days longer than
+    /// sagas are kept
+    ///
+    /// Also longer than the topics, and the inboxes of the participants: afterwards the key starts a
+    /// new saga, under the same id.
+    #[arg(
+        long,
+        env = "SAGA_RETENTION_KEYS",
+        value_name = "DURATION",
+        default_value = "180d"
+    )]
+    pub retention_keys: Span,
+
+    /// How long records that nobody could use are kept
+    #[arg(
+        long,
+        env = "SAGA_RETENTION_DEAD_LETTERS",
+        value_name = "DURATION",
+        default_value = "90d"
+    )]
+    pub retention_dead_letters: Span,
+
+    /// How long after its end a saga moves from where sagas run to the archive; it is shown the same
+    /// from either
+    #[arg(
+        long,
+        env = "SAGA_RETENTION_SETTLE",
+        value_name = "DURATION",
+        default_value = "1m"
+    )]
+    pub retention_settle: Span,
+}
+
+impl Retention {
+    /// What the store wants to know; not checked yet.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        Policy {
+            settle: self.retention_settle.0,
+            finished: self.retention_finished.0,
+            definitions: self.retention_definitions.0.clone(),
+            keys: self.retention_keys.0,
+            dead_letters: self.retention_dead_letters.0,
+        }
+    }
+}
+
 /// Every setting that a file may hold, whatever command it is for.
 pub(super) fn every_argument() -> Vec<Arg> {
     let mut command = Command::new("settings");
@@ -244,6 +319,7 @@ pub(super) fn every_argument() -> Vec<Arg> {
     command = Kafka::augment_args(command);
     command = Http::augment_args(command);
     command = EngineSettings::augment_args(command);
+    command = Retention::augment_args(command);
     command = crate::cli::ServeOnly::augment_args(command);
     command.get_arguments().cloned().collect()
 }

@@ -8,6 +8,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use sagas::Timestamp;
 use tokio::sync::watch;
 use tokio::time::timeout;
 use uuid::Uuid;
@@ -18,7 +19,9 @@ use super::rendezvous::{Share, owned_by};
 use super::rounds::Rounds;
 use crate::bus::ReplyConsumer;
 use crate::clock::Clock;
+use crate::registry::Registry;
 use crate::store::Store;
+use crate::store::definition::Pin;
 use crate::store::replica::Replica;
 
 /// How often a replica says that it lives; a silence of four such beats means that it does not.
@@ -33,6 +36,19 @@ const SILENCE: Duration = Duration::from_secs(2);
 pub(super) struct Duty {
     pub(super) partitions: BTreeSet<i32>,
     pub(super) shards: Vec<u16>,
+}
+
+/// This process, new with every start. A v7 id holds the time at which it was made.
+pub(super) fn introduce(name: &str, registry: &Registry) -> Replica {
+    let id = Uuid::now_v7();
+    let (seconds, nanos) = id.get_timestamp().map_or((0, 0), |made| made.to_unix());
+    let made = Duration::new(seconds, nanos);
+    Replica {
+        id,
+        name: name.to_owned(),
+        started_at: Timestamp::default() + made,
+        definitions: registry.iter().map(|known| Pin::of(known)).collect(),
+    }
 }
 
 pub(super) struct Membership {

@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-use tokio::time::{Interval, MissedTickBehavior, interval};
+use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
 /// Comes round at an interval; only the waiting is cancelled, never the work.
 #[derive(Debug)]
-pub(super) struct Rounds {
+pub(crate) struct Rounds {
     ticks: Interval,
     stop: CancellationToken,
 }
 
 impl Rounds {
-    pub(super) fn every(period: Duration, stop: CancellationToken) -> Self {
+    pub(crate) fn every(period: Duration, stop: CancellationToken) -> Self {
         let mut ticks = interval(period);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self { ticks, stop }
@@ -25,6 +25,15 @@ impl Rounds {
             biased;
             () = self.stop.cancelled() => false,
             _ = self.ticks.tick() => true,
+        }
+    }
+
+    /// Rests within a round; `false` once it is time to stop.
+    pub(crate) async fn pause(&self, rest: Duration) -> bool {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => false,
+            () = sleep(rest) => true,
         }
     }
 }

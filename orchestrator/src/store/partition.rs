@@ -34,6 +34,17 @@ pub struct Partition {
     state: State,
 }
 
+/// How many sagas of a definition a partition holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Archived {
+    /// The partition.
+    pub day: NaiveDate,
+    /// The definition's name.
+    pub definition: String,
+    /// How many.
+    pub sagas: u64,
+}
+
 /// How far its end has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -52,6 +63,15 @@ pub struct Dropped {
     pub held_up: Option<Error>,
 }
 
+#[cfg(test)]
+impl Partition {
+    /// One that is attached.
+    pub(crate) fn of(day: NaiveDate, bytes: u64) -> Self {
+        let state = State::Attached;
+        Self { day, bytes, state }
+    }
+}
+
 impl Store {
     /// The archive's partitions, those that go first, first.
     ///
@@ -61,12 +81,32 @@ impl Store {
     pub async fn partitions(&self) -> Result<Vec<Partition>, Error> {
         let statement = sqlx::query(
             "SELECT substr(c.relname, 14) AS day, i.inhdetachpending AS is_detaching,
-                 pg_total_relation_size(c.oid) AS bytes
+                 coalesce(pg_total_relation_size(c.oid), 0) AS bytes
              FROM pg_class c LEFT JOIN pg_inherits i ON i.inhrelid = c.oid
              WHERE c.relkind = 'r' AND c.relname ~ '^saga_archive_[0-9]{8}$' AND c.relnamespace =
                  (SELECT relnamespace FROM pg_class WHERE oid = 'saga_archive'::regclass)
              ORDER BY day",
         );
+        self.run(statement).await?.iter().map(read).collect()
+    }
+
+    /// What the partitions hold, as the moves have counted it; by day, then definition.
+    ///
+    /// # Errors
+    ///
+    /// When the database is away or refuses.
+    pub async fn archived_sagas(&self) -> Result<Vec<Archived>, Error> {
+        let statement = sqlx::query(
+            "SELECT drop_on, definition, sum(sagas)::bigint AS sagas FROM saga_archive_tally
+             GROUP BY drop_on, definition ORDER BY drop_on, definition",
+        );
+        let read = |row: &PgRow| {
+            Ok(Archived {
+                day: row.try_get("drop_on")?,
+                definition: row.try_get("definition")?,
+                sagas: row.try_get::<i64, _>("sagas")?.unsigned_abs(),
+            })
+        };
         self.run(statement).await?.iter().map(read).collect()
     }
 

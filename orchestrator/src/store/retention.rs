@@ -144,8 +144,8 @@ pub(super) fn tomorrow(now: Timestamp) -> NaiveDate {
 /// How many days lie between two days on which what is kept so long may go.
 pub(super) fn step_days(kept: Duration) -> i32 {
     match days(kept) {
-        ..=DAILY_MAX => 1,
-        ..=WEEKLY_MAX => 7,
+        days if days <= DAILY_MAX => 1,
+        days if days <= WEEKLY_MAX => 7,
         _ => 30,
     }
 }

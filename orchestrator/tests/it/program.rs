@@ -17,7 +17,7 @@ use crate::broker::SOON;
 const NOWHERE: &str = "postgres://saga:hunter2@127.0.0.1:1/saga";
 
 /// The program without any setting of the surroundings.
-fn saga() -> Command {
+pub(crate) fn saga() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_saga"));
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("SAGA_") {
@@ -28,7 +28,7 @@ fn saga() -> Command {
 }
 
 #[track_caller]
-fn check(command: &mut Command, code: i32, said: &[&str]) {
+pub(crate) fn check(command: &mut Command, code: i32, said: &[&str]) {
     let Output {
         status,
         stdout,

@@ -2,6 +2,7 @@
 
 mod dropping;
 mod moving;
+mod program;
 mod size;
 
 use std::time::Duration;
