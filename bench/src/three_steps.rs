@@ -126,7 +126,7 @@ async fn ensure_ended(database: &str, is_refused: bool) -> anyhow::Result<()> {
     } else {
         "completed"
     };
-    let others: i64 = sqlx::query_scalar("SELECT count(*) FROM saga WHERE status <> $1")
+    let others: i64 = sqlx::query_scalar("SELECT count(*) FROM every_saga WHERE status <> $1")
         .bind(end)
         .fetch_one(&mut connection)
         .await?;

@@ -2,6 +2,7 @@
 //!
 //! Here: how the tests of `rest/` ask, and how they look at an answer.
 
+mod archived;
 mod bounds;
 mod cancel;
 mod keys;

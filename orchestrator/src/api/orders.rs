@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use super::backend::Backend;
 use super::problem::{Kind, PathError, Problem};
-use super::read::saga_id;
+use super::read::{absent, saga_id};
 use super::{body, inputs};
 use crate::engine;
 
@@ -113,7 +113,7 @@ pub(super) async fn give(
         // A repeated order is answered like the first time.
         Err(engine::Error::Refused(Refusal::OrderAppliedBefore(result))) => result,
         Err(engine::Error::Refused(refusal)) => return Err(refused(name, &refusal)),
-        Err(engine::Error::NotFound) => return Err(Problem::no_saga(&saga)),
+        Err(engine::Error::NotFound) => return Err(absent(&backend, saga).await),
         Err(error) => return Err(error.into()),
     };
     tracing::info!(%saga, order = %order_id, ?name, ?result, "an operator gave an order");

@@ -30,6 +30,7 @@ pub(super) enum Kind {
     RequestTooSlow,
     KeyUsedOtherwise,
     OrderRefused,
+    Dropped,
     TooLarge,
     NotJson,
     InvalidInput,
@@ -42,7 +43,7 @@ pub(super) enum Kind {
 
 impl Kind {
     #[cfg(test)]
-    pub(super) const ALL: [Self; 18] = [
+    pub(super) const ALL: [Self; 19] = [
         Self::Malformed,
         Self::BadParameter,
         Self::BadIdempotencyKey,
@@ -53,6 +54,7 @@ impl Kind {
         Self::RequestTooSlow,
         Self::KeyUsedOtherwise,
         Self::OrderRefused,
+        Self::Dropped,
         Self::TooLarge,
         Self::NotJson,
         Self::InvalidInput,
@@ -92,6 +94,11 @@ impl Kind {
                 "The Idempotency-Key was used for another submission",
             ),
             Self::OrderRefused => (S::CONFLICT, "order-refused", "The order makes no sense now"),
+            Self::Dropped => (
+                S::GONE,
+                "dropped",
+                "The saga has ended and was dropped since",
+            ),
             Self::TooLarge => (S::PAYLOAD_TOO_LARGE, "too-large", "The body is too large"),
             Self::NotJson => (
                 S::UNSUPPORTED_MEDIA_TYPE,
@@ -186,6 +193,15 @@ impl Problem {
             Kind::NotFound,
             format!("no saga {id}; ids come from `POST /v1/sagas`"),
         )
+    }
+
+    /// What is left of the saga is that its key is refused.
+    pub(super) fn dropped(id: &dyn Display) -> Self {
+        let detail = format!(
+            "saga {id} has ended and was dropped after its time (`--retention-finished`); its \
+             Idempotency-Key stays refused; a new submission needs a new key"
+        );
+        Self::new(Kind::Dropped, detail)
     }
 
     pub(super) fn stopping() -> Self {

@@ -11,15 +11,16 @@ use super::detail::Detail;
 use super::problem::{Kind, Problem};
 use crate::store::Error;
 use crate::store::definition::{Missing, Pin};
-use crate::store::loaded::SagaRow;
+use crate::store::loaded::{Loaded, SagaRow};
 
 pub(super) async fn one(
     State(backend): State<Backend>,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let id = saga_id(&id)?;
-    let loaded = backend.store().load(&[id]).await?.into_iter().next();
-    let loaded = loaded.ok_or_else(|| Problem::no_saga(&id))?;
+    let Some(loaded) = stored(&backend, id).await? else {
+        return Err(absent(&backend, id).await);
+    };
     let row = &loaded.row;
     let definition = backend
         .registry()
@@ -37,6 +38,20 @@ pub(super) async fn one(
         (header::CACHE_CONTROL, no_store),
     ];
     Ok((headers, Body::from(text)).into_response())
+}
+
+/// The saga, wherever it lies.
+pub(super) async fn stored(backend: &Backend, id: SagaId) -> Result<Option<Loaded>, Error> {
+    Ok(backend.store().load(&[id]).await?.into_iter().next())
+}
+
+/// Why a saga is not there: it never was, or it has been dropped.
+pub(super) async fn absent(backend: &Backend, id: SagaId) -> Problem {
+    match backend.store().is_key_known(id).await {
+        Ok(true) => Problem::dropped(&id),
+        Ok(false) => Problem::no_saga(&id),
+        Err(error) => error.into(),
+    }
 }
 
 /// The definitions of these sagas that no live replica has. This one has its own, and needs not ask.

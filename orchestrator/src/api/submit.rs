@@ -14,6 +14,7 @@ use serde_json::value::RawValue;
 
 use super::backend::Backend;
 use super::problem::{Kind, Problem};
+use super::read::stored;
 use super::summary::Reason;
 use super::{body, key, prefer};
 use crate::engine::lane::End;
@@ -76,7 +77,12 @@ pub(super) async fn submit(
     let id = accepted.id;
     tracing::debug!(saga = %id, definition = saga, is_new = accepted.is_new, is_keyed, "accepted");
     // A repeated submission may name a saga that has moved, or ended, long ago.
-    let mut known = look(&backend, id, !accepted.is_new).await;
+    let mut known = match look(&backend, id, !accepted.is_new).await {
+        Look::Found(end) => Some(end),
+        // Its key is stored with it and outlives it.
+        Look::Absent => return Err(Problem::dropped(&id)),
+        Look::InVain => None,
+    };
     if let Some(wait) = wait
         && !known.as_ref().is_some_and(|end| end.status.is_terminal())
     {
@@ -88,30 +94,39 @@ pub(super) async fn submit(
         known = match waited {
             // What this replica has just committed is what a look would find.
             Waited::Here(end) => Some(end),
-            Waited::Elsewhere => look(&backend, id, true).await.or(known),
+            Waited::Elsewhere => match look(&backend, id, true).await {
+                Look::Found(end) => Some(end),
+                Look::Absent | Look::InVain => known,
+            },
             Waited::InVain => known,
         };
     }
     Ok(answer(id, &saga, known, wait))
 }
 
+/// What a look at the stored saga gave.
+enum Look {
+    Found(End),
+    Absent,
+    /// Nobody looked, or the database did not answer.
+    InVain,
+}
+
 /// The saga as it is stored now; it is accepted, so a failed look is no failure of the submission.
-async fn look(backend: &Backend, id: SagaId, is_wanted: bool) -> Option<End> {
+async fn look(backend: &Backend, id: SagaId, is_wanted: bool) -> Look {
     if !is_wanted {
-        return None;
+        return Look::InVain;
     }
-    match backend.store().load(&[id]).await {
-        Ok(loaded) => loaded
-            .into_iter()
-            .next()
-            .map(|Loaded { row, history }| End {
-                status: row.status,
-                output: history.into_iter().rev().find_map(|entry| entry.output),
-                reason: row.moving.reason,
-            }),
+    match stored(backend, id).await {
+        Ok(Some(Loaded { row, history })) => Look::Found(End {
+            status: row.status,
+            output: history.into_iter().rev().find_map(|entry| entry.output),
+            reason: row.moving.reason,
+        }),
+        Ok(None) => Look::Absent,
         Err(error) => {
             tracing::warn!(saga = %id, %error, "accepted, but its state cannot be read");
-            None
+            Look::InVain
         }
     }
 }

@@ -20,8 +20,8 @@ pub(super) async fn settle(world: &World, placed: &[Placed]) {
     assert_eq!(told.len(), placed.len(), "an order has one customer");
     let mut connection = connect(world).await;
     let rows = sqlx::query(
-        "SELECT (entry::json #>> '{input,order}')::uuid AS customers_order, saga_id
-         FROM saga_history WHERE revision = 1",
+        "SELECT (history::json #>> '{0,input,order}')::uuid AS customers_order, id AS saga_id
+         FROM every_saga",
     )
     .fetch_all(&mut connection)
     .await
@@ -37,7 +37,7 @@ pub(super) async fn settle(world: &World, placed: &[Placed]) {
 /// Sagas by whether they have ended: open ones, ended ones.
 pub(super) async fn open_and_ended(world: &World) -> (i64, i64) {
     let counts = "SELECT count(*) FILTER (WHERE finished_at IS NULL) AS open,
-                         count(finished_at) AS ended FROM saga";
+                         count(finished_at) AS ended FROM every_saga";
     let mut connection = connect(world).await;
     let row = sqlx::query(counts).fetch_one(&mut connection);
     let row = row.await.unwrap();
@@ -56,8 +56,9 @@ pub(super) async fn captured(world: &World) -> i64 {
 /// Commands that were sent again because something was due: all of them, and the most of one saga.
 pub(super) async fn sent_again(world: &World) -> (i64, i64) {
     let counts = "SELECT coalesce(sum(wakes), 0)::bigint AS total, coalesce(max(wakes), 0) AS most
-                  FROM (SELECT count(*) AS wakes FROM saga_history
-                        WHERE entry::json ->> 'event' = 'wake' GROUP BY saga_id) AS sagas";
+                  FROM (SELECT count(*) AS wakes
+                        FROM every_saga, json_array_elements(history::json) AS entry
+                        WHERE entry ->> 'event' = 'wake' GROUP BY id) AS sagas";
     let mut connection = connect(world).await;
     let row = sqlx::query(counts).fetch_one(&mut connection).await;
     let row = row.unwrap();
@@ -83,10 +84,11 @@ pub(super) struct Stillness {
 pub(super) async fn stillness_after(world: &World, instant: &str) -> Stillness {
     let row = sqlx::query(
         "SELECT count(*) AS sagas, coalesce(max(extract(epoch FROM gap)), 0)::float8 AS longest
-         FROM (SELECT min(h.at) - $1::timestamptz AS gap
-               FROM saga s JOIN saga_history h ON h.shard = s.shard AND h.saga_id = s.id
-               WHERE s.started_at < $1::timestamptz AND h.at > $1::timestamptz
-               GROUP BY s.id) AS gaps",
+         FROM (SELECT min(at) - $1::timestamptz AS gap
+               FROM every_saga, json_array_elements(history::json) AS entry,
+                   to_timestamp((entry ->> 'at')::float8 / 1e6) AS at
+               WHERE started_at < $1::timestamptz AND at > $1::timestamptz
+               GROUP BY id) AS gaps",
     )
     .bind(instant)
     .fetch_one(&mut connect(world).await)

@@ -148,11 +148,8 @@ async fn saga_rows(url: &str) -> Result<Vec<(Uuid, String, String, String)>, sql
     let mut connection = PgConnection::connect(url).await?;
     let mut tx = snapshot(&mut connection).await?;
     sqlx::query_as(
-        "SELECT saga.id, saga.status, saga.moving, saga_history.entry
-         FROM saga
-         JOIN saga_history ON saga_history.shard = saga.shard AND saga_history.saga_id = saga.id
-             AND saga_history.revision = 1
-         WHERE saga.definition = 'place-order'",
+        "SELECT id, status, moving, (history::json -> 0)::text
+         FROM every_saga WHERE definition = 'place-order'",
     )
     .fetch_all(&mut *tx)
     .await
