@@ -26,9 +26,12 @@ told AS (
 ),
 -- The first day on which each may go, among the days on which something goes.
 placed AS (
-    SELECT gone.*, coalesce(told.history, '[]') AS history, greatest($4, due.day + (due.step - (due.day - $5) % due.step) % due.step) AS drop_on
+    SELECT gone.*, coalesce(told.history, '[]') AS history,
+        greatest($4, due.day + (due.step - (due.day - $5) % due.step) % due.step) AS drop_on
     FROM gone
-    LEFT JOIN told USING (id)
+    -- All of `told` are of `gone`. A full join cannot be a loop, which the planner would take, as it
+    -- expects one row, and then put every history together once for every saga.
+    FULL JOIN told USING (id)
     LEFT JOIN unnest($6::text[], $7::interval[], $8::integer[]) AS p (definition, kept, step)
         USING (definition)
     CROSS JOIN LATERAL (
