@@ -27,7 +27,7 @@ pub(super) async fn run(
     arguments: &RetentionArguments,
 ) -> Result<(), Failure> {
     let policy = places::policy(registry, &arguments.retention)?;
-    let store = places::store(&arguments.postgres)?;
+    let store = places::store(&arguments.postgres, 1)?;
     prepare(&store, &arguments.postgres, false).await?;
     let result = report(&store, &policy, arguments.dry_run).await;
     store.close().await;
