@@ -4,13 +4,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-/// Latencies of one run.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Latencies(Vec<Duration>);
-
-/// What there is to say of many latencies, in milliseconds.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
-pub(crate) struct Summary {
+/// What there is to say of many latencies, in milliseconds. Zero where there are none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub(crate) struct Latencies {
     /// How many.
     pub(crate) count: usize,
     /// Half took at most this.
@@ -22,29 +18,27 @@ pub(crate) struct Summary {
 }
 
 impl Latencies {
-    pub(crate) fn add(&mut self, latency: Duration) {
-        self.0.push(latency);
-    }
-
-    pub(crate) fn merge(&mut self, other: Self) {
-        self.0.extend(other.0);
-    }
-
-    pub(crate) fn summary(mut self) -> Summary {
-        self.0.sort_unstable();
+    pub(crate) fn of(mut all: Vec<Duration>) -> Self {
+        all.sort_unstable();
         let at = |share: usize| {
-            let index = (self.0.len() * share / 1000).min(self.0.len().saturating_sub(1));
-            self.0
-                .get(index)
+            let index = (all.len() * share / 1000).min(all.len().saturating_sub(1));
+            all.get(index)
                 .map_or(0.0, |latency| latency.as_secs_f64() * 1000.0)
         };
-        Summary {
-            count: self.0.len(),
+        Self {
+            count: all.len(),
             p50_ms: at(500),
             p99_ms: at(990),
             max_ms: at(1000),
         }
     }
+}
+
+/// The value in the middle; 0 of none.
+pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.into_iter().collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -53,18 +47,15 @@ mod tests {
 
     #[test]
     fn percentiles_are_of_the_sorted_values() {
-        let mut latencies = Latencies::default();
-        for millis in (1..=1000).rev() {
-            latencies.add(Duration::from_millis(millis));
-        }
-        let summary = latencies.summary();
-        assert!((summary.p50_ms - 501.0).abs() < 0.1, "{summary:?}");
-        assert!((summary.p99_ms - 991.0).abs() < 0.1, "{summary:?}");
-        assert!((summary.max_ms - 1000.0).abs() < 0.1, "{summary:?}");
+        let latencies = Latencies::of((1..=1000).rev().map(Duration::from_millis).collect());
+        assert!((latencies.p50_ms - 501.0).abs() < 0.1, "{latencies:?}");
+        assert!((latencies.p99_ms - 991.0).abs() < 0.1, "{latencies:?}");
+        assert!((latencies.max_ms - 1000.0).abs() < 0.1, "{latencies:?}");
     }
 
     #[test]
     fn no_values_are_no_figures() {
-        assert_eq!(Latencies::default().summary().count, 0);
+        assert_eq!(Latencies::of(Vec::new()), Latencies::default());
+        assert!(median([]).abs() < f64::EPSILON);
     }
 }

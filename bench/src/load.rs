@@ -4,208 +4,323 @@
 //! a rate, and a latency counts from the instant at which the saga was meant to come, so that a
 //! stall of the service shows in every saga that it held up.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::{Request, header};
 use hyper_util::rt::TokioIo;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::latencies::Latencies;
+use crate::workload::{End, Submission, Workload};
 
-/// A client of one orchestrator: a connection for each saga in flight, without what a general client
-/// would do for it.
-#[derive(Debug, Clone)]
-pub(crate) struct Client {
-    /// `host:port`.
-    address: String,
-    bodies: Arc<Bodies>,
-    idle: Arc<Mutex<Vec<Connection>>>,
+/// What a client that was refused waits for before it submits the next saga.
+const REFUSED_WAIT: Duration = Duration::from_millis(100);
+
+/// How sagas come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Shape {
+    /// Closed loop: so many at any time.
+    InFlight(usize),
+    /// Open loop: so many a second.
+    PerSecond(u32),
 }
 
-/// The requests to send, one after the other.
-pub(crate) struct Bodies(Box<dyn Fn() -> String + Send + Sync>);
+impl std::fmt::Display for Shape {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::InFlight(sagas) => write!(f, "{sagas} in flight"),
+            Self::PerSecond(sagas) => write!(f, "{sagas}/s offered"),
+        }
+    }
+}
 
-type Connection = SendRequest<Full<Bytes>>;
+/// A client of the orchestrator's replicas, in turn: a connection for each saga in flight, without
+/// what a general client would do for it.
+#[derive(Debug, Clone)]
+pub(crate) struct Client(Arc<Inner>);
 
-/// What came of a run.
-#[derive(Debug, Default)]
-pub(crate) struct Outcome {
+#[derive(Debug)]
+struct Inner {
+    /// `host:port` of each replica.
+    addresses: Mutex<Vec<String>>,
+    turn: AtomicUsize,
+    idle: Mutex<Vec<Connection>>,
+    totals: [AtomicU64; 4],
+}
+
+#[derive(Debug)]
+struct Connection {
+    address: String,
+    requests: SendRequest<Full<Bytes>>,
+}
+
+/// What became of one submission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// The saga ended as it had to.
+    Completed,
+    /// The same, for a saga that had to turn back.
+    Compensated,
+    /// Accepted, but not ended within half a minute, or nobody asked.
+    Unanswered,
+    /// Not accepted: 429 or 503.
+    Refused,
+}
+
+/// One submission. Times count from the start of the load.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sample {
+    /// When it was meant to come.
+    pub(crate) intended: Duration,
+    /// From then to the answer.
+    pub(crate) latency: Duration,
+    pub(crate) answer: Answer,
+}
+
+/// Everything that a client ever submitted, by what became of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Totals {
     pub(crate) completed: u64,
     pub(crate) compensated: u64,
-    /// Sagas that the service did not take (429, 503), or that had not ended after half a minute.
     pub(crate) unanswered: u64,
-    pub(crate) latencies: Latencies,
-    pub(crate) elapsed: Duration,
 }
 
 #[derive(Deserialize)]
-struct Answer<'a> {
-    state: &'a str,
-}
-
-impl std::fmt::Debug for Bodies {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Bodies").finish()
-    }
-}
-
-impl Bodies {
-    /// `next` gives the JSON of a submission.
-    pub(crate) fn new(next: impl Fn() -> String + Send + Sync + 'static) -> Self {
-        Self(Box::new(next))
-    }
+struct Ended {
+    state: End,
 }
 
 impl Client {
-    /// `orchestrator`: `http://host:port`.
-    pub(crate) fn new(orchestrator: &str, bodies: Bodies) -> Self {
-        Self {
-            address: orchestrator.trim_start_matches("http://").to_owned(),
-            bodies: Arc::new(bodies),
-            idle: Arc::default(),
+    /// Knows no replica yet.
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Inner {
+            addresses: Mutex::default(),
+            turn: AtomicUsize::new(0),
+            idle: Mutex::default(),
+            totals: Default::default(),
+        }))
+    }
+
+    /// From now on connects to these replicas: `http://host:port` of each.
+    pub(crate) fn talk_to(&self, replicas: &[String]) {
+        let address = |url: &String| url.trim_start_matches("http://").to_owned();
+        *lock(&self.0.addresses) = replicas.iter().map(address).collect();
+        lock(&self.0.idle).clear();
+    }
+
+    /// What it submitted so far.
+    pub(crate) fn totals(&self) -> Totals {
+        let total = |answer: Answer| self.0.totals[answer as usize].load(Ordering::Relaxed);
+        Totals {
+            completed: total(Answer::Completed),
+            compensated: total(Answer::Compensated),
+            unanswered: total(Answer::Unanswered),
         }
     }
 
-    async fn connect(&self) -> anyhow::Result<Connection> {
-        let stream = TcpStream::connect(&self.address).await;
-        let stream = stream.context("cannot reach the orchestrator")?;
-        stream.set_nodelay(true)?;
-        let (requests, connection) = handshake(TokioIo::new(stream)).await?;
-        tokio::spawn(connection);
-        Ok(requests)
+    /// Submits sagas for a while, then waits for the last ones.
+    pub(crate) async fn drive(
+        &self,
+        shape: Shape,
+        workload: &Arc<Workload>,
+        during: Duration,
+    ) -> anyhow::Result<Vec<Sample>> {
+        match shape {
+            Shape::InFlight(sagas) => self.closed_loop(sagas, workload, during).await,
+            Shape::PerSecond(sagas) => self.open_loop(sagas, workload, during).await,
+        }
     }
 
-    /// Keeps `in_flight` sagas in flight for a while, then waits for the last ones.
-    pub(crate) async fn closed_loop(
+    async fn closed_loop(
         &self,
         in_flight: usize,
+        workload: &Arc<Workload>,
         during: Duration,
-    ) -> anyhow::Result<Outcome> {
+    ) -> anyhow::Result<Vec<Sample>> {
         let start = Instant::now();
         let mut clients = JoinSet::new();
         for _ in 0..in_flight {
-            let client = self.clone();
+            let (client, workload) = (self.clone(), workload.clone());
             clients.spawn(async move {
-                let mut outcome = Outcome::default();
+                let mut samples = Vec::new();
                 let mut connection = client.connect().await?;
                 while start.elapsed() < during {
-                    client
-                        .saga(&mut connection, Instant::now(), &mut outcome)
-                        .await?;
+                    let now = Instant::now();
+                    let sample = client.sample(&mut connection, start, now, workload.next());
+                    let sample = sample.await?;
+                    samples.push(sample);
+                    if sample.answer == Answer::Refused {
+                        sleep(REFUSED_WAIT).await;
+                    }
                 }
-                anyhow::Ok(outcome)
+                anyhow::Ok(samples)
             });
         }
-        Self::together(start, clients).await
+        let mut samples = Vec::new();
+        while let Some(ended) = clients.join_next().await {
+            samples.extend(ended.context("a client task panicked")??);
+        }
+        Ok(samples)
     }
 
-    /// Submits sagas at a rate for a while, then waits for the last ones.
-    pub(crate) async fn open_loop(
+    async fn open_loop(
         &self,
         per_second: u32,
+        workload: &Arc<Workload>,
         during: Duration,
-    ) -> anyhow::Result<Outcome> {
+    ) -> anyhow::Result<Vec<Sample>> {
         let start = Instant::now();
-        let gap = Duration::from_secs(1) / per_second;
+        let gap = Duration::from_secs(1) / per_second.max(1);
         let mut clients = JoinSet::new();
         let mut intended = start;
         while intended < start + during {
             sleep_until(intended).await;
-            let client = self.clone();
+            let (client, submission) = (self.clone(), workload.next());
             clients.spawn(async move {
-                let mut outcome = Outcome::default();
                 // An idle connection of an earlier saga, or a new one.
-                let idle = client
-                    .idle
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .pop();
+                let idle = lock(&client.0.idle).pop();
                 let mut connection = match idle {
                     Some(connection) => connection,
                     None => client.connect().await?,
                 };
-                client.saga(&mut connection, intended, &mut outcome).await?;
-                client
-                    .idle
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .push(connection);
-                anyhow::Ok(outcome)
+                let sample = client.sample(&mut connection, start, intended, submission);
+                let sample = sample.await?;
+                lock(&client.0.idle).push(connection);
+                anyhow::Ok(sample)
             });
             intended += gap;
         }
-        Self::together(start, clients).await
-    }
-
-    async fn together(
-        start: Instant,
-        mut clients: JoinSet<anyhow::Result<Outcome>>,
-    ) -> anyhow::Result<Outcome> {
-        let mut all = Outcome::default();
-        while let Some(outcome) = clients.join_next().await {
-            all.add(outcome.context("a client task panicked")??);
+        let mut samples = Vec::new();
+        while let Some(ended) = clients.join_next().await {
+            samples.push(ended.context("a client task panicked")??);
         }
-        all.elapsed = start.elapsed();
-        Ok(all)
+        Ok(samples)
     }
 
     /// Submits one saga and waits for its end.
-    async fn saga(
+    pub(crate) async fn one(&self, workload: &Workload) -> anyhow::Result<()> {
+        let mut connection = self.connect().await?;
+        let submission = workload.next();
+        let answer = self.submit(&mut connection, submission, true).await?;
+        let has_ended = matches!(answer, Answer::Completed | Answer::Compensated);
+        ensure!(has_ended, "the first saga had no end within half a minute");
+        Ok(())
+    }
+
+    /// Submits so many sagas, `at_once` of them at a time, and waits for no end. All are accepted, or
+    /// it is an error.
+    pub(crate) async fn leave_open(
+        &self,
+        sagas: usize,
+        at_once: usize,
+        workload: &Arc<Workload>,
+    ) -> anyhow::Result<()> {
+        let left = Arc::new(AtomicUsize::new(sagas));
+        let mut clients = JoinSet::new();
+        for _ in 0..at_once {
+            let (client, workload, left) = (self.clone(), workload.clone(), left.clone());
+            clients.spawn(async move {
+                let mut connection = client.connect().await?;
+                let take = |left: usize| left.checked_sub(1);
+                while left
+                    .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
+                    .is_ok()
+                {
+                    let submission = workload.next();
+                    let answer = client.submit(&mut connection, submission, false).await?;
+                    ensure!(
+                        answer == Answer::Unanswered,
+                        "a saga was {answer:?} at once"
+                    );
+                }
+                anyhow::Ok(())
+            });
+        }
+        while let Some(ended) = clients.join_next().await {
+            ended.context("a client task panicked")??;
+        }
+        Ok(())
+    }
+
+    async fn connect(&self) -> anyhow::Result<Connection> {
+        let turn = self.0.turn.fetch_add(1, Ordering::Relaxed);
+        let address = {
+            let addresses = lock(&self.0.addresses);
+            let place = turn.checked_rem(addresses.len());
+            place.map(|place| addresses[place].clone())
+        };
+        let address = address.context("there is no replica to talk to")?;
+        let stream = TcpStream::connect(&address).await;
+        let stream =
+            stream.with_context(|| format!("cannot reach the orchestrator at {address}"))?;
+        stream.set_nodelay(true)?;
+        let (requests, connection) = handshake(TokioIo::new(stream)).await?;
+        tokio::spawn(connection);
+        Ok(Connection { address, requests })
+    }
+
+    async fn sample(
         &self,
         connection: &mut Connection,
+        start: Instant,
         intended: Instant,
-        outcome: &mut Outcome,
-    ) -> anyhow::Result<()> {
-        let body = Full::new(Bytes::from((self.bodies.0)()));
+        submission: Submission,
+    ) -> anyhow::Result<Sample> {
+        let answer = self.submit(connection, submission, true).await?;
+        Ok(Sample {
+            intended: intended - start,
+            latency: intended.elapsed(),
+            answer,
+        })
+    }
+
+    async fn submit(
+        &self,
+        connection: &mut Connection,
+        submission: Submission,
+        waits: bool,
+    ) -> anyhow::Result<Answer> {
         let request = Request::post("/v1/sagas")
-            .header(header::HOST, &self.address)
+            .header(header::HOST, &connection.address)
             .header(header::CONTENT_TYPE, "application/json")
-            .header("prefer", "wait=30")
-            .body(body)?;
-        connection
-            .ready()
-            .await
-            .context("the orchestrator hung up")?;
-        let response = connection.send_request(request).await;
+            .header("prefer", if waits { "wait=30" } else { "respond-async" })
+            .body(Full::new(submission.body))?;
+        let requests = &mut connection.requests;
+        requests.ready().await.context("the orchestrator hung up")?;
+        let response = requests.send_request(request).await;
         let response = response.context("cannot submit a saga")?;
         let status = response.status().as_u16();
         let body = response.into_body().collect().await?.to_bytes();
-        match status {
-            200 => match serde_json::from_slice::<Answer<'_>>(&body)?.state {
-                "completed" => outcome.completed += 1,
-                "compensated" => outcome.compensated += 1,
-                other => bail!("a saga ended in the state {other}"),
-            },
-            202 | 429 | 503 => outcome.unanswered += 1,
-            status => bail!(
-                "a submission was answered {status}: {}",
-                String::from_utf8_lossy(&body)
-            ),
-        }
-        outcome.latencies.add(intended.elapsed());
-        Ok(())
+        let text = || String::from_utf8_lossy(&body).into_owned();
+        let answer = match status {
+            200 => {
+                let ended = serde_json::from_slice::<Ended>(&body);
+                let ended = ended.with_context(|| format!("a saga ended with {}", text()))?;
+                let end = submission.end;
+                ensure!(ended.state == end, "a saga is not {end:?}: {}", text());
+                match end {
+                    End::Completed => Answer::Completed,
+                    End::Compensated => Answer::Compensated,
+                }
+            }
+            202 => Answer::Unanswered,
+            429 | 503 => Answer::Refused,
+            status => bail!("a submission was answered {status}: {}", text()),
+        };
+        self.0.totals[answer as usize].fetch_add(1, Ordering::Relaxed);
+        Ok(answer)
     }
 }
 
-impl Outcome {
-    fn add(&mut self, other: Self) {
-        self.completed += other.completed;
-        self.compensated += other.compensated;
-        self.unanswered += other.unanswered;
-        self.latencies.merge(other.latencies);
-    }
-
-    /// Sagas that ended, per second.
-    pub(crate) fn per_second(&self) -> f64 {
-        let ended = u32::try_from(self.completed + self.compensated).unwrap_or(u32::MAX);
-        f64::from(ended) / self.elapsed.as_secs_f64().max(f64::EPSILON)
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

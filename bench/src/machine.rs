@@ -9,6 +9,15 @@ use anyhow::Context;
 use serde::Serialize;
 use sqlx::{Connection, PgConnection};
 
+use crate::latencies::median;
+
+/// How this program, and what it measures, was built.
+const BUILD: &str = if cfg!(debug_assertions) {
+    "debug"
+} else {
+    "release"
+};
+
 /// The machine, measured just before a run.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Machine {
@@ -20,6 +29,10 @@ pub(crate) struct Machine {
     pub(crate) memory_mib: u64,
     /// Kernel release.
     pub(crate) kernel: String,
+    /// What is measured: its version, and how it was built.
+    pub(crate) ours: String,
+    /// The broker's version.
+    pub(crate) kafka: String,
     /// What Postgres says of itself.
     pub(crate) postgres: String,
     /// Whether Postgres waits for the disk: `on`.
@@ -56,12 +69,23 @@ impl Machine {
                 .unwrap_or_default()
                 .trim()
                 .to_owned(),
+            ours: format!("saga {} ({BUILD} build)", env!("CARGO_PKG_VERSION")),
+            kafka: kafka_version().to_owned(),
             postgres,
             fsync,
             fdatasync_ms: fdatasync(folder)?,
             single_commit_ms,
         })
     }
+}
+
+/// The version that the jars are fetched in.
+fn kafka_version() -> &'static str {
+    let after = local::kafka::POM
+        .split("<artifactId>kafka_2.13</artifactId>")
+        .nth(1);
+    let version = after.and_then(|rest| rest.split("<version>").nth(1)?.split('<').next());
+    version.unwrap_or("unknown")
 }
 
 fn field(text: &str, name: &str) -> String {
@@ -111,9 +135,18 @@ async fn single_commit(connection: &mut PgConnection) -> anyhow::Result<f64> {
     Ok(median_ms(times))
 }
 
-fn median_ms(mut times: Vec<Duration>) -> f64 {
-    times.sort_unstable();
-    times
-        .get(times.len() / 2)
-        .map_or(0.0, |time| time.as_secs_f64() * 1000.0)
+fn median_ms(times: Vec<Duration>) -> f64 {
+    median(times.into_iter().map(|time| time.as_secs_f64() * 1000.0))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_brokers_version_is_that_of_its_jars() {
+        let version = super::kafka_version();
+        assert!(
+            version.starts_with(|first: char| first.is_ascii_digit()),
+            "{version}"
+        );
+    }
 }

@@ -1,15 +1,30 @@
-//! `three-steps`: the least that a saga can be in production, three steps at three participants that do
-//! nothing and have no database. What it costs is what the orchestrator, Kafka and the SDK cost.
+//! `three-steps`: the least that a saga can be in production, three steps in a row. Its participants
+//! do nothing, or next to nothing in databases of their own (`participants`).
+//!
+//! `three-steps-late` is the same with a second step whose participant stays silent for longer than
+//! anybody waits for it, so that it is asked again.
+
+use std::time::Duration;
 
 use orchestrator::Registry;
-use participant::{HandlerError, Received, Service, Settings};
-use sagas::Definition;
 use sagas::definition::Problems;
+use sagas::{Definition, RetryPolicy};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub mod participants;
+
 /// The definition's name.
 pub const NAME: &str = "three-steps";
+
+/// The name of the definition with a silent participant.
+pub const LATE: &str = "three-steps-late";
+
+/// How long the orchestrator waits for the silent participant before it asks again.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long that participant says nothing to a first attempt.
+const SILENCE: Duration = Duration::from_millis(1500);
 
 /// The saga's input.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -38,6 +53,15 @@ macro_rules! commands {
                 const REFUSABLE: bool = $refusable;
                 type Reply = ();
             }
+
+            impl $command {
+                fn with(ballast: &str) -> Self {
+                    Self {
+                        is_refused: false,
+                        ballast: ballast.to_owned(),
+                    }
+                }
+            }
         )+
     };
 }
@@ -51,11 +75,15 @@ commands! {
     Second of "second" as "second", true;
     /// Its compensation.
     UndoSecond of "second" as "undo-second", false;
+    /// The second step, at a participant that stays silent.
+    Late of "late" as "late", true;
+    /// Its compensation.
+    UndoLate of "late" as "undo-late", false;
     /// The pivot.
     Third of "third" as "third", true;
 }
 
-/// The definition.
+/// Three steps in a row.
 ///
 /// # Errors
 ///
@@ -64,30 +92,48 @@ pub fn definition() -> Result<Definition, Problems> {
     let mut saga = Definition::of::<Input>(NAME);
     let first = saga
         .step("first")
-        .send(|input: &Input, ()| First {
-            is_refused: false,
-            ballast: input.ballast.clone(),
-        })
-        .compensate(|_, (), _| UndoFirst {
-            is_refused: false,
-            ballast: String::new(),
-        });
+        .send(|input: &Input, ()| First::with(&input.ballast))
+        .compensate(|_, (), _| UndoFirst::with(""));
     let second = saga
         .step("second")
         .after(first)
-        .send(|input, _| Second {
-            is_refused: false,
-            ballast: input.ballast.clone(),
-        })
-        .compensate(|_, _, _| UndoSecond {
-            is_refused: false,
-            ballast: String::new(),
-        });
+        .send(|input, _| Second::with(&input.ballast))
+        .compensate(|_, _, _| UndoSecond::with(""));
     saga.step("third")
         .after(second)
         .send(|input, _| Third {
             is_refused: input.is_refused,
-            ballast: input.ballast.clone(),
+            ..Third::with(&input.ballast)
+        })
+        .pivot();
+    saga.build()
+}
+
+/// Three steps in a row, of which the second is silent at first.
+///
+/// # Errors
+///
+/// Never; a test says so.
+pub fn late_definition() -> Result<Definition, Problems> {
+    let mut saga = Definition::of::<Input>(LATE);
+    let first = saga
+        .step("first")
+        .send(|input: &Input, ()| First::with(&input.ballast))
+        .compensate(|_, (), _| UndoFirst::with(""));
+    let late = saga
+        .step("late")
+        .after(first)
+        .send(|input, _| Late::with(&input.ballast))
+        .retry(RetryPolicy {
+            reply_within: PATIENCE,
+            ..RetryPolicy::default()
+        })
+        .compensate(|_, _, _| UndoLate::with(""));
+    saga.step("third")
+        .after(late)
+        .send(|input, _| Third {
+            is_refused: input.is_refused,
+            ..Third::with(&input.ballast)
         })
         .pivot();
     saga.build()
@@ -100,45 +146,9 @@ pub fn definition() -> Result<Definition, Problems> {
 /// Never; a test says so.
 #[must_use]
 pub fn registry() -> Registry {
-    let definition = definition().expect("three steps in a row are legal");
-    Registry::new().with(definition)
-}
-
-/// The three participants.
-pub fn services(brokers: &str) -> [Service; 3] {
-    let service = |name: &str| Service::new(name, Settings::without_database(brokers));
-    [
-        service("first")
-            .handle_outside(first)
-            .handle_outside(undo_first),
-        service("second")
-            .handle_outside(second)
-            .handle_outside(undo_second),
-        service("third").handle_outside(third),
-    ]
-}
-
-async fn first(_received: Received<First>) -> Result<(), HandlerError> {
-    Ok(())
-}
-
-async fn undo_first(_received: Received<UndoFirst>) -> Result<(), HandlerError> {
-    Ok(())
-}
-
-async fn second(_received: Received<Second>) -> Result<(), HandlerError> {
-    Ok(())
-}
-
-async fn undo_second(_received: Received<UndoSecond>) -> Result<(), HandlerError> {
-    Ok(())
-}
-
-async fn third(received: Received<Third>) -> Result<(), HandlerError> {
-    if received.command.is_refused {
-        return Err(HandlerError::rejected("refused", "as the input says"));
-    }
-    Ok(())
+    let in_a_row = definition().expect("three steps in a row are legal");
+    let late = late_definition().expect("a silent participant makes no difference to that");
+    Registry::new().with(in_a_row).with(late)
 }
 
 #[cfg(test)]
@@ -146,11 +156,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_definition_keeps_every_promise() {
+    fn the_definitions_keep_every_promise() {
         let input = Input {
             is_refused: false,
             ballast: "x".to_owned(),
         };
         sagas::testkit::Kit::new(&definition().unwrap(), &input).check();
+        sagas::testkit::Kit::new(&late_definition().unwrap(), &input).check();
     }
 }

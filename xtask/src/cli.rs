@@ -15,10 +15,9 @@ cargo xtask: build, try, test and measure; checks for its tools and sets up what
                             sabotage binaries it. A stage brings the stages that it needs.
   demo [ARGS]               run the shop on this machine and show its sagas
                               cargo xtask demo --once --orders 50
-  bench NAME [ARGS]         measure, with every part real: `throughput`, the shop's orders; `steps3`,
-                            three steps at participants that do nothing
-                              cargo xtask bench throughput --json
+  bench NAME [ARGS]         measure, with every part real; NAME is a workload
                               cargo xtask bench steps3 --in-flight 64,512
+                              cargo xtask bench shop --json
   simulate [ARGS]           run seeded worlds of the whole service on virtual time
                               cargo xtask simulate --seeds 1000 --from 1
   sabotage [BUG]            seed bugs in production code; for each a check must notice
@@ -37,7 +36,19 @@ cargo xtask: build, try, test and measure; checks for its tools and sets up what
 Exit codes: 0 all is well, 1 something failed, 2 wrong usage or a missing tool.";
 
 /// The benchmarks.
-const BENCHES: [&str; 2] = ["throughput", "steps3"];
+const BENCHES: [&str; 11] = [
+    "steps3",
+    "refused",
+    "mixed",
+    "payloads",
+    "latency",
+    "recovery",
+    "aging",
+    "idle",
+    "replicas",
+    "admission",
+    "shop",
+];
 
 /// Something was asked that does not exist; the text says what does.
 #[derive(Debug)]
@@ -229,7 +240,7 @@ mod tests {
     fn an_unknown_word_is_refused_by_name() {
         assert!(parsed("tset").unwrap_err().contains("tset"));
         assert!(parsed("kafka now").unwrap_err().contains("now"));
-        assert!(parsed("bench").unwrap_err().contains("throughput"));
+        assert!(parsed("bench").unwrap_err().contains("recovery"));
         assert!(parsed("bench step3").unwrap_err().contains("steps3"));
     }
 
