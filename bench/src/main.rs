@@ -8,16 +8,20 @@
 //!
 //! Invariant: a figure is given only for a run after which every saga had ended as it had to.
 
+mod all;
 mod database;
+mod goals;
 mod ground;
 mod latencies;
 mod load;
 mod machine;
 mod measure;
+mod peers;
 mod report;
 mod shares;
 mod stage;
 mod summary;
+mod tables;
 mod workload;
 mod workloads;
 
@@ -26,7 +30,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::Parser;
+use clap::{Parser, Subcommand};
 
 use ground::Ground;
 use report::Document;
@@ -40,9 +44,17 @@ Build it with --release, and let nothing else run: `cargo xtask bench steps3` do
 Exit codes: 0 measured; 1 something failed, or a saga or the books are wrong afterwards.")]
 struct Cli {
     #[command(subcommand)]
-    name: Name,
+    verb: Verb,
     #[command(flatten)]
     common: Common,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    #[command(flatten)]
+    One(Name),
+    /// All of them, and the table of what is to be reached
+    All(all::Arguments),
 }
 
 /// What every command takes.
@@ -68,8 +80,15 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(Cli { name, common }: Cli) -> anyhow::Result<()> {
+async fn run(Cli { verb, common }: Cli) -> anyhow::Result<()> {
     let Common { settings, json } = common;
+    match verb {
+        Verb::One(name) => one(&name, settings, json).await,
+        Verb::All(arguments) => all::run(&arguments, settings, json).await,
+    }
+}
+
+async fn one(name: &Name, settings: Vec<(String, String)>, json: bool) -> anyhow::Result<()> {
     let mut ground = Ground::new(settings)?;
     let report = name.run(&mut ground).await;
     let machine = ground.machine().cloned();

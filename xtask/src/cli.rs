@@ -15,9 +15,10 @@ cargo xtask: build, try, test and measure; checks for its tools and sets up what
                             sabotage binaries it. A stage brings the stages that it needs.
   demo [ARGS]               run the shop on this machine and show its sagas
                               cargo xtask demo --once --orders 50
-  bench NAME [ARGS]         measure, with every part real; NAME is a workload
+  bench NAME [ARGS]         measure, with every part real; NAME is a workload, or `all`
                               cargo xtask bench steps3 --in-flight 64,512
                               cargo xtask bench shop --json
+                              cargo xtask bench all --write
   simulate [ARGS]           run seeded worlds of the whole service on virtual time
                               cargo xtask simulate --seeds 1000 --from 1
   sabotage [BUG]            seed bugs in production code; for each a check must notice
@@ -35,8 +36,8 @@ cargo xtask: build, try, test and measure; checks for its tools and sets up what
 
 Exit codes: 0 all is well, 1 something failed, 2 wrong usage or a missing tool.";
 
-/// The benchmarks.
-const BENCHES: [&str; 11] = [
+/// The benchmarks; what each is, `bench NAME --help` says.
+const BENCHES: [&str; 12] = [
     "steps3",
     "refused",
     "mixed",
@@ -48,7 +49,11 @@ const BENCHES: [&str; 11] = [
     "replicas",
     "admission",
     "shop",
+    ALL,
 ];
+
+/// All of them, beside what others offer.
+pub(crate) const ALL: &str = "all";
 
 /// Something was asked that does not exist; the text says what does.
 #[derive(Debug)]

@@ -79,11 +79,18 @@ fn perform(command: &Command, may_install: bool) -> anyhow::Result<()> {
             steps::kafka()?;
             steps::dashboard()?;
             run::cargo(&["build", "--release", "-p", "shop", "-p", "bench", "--bins"])?;
+            let mut arguments = arguments.clone();
+            if arguments.first().is_some_and(|name| name == cli::ALL)
+                && !arguments.iter().any(|argument| argument == "--short")
+                && let Some(peers) = steps::peers()?
+            {
+                arguments.extend(["--peers".to_owned(), peers]);
+            }
             Err(run::become_program(
                 run::Profile::Release,
                 "bench",
                 None,
-                arguments,
+                &arguments,
             ))
         }
         Command::Sabotage { arguments } => {

@@ -80,6 +80,27 @@ fn npm(folder: &Path, arguments: &[&str]) -> anyhow::Result<()> {
     run::program(Command::new("npm").args(arguments).current_dir(folder))
 }
 
+/// Builds the program that measures what others offer, in a workspace of its own; `None` where that
+/// is not there.
+pub(crate) fn peers() -> anyhow::Result<Option<String>> {
+    let workspace = run::root().join("bench/peers");
+    if !workspace.join("Cargo.toml").is_file() {
+        println!("there is no bench/peers: nothing to compare with");
+        return Ok(None);
+    }
+    let target = workspace.join("target");
+    let mut command = run::cargo_command();
+    command.args(["build", "--release", "--locked", "--package", "compare"]);
+    run::program(
+        command
+            .arg("--target-dir")
+            .arg(&target)
+            .current_dir(workspace),
+    )?;
+    let program = target.join("release/compare");
+    Ok(Some(program.to_string_lossy().into_owned()))
+}
+
 /// Seeds bugs in production code and looks whether they are noticed.
 pub(crate) fn sabotage(arguments: &[String]) -> anyhow::Result<()> {
     let build = ["run", "-p", "simulation", "--features", "sabotage"];
