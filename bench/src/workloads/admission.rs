@@ -14,8 +14,9 @@ use crate::workload::Workload;
 pub(crate) struct Arguments {
     #[command(flatten)]
     plan: Plan,
-    /// Sagas in flight while the rate that can be carried is measured
-    #[arg(long, value_name = "NUMBER", default_value_t = 512)]
+    /// Sagas in flight while the rate that can be carried is measured: so many that latency does not
+    /// bound it
+    #[arg(long, value_name = "NUMBER", default_value_t = 2000)]
     in_flight: usize,
     /// Bytes of each command's payload, and of the input
     #[arg(long, value_name = "BYTES", default_value_t = 200)]
