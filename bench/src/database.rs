@@ -96,7 +96,7 @@ impl Database {
     }
 
     async fn ended(&mut self, status: &str) -> anyhow::Result<u64> {
-        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM saga WHERE status = $1")
+        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM every_saga WHERE status = $1")
             .bind(status)
             .fetch_one(&mut self.0)
             .await?;
@@ -247,6 +247,20 @@ impl Database {
         ))
     }
 
+    /// Waits until the service has moved all but a few of the sagas that have ended to its archive;
+    /// `tell` hears how many are left.
+    pub(crate) async fn archived(&mut self, few: i64, tell: impl Fn(i64)) -> anyhow::Result<()> {
+        loop {
+            let ended = "SELECT count(*) FROM saga WHERE finished_at IS NOT NULL";
+            let left = self.number(ended).await?;
+            if left <= few {
+                return Ok(());
+            }
+            tell(left);
+            sleep(Duration::from_secs(5)).await;
+        }
+    }
+
     /// What autovacuum would do sooner or later, now.
     pub(crate) async fn tidy(&mut self) -> anyhow::Result<()> {
         self.run("VACUUM (ANALYZE)").await?;
@@ -256,7 +270,7 @@ impl Database {
     /// How late the copies that were due have moved; those that have not are missing.
     pub(crate) async fn lateness(&mut self) -> anyhow::Result<Vec<Duration>> {
         let late = "SELECT extract(epoch FROM s.updated_at - c.due_at)::float8 AS late
-            FROM bench_copy c JOIN saga s USING (shard, id) WHERE s.updated_at >= c.due_at";
+            FROM bench_copy c JOIN every_saga s USING (shard, id) WHERE s.updated_at >= c.due_at";
         let rows = sqlx::query(late).fetch_all(&mut self.0).await?;
         let late = |row| {
             Ok(Duration::from_secs_f64(sqlx::Row::try_get::<f64, _>(

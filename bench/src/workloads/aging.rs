@@ -42,6 +42,9 @@ const LISTS: [&str; 4] = [
 /// How often each is asked for.
 const TIMES: u32 = 100;
 
+/// So many may lie in the hot tables when the measurement begins.
+const HOT_MAX: i64 = 1_000;
+
 /// Copies began, one after the other, so long ago.
 const EARLIER: &str = "c.n * interval '50 milliseconds'";
 
@@ -65,6 +68,8 @@ pub(crate) async fn run(arguments: &Arguments, ground: &mut Ground) -> anyhow::R
         };
         let tell = |done| crate::progress(&format!("  {done} of {} copied …", wanted - rows));
         database.copy(&copies, tell).await?;
+        let tell = |left| crate::progress(&format!("  {left} to be moved to the archive …"));
+        database.archived(HOT_MAX, tell).await?;
         rows = wanted;
         database.tidy().await?;
         let name = format!("{rows} ended");
