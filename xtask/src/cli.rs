@@ -19,6 +19,8 @@ cargo xtask: build, try, test and measure; checks for its tools and sets up what
                               cargo xtask bench steps3 --in-flight 64,512
                               cargo xtask bench shop --json
                               cargo xtask bench all --write
+                            `peers`: `steps3` beside the same work on what others offer, with ratios
+                              cargo xtask bench peers --in-flight 64,512
   simulate [ARGS]           run seeded worlds of the whole service on virtual time
                               cargo xtask simulate --seeds 1000 --from 1
   sabotage [BUG]            seed bugs in production code; for each a check must notice
@@ -37,7 +39,7 @@ cargo xtask: build, try, test and measure; checks for its tools and sets up what
 Exit codes: 0 all is well, 1 something failed, 2 wrong usage or a missing tool.";
 
 /// The benchmarks; what each is, `bench NAME --help` says.
-const BENCHES: [&str; 12] = [
+const BENCHES: [&str; 13] = [
     "steps3",
     "refused",
     "mixed",
@@ -50,10 +52,14 @@ const BENCHES: [&str; 12] = [
     "admission",
     "shop",
     ALL,
+    PEERS,
 ];
 
 /// All of them, beside what others offer.
 pub(crate) const ALL: &str = "all";
+
+/// The one that is not a command of `bench`, but a program of another workspace.
+pub(crate) const PEERS: &str = "peers";
 
 /// Something was asked that does not exist; the text says what does.
 #[derive(Debug)]

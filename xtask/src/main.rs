@@ -80,11 +80,13 @@ fn perform(command: &Command, may_install: bool) -> anyhow::Result<()> {
             steps::dashboard()?;
             run::cargo(&["build", "--release", "-p", "shop", "-p", "bench", "--bins"])?;
             let mut arguments = arguments.clone();
-            if arguments.first().is_some_and(|name| name == cli::ALL)
-                && !arguments.iter().any(|argument| argument == "--short")
-                && let Some(peers) = steps::peers()?
-            {
-                arguments.extend(["--peers".to_owned(), peers]);
+            let name = arguments.first().map(String::as_str);
+            if name == Some(cli::PEERS) {
+                return steps::peers(&arguments[1..]);
+            }
+            if name == Some(cli::ALL) && !arguments.iter().any(|argument| argument == "--short") {
+                let peers = steps::peers_program()?;
+                arguments.extend(["--peers".to_owned(), peers.to_string_lossy().into_owned()]);
             }
             Err(run::become_program(
                 run::Profile::Release,

@@ -13,6 +13,9 @@ use crate::run;
 /// The version whose rules `deny.toml` is written for.
 const CARGO_DENY: &str = "0.20.2";
 
+/// The workspace of what we compare with.
+const PEERS: &str = "bench/peers";
+
 /// Fetches the jars of the real Kafka with Maven.
 pub(crate) fn kafka() -> anyhow::Result<()> {
     if std::env::var_os(local::kafka::LIBS_VARIABLE).is_some() {
@@ -80,33 +83,38 @@ fn npm(folder: &Path, arguments: &[&str]) -> anyhow::Result<()> {
     run::program(Command::new("npm").args(arguments).current_dir(folder))
 }
 
-/// Builds the program that measures what others offer, in a workspace of its own; `None` where that
-/// is not there.
-pub(crate) fn peers() -> anyhow::Result<Option<String>> {
-    let workspace = run::root().join("bench/peers");
-    if !workspace.join("Cargo.toml").is_file() {
-        println!("there is no bench/peers: nothing to compare with");
-        return Ok(None);
-    }
-    let target = workspace.join("target");
-    let mut command = run::cargo_command();
-    command.args(["build", "--release", "--locked", "--package", "compare"]);
-    run::program(
-        command
-            .arg("--target-dir")
-            .arg(&target)
-            .current_dir(workspace),
-    )?;
-    let program = target.join("release/compare");
-    Ok(Some(program.to_string_lossy().into_owned()))
-}
-
 /// Seeds bugs in production code and looks whether they are noticed.
 pub(crate) fn sabotage(arguments: &[String]) -> anyhow::Result<()> {
     let build = ["run", "-p", "simulation", "--features", "sabotage"];
     let mut command = run::cargo_command();
     command.args(build).args(["--bin", "sabotage", "--"]);
     run::program(command.args(arguments))
+}
+
+/// Measures ourselves, which must be built, beside what others offer.
+pub(crate) fn peers(arguments: &[String]) -> anyhow::Result<()> {
+    let mut command = Command::new(peers_program()?);
+    command.arg("--ours").arg(run::target().join("release/bench"));
+    run::program(command.args(arguments))
+}
+
+/// Builds the program that does; it fetches and builds the rest itself.
+pub(crate) fn peers_program() -> anyhow::Result<PathBuf> {
+    let workspace = run::root().join(PEERS);
+    let target = workspace.join("target");
+    let mut command = run::cargo_command();
+    command.args(["build", "--release", "--locked", "--package", "compare"]);
+    command.arg("--target-dir").arg(&target);
+    run::program(command.current_dir(workspace))?;
+    Ok(target.join("release/compare"))
+}
+
+/// Checks the format of the workspace of peers, which the root's `cargo fmt` does not see. That is
+/// all that CI does with it: to compile it costs as much as to compile the product.
+pub(crate) fn peers_format() -> anyhow::Result<()> {
+    let mut command = run::cargo_command();
+    command.args(["fmt", "--all", "--check"]);
+    run::program(command.current_dir(run::root().join(PEERS)))
 }
 
 /// Checks bans, licences and sources of every dependency.

@@ -47,7 +47,10 @@ const STAGES: &[Stage] = &[
         name: "fmt",
         about: "formatting",
         needs: &[],
-        run: |_| run::cargo(&["fmt", "--all", "--check"]),
+        run: |_| {
+            run::cargo(&["fmt", "--all", "--check"])?;
+            steps::peers_format()
+        },
     },
     Stage {
         name: "clippy",
