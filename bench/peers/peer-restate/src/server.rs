@@ -1,7 +1,7 @@
 //! Restate's server: the program that its npm package brings, on a temporary folder.
 //!
-//! It runs with its own defaults (fsync of its log on, history kept for a day) but for the addresses,
-//! which are of 127.0.0.1 alone, and for telemetry, which is off.
+//! It runs with its own defaults (fsync of its log on, history kept for a day) but for the number of
+//! partitions, for the addresses, which are of 127.0.0.1 alone, and for telemetry, which is off.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -15,6 +15,10 @@ use local::process::{Process, Signal};
 use serde::Deserialize;
 
 use crate::http::Connection;
+
+/// Partitions. Its default of 24 reached half of this at 64 in flight on two processors, and three
+/// quarters at 512; 8 was slower at 64, 2 at 512 (`docs/performance.md`).
+const PARTITIONS: &str = "4";
 
 /// How long the server may take until it accepts a service.
 const START_LIMIT: Duration = Duration::from_secs(60);
@@ -53,6 +57,7 @@ impl Server {
             .args(["--no-logo", "--node-name", "bench", "--base-dir"])
             .arg(folder.path().join("data"))
             .env("RESTATE_DISABLE_TELEMETRY", "true")
+            .env("RESTATE_DEFAULT_NUM_PARTITIONS", PARTITIONS)
             .env("RESTATE_LISTEN_MODE", "tcp")
             .env("RESTATE_BIND_ADDRESS", &fabric)
             .env("RESTATE_ADVERTISED_ADDRESS", format!("http://{fabric}"))
