@@ -94,7 +94,9 @@ pub(crate) fn sabotage(arguments: &[String]) -> anyhow::Result<()> {
 /// Measures ourselves, which must be built, beside what others offer.
 pub(crate) fn peers(arguments: &[String]) -> anyhow::Result<()> {
     let mut command = Command::new(peers_program()?);
-    command.arg("--ours").arg(run::target().join("release/bench"));
+    command
+        .arg("--ours")
+        .arg(run::target().join("release/bench"));
     run::program(command.args(arguments))
 }
 
