@@ -71,6 +71,7 @@ async fn an_archived_saga_answers_as_before_and_a_dropped_one_says_that_it_is_go
     let settings = Settings {
         url: world.urls.orchestrator.clone(),
         connections_max: 1,
+        commits_max: 1,
         shards: 64,
     };
     let in_40_days = Timestamp::from_micros(
