@@ -158,13 +158,13 @@ async fn a_key_is_not_freed_while_its_saga_is_open_or_in_the_archive() {
 async fn dead_letters_go_a_few_at_a_time() {
     let mut db = fresh().await;
     let letter = |offset| DeadLetter {
-        cluster: String::new(),
-        topic: "saga.replies".to_owned(),
+        cluster: "".into(),
+        topic: "saga.replies".into(),
         partition: 0,
         offset,
         reason: "garbage".to_owned(),
         key: None,
-        headers: vec![],
+        headers: sagas::wire::Headers::default(),
         value: None,
     };
     let batch = Batch {
