@@ -42,9 +42,9 @@ impl Store {
         now: Timestamp,
     ) -> Result<Vec<u16>, Error> {
         let statement = sqlx::query(
-            "SELECT asked.shard FROM unnest($1::smallint[]) AS asked (shard) WHERE EXISTS (
-                 SELECT FROM saga WHERE saga.shard = asked.shard AND finished_at <= $2
-             )",
+            "SELECT asked.shard FROM unnest($1::smallint[]) AS asked (shard) CROSS JOIN LATERAL (
+                 SELECT FROM saga WHERE saga.shard = asked.shard AND finished_at <= $2 LIMIT 1
+             ) AS ended",
         )
         .bind(stored(shards))
         .bind((now - policy.settle).to_chrono());

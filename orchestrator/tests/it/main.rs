@@ -12,6 +12,7 @@ mod commit;
 mod database;
 mod outbox;
 mod overview;
+mod plans;
 mod program;
 mod reading;
 mod retention;

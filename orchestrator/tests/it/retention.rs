@@ -18,7 +18,7 @@ use crate::sample::{self, NOON};
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// Two hours after everything that the tests did at noon.
-fn later() -> Timestamp {
+pub(crate) fn later() -> Timestamp {
     NOON + Duration::from_secs(7_200)
 }
 
@@ -32,13 +32,13 @@ async fn archive(store: &Store, shards: &[u16], policy: &Policy, now: Timestamp)
     moved
 }
 
-async fn archive_all(store: &Store, now: Timestamp) -> u64 {
+pub(crate) async fn archive_all(store: &Store, now: Timestamp) -> u64 {
     let shards: Vec<u16> = (0..SHARDS).collect();
     archive(store, &shards, &Policy::default(), now).await
 }
 
 /// Sagas `from..=to` under a key, of three steps one after the other, completed at noon.
-async fn completed(store: &Store, numbers: std::ops::RangeInclusive<u128>) {
+pub(crate) async fn completed(store: &Store, numbers: std::ops::RangeInclusive<u128>) {
     let definition = sample::chain();
     let mut sagas = Vec::new();
     let mut batch = Batch::default();

@@ -1,0 +1,160 @@
+//! Every hot statement touches only the shards (or slots) that it names: the plans say so, as the
+//! server made them.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::time::Duration;
+
+use local::{Postgres, PostgresOptions};
+use orchestrator::store::Due;
+use orchestrator::store::batch::Batch;
+use orchestrator::store::definition::Pin;
+use serde_json::Value;
+use sqlx::{Connection as _, Executor as _, PgConnection};
+
+use crate::database::{SHARDS, connect};
+use crate::retention::{archive_all, completed, later};
+use crate::sample;
+
+/// The tables that every saga goes through.
+const HOT: [&str; 6] = [
+    "saga",
+    "saga_history",
+    "saga_key",
+    "saga_tally",
+    "event_outbox",
+    "saga_archive",
+];
+
+/// A table that a statement reads, and by what it finds its rows.
+struct Access {
+    statement: String,
+    table: String,
+    condition: String,
+}
+
+impl fmt::Debug for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            statement,
+            table,
+            condition,
+        } = self;
+        write!(f, "{table} by {condition:?} in {statement}")
+    }
+}
+
+impl Access {
+    fn names_its_place(&self) -> bool {
+        self.condition.contains("shard") || self.condition.contains("slot")
+    }
+}
+
+#[tokio::test]
+async fn every_hot_statement_finds_its_rows_by_shard_or_slot() {
+    let server = explaining().await;
+    let store = connect(&server.url("postgres"), SHARDS);
+    store.migrate().await.unwrap();
+
+    completed(&store, 1..=3).await;
+    let (_, open) = sample::start(&sample::chain(), sample::id(9), "a");
+    let batch = Batch {
+        starts: vec![open],
+        ..Default::default()
+    };
+    store.commit(&batch).await.unwrap();
+    let shards: Vec<u16> = (0..SHARDS).collect();
+    let definitions = [Pin::of(&sample::chain())];
+    let due = Due {
+        shards: &shards,
+        definitions: &definitions,
+        late_by: Duration::ZERO,
+        limit: 10,
+    };
+    store.due(&due).await.unwrap();
+    store.load(&[sample::id(1), sample::id(9)]).await.unwrap();
+    for (row, _) in store.outbox(&[0, 1], Duration::ZERO, 10).await.unwrap() {
+        store.delivered(&[row]).await.unwrap();
+    }
+    assert_eq!(archive_all(&store, later()).await, 3);
+    store.load(&[sample::id(1)]).await.unwrap();
+
+    let hot = accesses(&server);
+    let tables: BTreeSet<_> = hot.iter().map(|access| access.table.as_str()).collect();
+    let expected = ["saga", "saga_history", "event_outbox", "saga_archive"];
+    assert!(
+        expected.iter().all(|table| tables.contains(table)),
+        "{tables:?}"
+    );
+    let wrong: Vec<_> = hot.iter().filter(|one| !one.names_its_place()).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+
+    // What the check is for.
+    let mut side = PgConnection::connect(&server.url("postgres"))
+        .await
+        .unwrap();
+    side.execute("SELECT id FROM saga WHERE started_at > now()")
+        .await
+        .unwrap();
+    let wrong = accesses(&server);
+    assert!(wrong.iter().any(|one| !one.names_its_place()));
+}
+
+/// A server that logs the plan of every statement.
+async fn explaining() -> Postgres {
+    let settings = [
+        ("session_preload_libraries", "auto_explain"),
+        ("auto_explain.log_min_duration", "0"),
+        ("auto_explain.log_format", "json"),
+    ];
+    let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let options = PostgresOptions {
+        fsync: false,
+        settings: settings.to_vec(),
+        ..PostgresOptions::default()
+    };
+    let start = || Postgres::start(options).unwrap();
+    tokio::task::spawn_blocking(start).await.unwrap()
+}
+
+/// Every access to a hot table that the log has a plan of.
+fn accesses(server: &Postgres) -> Vec<Access> {
+    let log = std::fs::read_to_string(server.log()).unwrap();
+    let mut all = Vec::new();
+    let mut lines = log.lines().peekable();
+    while let Some(line) = lines.next() {
+        if !line.ends_with("plan:") {
+            continue;
+        }
+        let mut plan = String::new();
+        while let Some(part) = lines.next_if(|next| next.starts_with('\t')) {
+            plan.push_str(part);
+            plan.push('\n');
+        }
+        let plan: Value = serde_json::from_str(&plan).unwrap();
+        let statement = plan["Query Text"].as_str().unwrap();
+        visit(&plan["Plan"], statement, &mut all);
+    }
+    all
+}
+
+fn visit(node: &Value, statement: &str, all: &mut Vec<Access>) {
+    let text = |name: &str| node[name].as_str().unwrap_or_default();
+    let table = text("Relation Name");
+    let table = HOT.into_iter().find(|hot| {
+        // A partition of the archive has a day behind its name.
+        table == *hot || *hot == "saga_archive" && table.starts_with("saga_archive_2")
+    });
+    if let Some(table) = table
+        && text("Node Type") != "ModifyTable"
+    {
+        all.push(Access {
+            statement: statement.to_owned(),
+            table: table.to_owned(),
+            condition: format!("{} {}", text("Index Cond"), text("Recheck Cond")),
+        });
+    }
+    for part in node["Plans"].as_array().into_iter().flatten() {
+        visit(part, statement, all);
+    }
+}
