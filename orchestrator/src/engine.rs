@@ -11,6 +11,7 @@
 
 pub mod incoming;
 pub mod lane;
+mod lanes;
 mod meter;
 pub mod outgoing;
 pub mod rendezvous;
@@ -30,7 +31,7 @@ use std::time::{Duration, Instant};
 
 use sagas::machine::{Order, OrderResult, Refusal};
 use sagas::{SagaId, Timestamp};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -48,7 +49,8 @@ use crate::store::definition::Pin;
 use crate::store::replica::Replica;
 use crate::store::retention::Policy;
 use crate::store::{self, Store};
-use lane::{Answer, Bounds, End, Input};
+use lane::{Answer, Bounds, End};
+use lanes::Lanes;
 use outgoing::Topics;
 use replicas::{Duty, Membership, introduce};
 use rounds::Rounds;
@@ -185,14 +187,12 @@ impl Engine {
         let sent = Instant::now();
         let (_, database_time) = store.heartbeat(&own).await?;
         let clock = Arc::new(Clock::started(database_time, sent));
-        let (lanes, inboxes) = Lanes::new(settings.lanes.max(1), settings.inbox_max);
+        let (lanes, rooms) = Lanes::new(settings.lanes.max(1), settings.inbox_max);
         let producer = Producer::new(&settings.bus)?;
         let sink = lanes.clone();
         let consumer = ReplyConsumer::start(&settings.bus, move |record| {
-            let lane = &sink.senders[sink.of_partition(record.partition)];
-            lane.0
-                .blocking_send(Message::Input(incoming::read(record)))
-                .is_ok()
+            let lane = sink.reading(record.partition);
+            lane.hand_over(incoming::read(record))
         })?;
         let parts = Parts {
             store,
@@ -203,15 +203,9 @@ impl Engine {
             waiters: Arc::default(),
             meter: Arc::default(),
         };
-        let shells = inboxes.into_iter().map(|inbox| {
+        let shells = rooms.into_iter().map(|room| {
             let bounds = settings.bounds();
-            let shell = Shell::new(
-                registry.clone(),
-                bounds,
-                parts.clone(),
-                inbox,
-                settings.inbox_max,
-            );
+            let shell = Shell::new(registry.clone(), bounds, parts.clone(), room);
             tokio::spawn(shell.run())
         });
         let shells = std::sync::Mutex::new(shells.collect());
@@ -239,6 +233,9 @@ impl Engine {
     /// [`Error::Stopping`], after which the same submission under the same key can be repeated.
     pub async fn submit(&self, submission: Submission) -> Result<Accepted, Error> {
         let id = submission.id();
+        if !self.shared.lanes.of(id).takes_starts() {
+            return Err(Error::Overloaded);
+        }
         let answer = self
             .ask(id, |tell| Message::Submit {
                 id,
@@ -348,12 +345,7 @@ impl Engine {
         }
         let (tell, told) = oneshot::channel();
         let lane = self.shared.lanes.of(saga);
-        lane.0
-            .try_send(message(tell))
-            .map_err(|error| match error {
-                mpsc::error::TrySendError::Full(_) => Error::Overloaded,
-                mpsc::error::TrySendError::Closed(_) => Error::Stopping,
-            })?;
+        lane.ask(message(tell))?;
         match tokio::time::timeout(ANSWER_WITHIN, told).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(_)) => Err(Error::Stopping),
@@ -431,58 +423,5 @@ impl Answer {
             Self::Unstorable(why) => Error::Unstorable(why),
             Self::NotFound | Self::Accepted { .. } | Self::Ordered { .. } => Error::NotFound,
         }
-    }
-}
-
-/// The doors of all lanes.
-#[derive(Debug, Clone)]
-struct Lanes {
-    senders: Arc<[Door]>,
-}
-
-#[derive(Debug)]
-struct Door(mpsc::Sender<Message>);
-
-impl Lanes {
-    fn new(count: usize, inbox_max: usize) -> (Self, Vec<mpsc::Receiver<Message>>) {
-        let (senders, inboxes) = (0..count)
-            .map(|_| mpsc::channel(inbox_max.max(1)))
-            .map(|(sender, inbox)| (Door(sender), inbox))
-            .unzip::<_, _, Vec<_>, Vec<_>>();
-        (
-            Self {
-                senders: senders.into(),
-            },
-            inboxes,
-        )
-    }
-
-    fn iter(&self) -> impl Iterator<Item = &Door> {
-        self.senders.iter()
-    }
-
-    fn of(&self, saga: SagaId) -> &Door {
-        &self.senders[route::lane_of(saga, self.senders.len())]
-    }
-
-    fn of_partition(&self, partition: i32) -> usize {
-        route::lane_of_partition(partition, self.senders.len())
-    }
-}
-
-impl Door {
-    /// Gives the lane an input, as soon as it has room.
-    async fn tell(&self, input: Input) {
-        // A lane ends only at the very end; then nothing matters any more.
-        let _ = self.0.send(Message::Input(input)).await;
-    }
-
-    /// Gives the lane an input if it has room; what is due now is due at the next look, too.
-    fn offer(&self, input: Input) {
-        let _ = self.0.try_send(Message::Input(input));
-    }
-
-    async fn stop(&self) {
-        let _ = self.0.send(Message::Stop).await;
     }
 }

@@ -13,8 +13,8 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::Lanes;
 use super::lane::Input;
+use super::lanes::Lanes;
 use super::rendezvous::{Share, owned_by};
 use super::rounds::Rounds;
 use crate::bus::ReplyConsumer;

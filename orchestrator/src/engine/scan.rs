@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::Lanes;
 use super::lane::Input;
+use super::lanes::Lanes;
 use super::replicas::Duty;
 use super::rounds::Rounds;
 use super::shell::Parts;

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use sagas::SagaId;
@@ -12,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
 use super::lane::{Answer, Bounds, Input, Lane, Output, Ticket};
+use super::lanes::Room;
 use super::meter::Meter;
 use super::outgoing::Topics;
 use super::submission::Submission;
@@ -55,8 +57,7 @@ pub(super) struct Parts {
 pub(super) struct Shell {
     lane: Lane,
     parts: Parts,
-    inbox: mpsc::Receiver<Message>,
-    inbox_max: usize,
+    room: Room,
     /// Results of tasks that this shell started: bounded by the lane, which starts few.
     results: mpsc::UnboundedReceiver<Input>,
     report: mpsc::UnboundedSender<Input>,
@@ -69,19 +70,12 @@ pub(super) struct Shell {
 pub const DELIVERIES_WAIT: Duration = Duration::from_secs(1);
 
 impl Shell {
-    pub(super) fn new(
-        registry: Registry,
-        bounds: Bounds,
-        parts: Parts,
-        inbox: mpsc::Receiver<Message>,
-        inbox_max: usize,
-    ) -> Self {
+    pub(super) fn new(registry: Registry, bounds: Bounds, parts: Parts, room: Room) -> Self {
         let (report, results) = mpsc::unbounded_channel();
         Self {
             lane: Lane::new(registry, bounds),
             parts,
-            inbox,
-            inbox_max,
+            room,
             results,
             report,
             callers: BTreeMap::new(),
@@ -99,6 +93,8 @@ impl Shell {
                 self.lane.flush_deliveries();
             }
             let outputs = self.lane.turn(self.parts.clock.now());
+            let waiting = self.lane.waiting();
+            self.room.inside.store(waiting, Ordering::Relaxed);
             self.carry_out(outputs);
         }
     }
@@ -106,11 +102,11 @@ impl Shell {
     async fn wait(&mut self) {
         let now = self.parts.clock.now();
         let resume = self.lane.resume_at().map(|at| at.since(now));
-        let has_room = self.lane.waiting() < self.inbox_max && !self.is_stopping;
+        let has_room = self.lane.waiting() < self.room.max && !self.is_stopping;
         tokio::select! {
             biased;
             Some(result) = self.results.recv() => self.lane.take(result, now),
-            Some(message) = self.inbox.recv(), if has_room => self.accept(message),
+            Some(message) = self.room.inbox.recv(), if has_room => self.accept(message),
             () = sleep(resume.unwrap_or_default()), if resume.is_some() => {}
             () = sleep(DELIVERIES_WAIT), if self.lane.has_only_deliveries() => {
                 self.lane.flush_deliveries();
@@ -123,8 +119,8 @@ impl Shell {
         while let Ok(result) = self.results.try_recv() {
             self.lane.take(result, self.parts.clock.now());
         }
-        while self.lane.waiting() < self.inbox_max
-            && let Ok(message) = self.inbox.try_recv()
+        while self.lane.waiting() < self.room.max
+            && let Ok(message) = self.room.inbox.try_recv()
         {
             self.accept(message);
         }

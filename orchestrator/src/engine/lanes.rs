@@ -1,0 +1,138 @@
+//! The doors of a replica's lanes, and who is let in when much waits already.
+//!
+//! Invariant: what waits for a lane is bounded. New sagas get half of the room: replies,
+//! compensations and orders finish what was begun, so they are not behind what need not begin.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use sagas::SagaId;
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
+
+use super::lane::Input;
+use super::shell::Message;
+use super::{Error, route};
+
+/// The doors of all lanes.
+#[derive(Debug, Clone)]
+pub(super) struct Lanes {
+    doors: Arc<[Door]>,
+}
+
+/// The way into one lane.
+#[derive(Debug)]
+pub(super) struct Door {
+    inbox: mpsc::Sender<Message>,
+    inside: Arc<AtomicUsize>,
+    max: usize,
+}
+
+/// The lane's side of its door.
+#[derive(Debug)]
+pub(super) struct Room {
+    pub(super) inbox: mpsc::Receiver<Message>,
+    /// How many events the lane has taken in and not committed; the lane says so.
+    pub(super) inside: Arc<AtomicUsize>,
+    /// How many of them it may have; as many again wait at the door.
+    pub(super) max: usize,
+}
+
+impl Lanes {
+    /// So many lanes, each with room for `max` events and a queue of as many before it.
+    pub(super) fn new(count: usize, max: usize) -> (Self, Vec<Room>) {
+        let max = max.max(1);
+        let pairs = (0..count).map(|_| {
+            let (sender, inbox) = mpsc::channel(max);
+            let inside = Arc::new(AtomicUsize::new(0));
+            let door = Door {
+                inbox: sender,
+                inside: Arc::clone(&inside),
+                max,
+            };
+            (door, Room { inbox, inside, max })
+        });
+        let (doors, rooms): (Vec<_>, Vec<_>) = pairs.unzip();
+        let doors = doors.into();
+        (Self { doors }, rooms)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Door> {
+        self.doors.iter()
+    }
+
+    /// The lane that a saga's submissions, orders and wakes go to.
+    pub(super) fn of(&self, saga: SagaId) -> &Door {
+        &self.doors[route::lane_of(saga, self.doors.len())]
+    }
+
+    /// The lane that reads a reply partition.
+    pub(super) fn reading(&self, partition: i32) -> &Door {
+        &self.doors[self.of_partition(partition)]
+    }
+
+    /// Its number.
+    pub(super) fn of_partition(&self, partition: i32) -> usize {
+        route::lane_of_partition(partition, self.doors.len())
+    }
+}
+
+impl Door {
+    /// Whether a new saga may come in: less waits than half of what the lane has room for.
+    pub(super) fn takes_starts(&self) -> bool {
+        let queued = self.inbox.max_capacity() - self.inbox.capacity();
+        queued + self.inside.load(Ordering::Relaxed) < self.max.div_ceil(2)
+    }
+
+    /// Gives the lane what a caller wants, if it has room.
+    pub(super) fn ask(&self, message: Message) -> Result<(), Error> {
+        self.inbox.try_send(message).map_err(|error| match error {
+            TrySendError::Full(_) => Error::Overloaded,
+            TrySendError::Closed(_) => Error::Stopping,
+        })
+    }
+
+    /// Gives the lane an input, as soon as it has room; blocks the thread. Says whether the lane is
+    /// still there.
+    pub(super) fn hand_over(&self, input: Input) -> bool {
+        self.inbox.blocking_send(Message::Input(input)).is_ok()
+    }
+
+    /// Gives the lane an input, as soon as it has room.
+    pub(super) async fn tell(&self, input: Input) {
+        // A lane ends only at the very end; then nothing matters any more.
+        let _ = self.inbox.send(Message::Input(input)).await;
+    }
+
+    /// Gives the lane an input if it has room; what is due now is due at the next look, too.
+    pub(super) fn offer(&self, input: Input) {
+        let _ = self.inbox.try_send(Message::Input(input));
+    }
+
+    pub(super) async fn stop(&self) {
+        let _ = self.inbox.send(Message::Stop).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn new_sagas_are_refused_while_orders_and_replies_still_come_in() {
+        let (lanes, mut rooms) = Lanes::new(1, 4);
+        let door = lanes.of(SagaId(uuid::Uuid::nil()));
+        let wake = || Message::Input(Input::Due(SagaId(uuid::Uuid::nil())));
+        assert!(door.takes_starts());
+        rooms[0].inside.store(1, Ordering::Relaxed);
+        door.ask(wake()).unwrap();
+        assert!(!door.takes_starts(), "one is inside, one at the door");
+        for _ in 0..3 {
+            door.ask(wake()).unwrap();
+        }
+        assert!(matches!(door.ask(wake()), Err(Error::Overloaded)));
+        rooms[0].inside.store(0, Ordering::Relaxed);
+        while rooms[0].inbox.try_recv().is_ok() {}
+        assert!(door.takes_starts());
+    }
+}
