@@ -224,6 +224,19 @@ impl World {
         .await
     }
 
+    /// Waits until the saga has ended, completed or compensated; gives what REST says of it.
+    pub(crate) async fn terminal(&self, id: Uuid) -> Value {
+        until(&format!("saga {id} has ended"), SOON, async || {
+            let saga = self.saga(id).await;
+            if saga["state"] == "completed" || saga["state"] == "compensated" {
+                Ok(saga)
+            } else {
+                Err(saga)
+            }
+        })
+        .await
+    }
+
     /// Waits until `step` of the saga is in `state`; gives what REST says of the saga.
     pub(crate) async fn reaches(&self, id: Uuid, step: &str, state: &str) -> Value {
         until(&format!("{step} is {state}"), SOON, async || {

@@ -73,10 +73,11 @@ async fn with_the_pivot_in_flight_its_participant_decides() {
     assert_eq!(answer["result"], "fencing", "{answer}");
     let again = cancel(&world, saga, &by_operator(Uuid::now_v7())).await;
     again.problem(409, "order-refused");
-    // The command lies before the fence: it takes effect first.
+    // Command and fence lie in partitions of their own: which takes effect is decided where they meet.
     world.start_service(ServiceName::Payments);
-    let shown = world.ended(saga, "completed").await;
-    assert_eq!(shown["reason"], Value::Null);
+    let shown = world.terminal(saga).await;
+    let is_captured = shown["state"] == "completed";
+    assert_eq!(shown["reason"].is_null(), is_captured, "{shown}");
     assert_eq!(world.audited(SOON).await.exit_code(), 0);
 }
 
