@@ -21,6 +21,7 @@
 
 mod cache;
 mod job;
+mod member;
 mod offsets;
 mod outcome;
 mod plan;

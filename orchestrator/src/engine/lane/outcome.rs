@@ -8,7 +8,8 @@ use sagas::{Saga, SagaId, Status, Timestamp};
 
 use super::cache::Cached;
 use super::job::{Answer, Job};
-use super::plan::{Member, Underway};
+use super::member::Member;
+use super::plan::Underway;
 use super::publications::Publication;
 use super::{End, Lane, Output, QUARANTINE};
 use crate::store::CommitError;

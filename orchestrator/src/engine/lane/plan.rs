@@ -2,17 +2,15 @@
 //!
 //! Several events of one saga that wait together become several transitions in one row write.
 
-use sagas::machine::{Announcement, CONFIRM_WITHIN, Entry, Progress, Refusal, Send, Transition};
+use sagas::machine::{CONFIRM_WITHIN, Progress, Refusal};
 use sagas::sabotage::{Bug, is_seeded};
-use sagas::{Definition, Json, Saga, SagaId, Status, Timestamp, transition};
+use sagas::{Saga, SagaId, Timestamp};
 
 use super::cache::Cached;
 use super::job::{Answer, Job};
-use super::{Lane, OutgoingCommand, Output, Position, QUARANTINE, Stage};
-use crate::store::batch::{
-    Batch, DeadLetter, OutboxId, Outgoing, OutgoingEvent, OutgoingNotice, Postponement, Start,
-    State, Update,
-};
+use super::member::Member;
+use super::{Lane, Output, Position, QUARANTINE, Stage};
+use crate::store::batch::{Batch, DeadLetter, OutboxId, Postponement, Start, Update};
 
 /// The commit that is under way, and what it will mean.
 #[derive(Debug, Default)]
@@ -26,19 +24,6 @@ pub(super) struct Underway {
     pub(super) delivered: Vec<OutboxId>,
     /// Events in it.
     pub(super) events: usize,
-}
-
-/// A saga in a commit.
-#[derive(Debug)]
-pub(super) struct Member {
-    pub(super) cached: Cached,
-    /// The stored state that it started from, and the publication of that.
-    before: Option<(Saga, Option<u64>)>,
-    /// The events, each with what to tell its caller if the commit holds.
-    pub(super) jobs: Vec<(Job, Answer)>,
-    pub(super) commands: Vec<OutgoingCommand>,
-    pub(super) announcements: Vec<Outgoing>,
-    entries: Vec<Entry>,
 }
 
 /// A commit in the making.
@@ -396,123 +381,4 @@ fn told(member: &Member, job: &Job) -> Answer {
         },
         None => Answer::NotFound,
     }
-}
-
-impl Member {
-    fn of(cached: Cached) -> Self {
-        Self {
-            cached,
-            before: None,
-            jobs: Vec::new(),
-            commands: Vec::new(),
-            announcements: Vec::new(),
-            entries: Vec::new(),
-        }
-    }
-
-    fn apply(
-        &mut self,
-        job: &Job,
-        published: bool,
-        now: Timestamp,
-        lane: &Lane,
-    ) -> Result<(), Refusal> {
-        let cached = &self.cached;
-        let Transition {
-            next,
-            entry,
-            sends,
-            notices,
-            announcement,
-        } = transition(&cached.definition, &cached.saga, job.event(published), now)?;
-        let reply_partition = lane.reply_partition();
-        let publication = self.cached.publication;
-        if !sends.is_empty() {
-            // Its number is known once the commit holds.
-            self.cached.publication = None;
-        }
-        let command = |send: Send| OutgoingCommand {
-            saga: next.id,
-            definition: self.cached.definition.clone(),
-            started_at: next.started_at,
-            revision: next.revision,
-            at: now,
-            send,
-            reply_partition,
-        };
-        self.commands.extend(sends.into_iter().map(command));
-        self.announcements
-            .extend(announcement.map(|what| announce(&next, what, now)));
-        let notice = |send| notice(&next, &self.cached.definition, send, reply_partition, now);
-        self.announcements.extend(notices.into_iter().map(notice));
-        self.entries.push(entry);
-        let before = std::mem::replace(&mut self.cached.saga, next);
-        self.before.get_or_insert((before, publication));
-        Ok(())
-    }
-
-    /// The saga as it is stored while the commit does not hold; `None` where it is not stored yet.
-    pub(super) fn take_back(self) -> (Option<Cached>, Vec<(Job, Answer)>) {
-        let before = self.before.filter(|(saga, _)| saga.revision > 0);
-        let cached = before.map(|(saga, publication)| Cached {
-            saga,
-            publication,
-            ..self.cached
-        });
-        (cached, self.jobs)
-    }
-
-    fn state(&mut self) -> State {
-        let saga = &self.cached.saga;
-        State {
-            revision: saga.revision,
-            status: saga.status(),
-            wake_at: saga.wake_at,
-            moving: saga.moving.clone(),
-            entries: std::mem::take(&mut self.entries),
-            announcements: self.announcements.clone(),
-        }
-    }
-}
-
-fn announce(saga: &Saga, what: Announcement, at: Timestamp) -> Outgoing {
-    let payload = serde_json::json!({
-        "saga": saga.id,
-        "definition": saga.definition,
-        "version": saga.version,
-        "revision": saga.revision,
-        "state": saga.status(),
-        "reason": saga.moving.reason,
-        "output": saga.output.as_ref().filter(|_| saga.status() == Status::Completed),
-    });
-    Outgoing::Event(OutgoingEvent {
-        saga: saga.id,
-        definition: saga.definition.clone(),
-        kind: what.as_str().to_owned(),
-        revision: saga.revision,
-        at,
-        payload: Json::of(&payload).unwrap_or_else(|_| Json::null()),
-    })
-}
-
-fn notice(
-    saga: &Saga,
-    definition: &Definition,
-    send: Send,
-    reply_partition: i32,
-    at: Timestamp,
-) -> Outgoing {
-    let step = &definition.steps()[send.step];
-    Outgoing::Notice(OutgoingNotice {
-        saga: saga.id,
-        definition: saga.definition.clone(),
-        started_at: saga.started_at,
-        revision: saga.revision,
-        at,
-        step: step.name.clone(),
-        participant: step.participant.to_owned(),
-        command: step.command.to_owned(),
-        reply_partition,
-        payload: send.payload,
-    })
 }
