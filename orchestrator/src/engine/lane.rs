@@ -269,7 +269,14 @@ impl Lane {
                 id,
                 submission,
             } => {
-                self.queue(id, Job::Start { ticket, submission });
+                self.queue(
+                    id,
+                    Job::Start {
+                        ticket,
+                        submission,
+                        is_retried: false,
+                    },
+                );
             }
             Input::Order {
                 ticket,

@@ -45,6 +45,9 @@ pub struct Start {
     pub digest: Option<[u8; 32]>,
     /// When it was accepted.
     pub started_at: Timestamp,
+    /// Its commit may hold already: an earlier attempt's answer was lost. Such a saga may have run
+    /// and ended meanwhile.
+    pub is_retried: bool,
     /// The state after its transitions.
     pub state: State,
 }

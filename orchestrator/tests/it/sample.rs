@@ -111,6 +111,7 @@ pub(crate) fn start_at(
         fingerprint: next.fingerprint,
         digest: None,
         started_at: now,
+        is_retried: false,
         state,
     };
     (next, start)

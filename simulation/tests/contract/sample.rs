@@ -29,6 +29,7 @@ pub(crate) fn start(definition: &Definition, id: SagaId, key: Option<u8>, now: T
         fingerprint: saga.fingerprint,
         digest: key.map(|key| [key; 32]),
         started_at: now,
+        is_retried: false,
         state: state(vec![made]),
     }
 }

@@ -65,6 +65,7 @@ impl<'a> Play<'a> {
             fingerprint: saga.fingerprint,
             digest: None,
             started_at: saga.started_at,
+            is_retried: false,
             state: State {
                 revision: saga.revision,
                 status: saga.status(),

@@ -67,6 +67,8 @@ pub(super) enum Job {
     Start {
         ticket: Ticket,
         submission: Submission,
+        /// A commit of it was begun whose answer was lost.
+        is_retried: bool,
     },
     Order {
         ticket: Ticket,

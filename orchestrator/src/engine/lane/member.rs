@@ -85,6 +85,15 @@ impl Member {
         (cached, self.jobs)
     }
 
+    /// The answer of the commit was lost: it may hold.
+    pub(super) fn doubt(&mut self) {
+        for (job, _) in &mut self.jobs {
+            if let Job::Start { is_retried, .. } = job {
+                *is_retried = true;
+            }
+        }
+    }
+
     pub(super) fn state(&mut self) -> State {
         let saga = &self.cached.saga;
         State {

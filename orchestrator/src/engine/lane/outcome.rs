@@ -235,10 +235,13 @@ impl Lane {
         tracing::warn!(%error, events = underway.events, "a commit failed; trying again");
         self.hold(now);
         let is_known_void = matches!(error, CommitError::Unavailable(_));
-        let reload =
-            matches!(error, CommitError::Ambiguous(_)) && !is_seeded(Bug::KeepsAmbiguousStates);
-        for member in underway.starts.into_iter().chain(underway.updates) {
+        let is_in_doubt = matches!(error, CommitError::Ambiguous(_));
+        let reload = is_in_doubt && !is_seeded(Bug::KeepsAmbiguousStates);
+        for mut member in underway.starts.into_iter().chain(underway.updates) {
             let id = member.cached.saga.id;
+            if is_in_doubt {
+                member.doubt();
+            }
             self.put_back(member, reload);
             if is_known_void {
                 self.answer_callers(id, &Answer::Unavailable(error.to_string()));

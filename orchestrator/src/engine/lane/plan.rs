@@ -132,7 +132,12 @@ impl Lane {
             return;
         };
         self.waiting_jobs -= 1;
-        let Job::Start { ref submission, .. } = job else {
+        let Job::Start {
+            ref submission,
+            is_retried,
+            ..
+        } = job
+        else {
             return;
         };
         if is_seeded(Bug::AnswersBeforeTheCommit)
@@ -163,6 +168,7 @@ impl Lane {
             fingerprint: saga.fingerprint,
             digest,
             started_at: saga.started_at,
+            is_retried,
             state: member.state(),
         });
         member

@@ -88,6 +88,28 @@ fn an_ambiguous_commit_is_settled_by_looking_again() {
 }
 
 #[test]
+fn a_start_says_from_then_on_that_a_commit_of_it_was_in_doubt() {
+    let mut bench = Bench::new();
+    bench.submit("a");
+    assert!(!bench.batch().starts[0].is_retried);
+    let mut is_retried_after = |error, newcomer: &str| -> Vec<bool> {
+        bench.take(Input::Committed(Err(error)));
+        bench.submit(newcomer);
+        bench.pass(Duration::from_secs(5));
+        let starts = bench.batch().starts;
+        starts.iter().map(|start| start.is_retried).collect()
+    };
+    let collided = || CommitError::Retry(Failure::Abandoned);
+    let lost = CommitError::Ambiguous(Failure::Abandoned);
+    assert_eq!(is_retried_after(collided(), "b"), [false, false]);
+    assert_eq!(is_retried_after(lost, "c"), [true, true, false]);
+    assert_eq!(
+        is_retried_after(collided(), "d"),
+        [true, true, false, false]
+    );
+}
+
+#[test]
 fn one_bad_event_is_found_and_the_others_are_committed() {
     let mut bench = Bench::new();
     let ids: Vec<_> = ["a", "b", "c", "d"].map(|key| bench.started(key).0).into();
