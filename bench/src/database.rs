@@ -30,6 +30,13 @@ pub(crate) struct Standing {
     revisions: Vec<i64>,
 }
 
+/// What is kept of sagas that have ended.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Kept {
+    pub(crate) sagas: i64,
+    pub(crate) bytes: i64,
+}
+
 /// What is different in the copies of a saga. The texts are SQL over `c.n` (the copy's number, from
 /// 1) and `t` (the row that is copied).
 #[derive(Debug, Clone, Copy)]
@@ -55,6 +62,17 @@ impl Database {
             .await
     }
 
+    /// What is kept, once what is open has ended, and autovacuum has done what it would do sooner or
+    /// later: the space of sagas that are gone from a table is used again.
+    pub(crate) async fn kept(&mut self) -> anyhow::Result<Kept> {
+        self.all_ended().await?;
+        self.tidy().await?;
+        Ok(Kept {
+            sagas: self.number("SELECT count(*) FROM every_saga").await?,
+            bytes: self.stored_bytes().await?,
+        })
+    }
+
     /// Bytes that the server has ever written ahead.
     pub(crate) async fn logged_bytes(&mut self) -> anyhow::Result<i64> {
         self.number("SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint")
@@ -70,16 +88,7 @@ impl Database {
     /// Waits until every saga has ended, and compares with what clients were told. A fast wrong run
     /// is a failed run. `copied`: completed sagas that no client submitted.
     pub(crate) async fn ensure_ended(&mut self, told: Totals, copied: u64) -> anyhow::Result<()> {
-        let deadline = Instant::now() + END_LIMIT;
-        loop {
-            let open = self.open_count().await?;
-            if open == 0 {
-                break;
-            }
-            let in_time = Instant::now() < deadline;
-            ensure!(in_time, "{open} sagas have not ended after {END_LIMIT:?}");
-            sleep(POLL).await;
-        }
+        self.all_ended().await?;
         let completed = self.ended("completed").await? - copied;
         let compensated = self.ended("compensated").await?;
         let untold = completed + compensated - told.completed - told.compensated;
@@ -93,6 +102,19 @@ impl Database {
         let lost = self.number(lost).await?;
         ensure!(lost == 0, "{lost} replies are dead letters");
         Ok(())
+    }
+
+    async fn all_ended(&mut self) -> anyhow::Result<()> {
+        let deadline = Instant::now() + END_LIMIT;
+        loop {
+            let open = self.open_count().await?;
+            if open == 0 {
+                return Ok(());
+            }
+            let in_time = Instant::now() < deadline;
+            ensure!(in_time, "{open} sagas have not ended after {END_LIMIT:?}");
+            sleep(POLL).await;
+        }
     }
 
     async fn ended(&mut self, status: &str) -> anyhow::Result<u64> {
@@ -133,7 +155,7 @@ impl Database {
 
     /// Some saga that is completed.
     pub(crate) async fn a_completed_saga(&mut self) -> anyhow::Result<Uuid> {
-        let any = "SELECT id FROM saga WHERE status = 'completed' LIMIT 1";
+        let any = "SELECT id FROM saga_archive WHERE NOT is_compensated LIMIT 1";
         let id = sqlx::query_scalar(any).fetch_one(&mut self.0).await;
         id.context("there is no completed saga")
     }
@@ -159,8 +181,9 @@ impl Database {
         }
     }
 
-    /// Fills the tables with copies of a saga, row and history, under new ids; `tell` hears how many
-    /// there are. Returns the table that has the id and, where it is due, `due_at` of each.
+    /// Copies a saga under new ids, an open one among the open ones, one that has ended into the
+    /// archive; `tell` hears how many there are. The table `bench_copy` has the id and, where it is due,
+    /// `due_at` of each.
     pub(crate) async fn copy(
         &mut self,
         copies: &Copies<'_>,
@@ -176,8 +199,6 @@ impl Database {
                     .to_owned(),
             ),
         };
-        let rows = self.insert("saga", copies.earlier, &moving).await?;
-        let history = self.insert("saga_history", copies.earlier, "").await?;
         // The shard follows from the id's last bits, as long as their number is a power of two.
         let shards = self
             .number("SELECT shards::bigint FROM installation")
@@ -186,6 +207,12 @@ impl Database {
             256 % shards == 0,
             "copies cannot be spread over {shards} shards"
         );
+        let table = match copies.due_at {
+            None => "saga_archive",
+            Some(_) => "saga",
+        };
+        let shard = i64::from(copies.template.as_bytes()[15]) % shards;
+        let rows = self.insert(table, copies.earlier, &moving, shard).await?;
         let numbers = format!(
             "INSERT INTO bench_copy SELECT c.n, c.id,
                  (get_byte(uuid_send(c.id), 15) % {shards})::smallint, {due_at}
@@ -202,22 +229,26 @@ impl Database {
                 .bind(i64::try_from(last)?)
                 .execute(&mut self.0)
                 .await?;
-            for statement in [&rows, &history] {
-                sqlx::query(AssertSqlSafe(statement.as_str()))
-                    .bind(copies.template)
-                    .bind(i64::try_from(done + 1)?)
-                    .execute(&mut self.0)
-                    .await?;
-            }
+            sqlx::query(AssertSqlSafe(rows.as_str()))
+                .bind(copies.template)
+                .bind(i64::try_from(done + 1)?)
+                .execute(&mut self.0)
+                .await?;
             done = last;
             tell(done);
         }
         Ok(())
     }
 
-    /// The statement that copies a table's rows of the saga `$1` for the copies from number `$2` on;
-    /// it names no column that is the same in a copy.
-    async fn insert(&mut self, table: &str, earlier: &str, moving: &str) -> anyhow::Result<String> {
+    /// The statement that copies a table's row of the saga `$1` for the copies from number `$2` on; it
+    /// names no column that is the same in a copy.
+    async fn insert(
+        &mut self,
+        table: &str,
+        earlier: &str,
+        moving: &str,
+        shard: i64,
+    ) -> anyhow::Result<String> {
         let columns = sqlx::query(
             "SELECT column_name::text AS name, data_type::text AS type FROM information_schema.columns
              WHERE table_schema = 'public' AND table_name = $1 ORDER BY ordinal_position",
@@ -225,7 +256,6 @@ impl Database {
         .bind(table)
         .fetch_all(&mut self.0)
         .await?;
-        let id = if table == "saga" { "id" } else { "saga_id" };
         let (mut names, mut values) = (Vec::new(), Vec::new());
         for column in columns {
             let name: String = column.try_get("name")?;
@@ -233,7 +263,11 @@ impl Database {
                 ("shard", _) => "c.shard".to_owned(),
                 ("wake_at", _) => "c.due_at".to_owned(),
                 ("moving", _) => moving.to_owned(),
-                (name, _) if name == id => "c.id".to_owned(),
+                ("id", _) => "c.id".to_owned(),
+                // What should have gone by now goes tomorrow.
+                ("drop_on", _) => {
+                    format!("greatest(current_date + 1, (t.drop_on - {earlier})::date)")
+                }
                 (name, "timestamp with time zone") => format!("t.{name} - {earlier}"),
                 (name, _) => format!("t.{name}"),
             };
@@ -243,22 +277,8 @@ impl Database {
         let (names, values) = (names.join(", "), values.join(", "));
         Ok(format!(
             "INSERT INTO {table} ({names}) SELECT {values} FROM bench_copy c, {table} t
-             WHERE t.{id} = $1 AND t.shard = (SELECT shard FROM saga WHERE id = $1) AND c.n >= $2"
+             WHERE t.id = $1 AND t.shard = {shard} AND c.n >= $2"
         ))
-    }
-
-    /// Waits until the service has moved all but a few of the sagas that have ended to its archive;
-    /// `tell` hears how many are left.
-    pub(crate) async fn archived(&mut self, few: i64, tell: impl Fn(i64)) -> anyhow::Result<()> {
-        loop {
-            let ended = "SELECT count(*) FROM saga WHERE finished_at IS NOT NULL";
-            let left = self.number(ended).await?;
-            if left <= few {
-                return Ok(());
-            }
-            tell(left);
-            sleep(Duration::from_secs(5)).await;
-        }
     }
 
     /// What autovacuum would do sooner or later, now.

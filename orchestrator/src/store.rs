@@ -1,7 +1,7 @@
 //! Postgres: the only place where a saga's state is kept.
 //!
 //! ```text
-//!   commit      one batch, one statement, one round trip     (the engine; commit.sql)
+//!   commit      one batch, one statement, one round trip     (the engine; commit/commit.sql)
 //!   load, due   what a lane needs to go on                   (the engine)
 //!   heartbeat, outbox                                        (the engine)
 //!   archive, partitions, purge   what has ended goes         (the engine, `saga retention`)
@@ -27,6 +27,7 @@ pub mod batch;
 mod commit;
 pub mod dead_letter;
 pub mod definition;
+mod destination;
 mod error;
 mod list;
 mod load;
@@ -39,10 +40,13 @@ pub mod replica;
 pub mod retention;
 mod schema;
 mod session;
+mod terms;
 
 pub use load::Due;
 
 pub use error::{CommitError, Error, Failure};
+
+use destination::Destination;
 
 use sagas::SagaId;
 
@@ -77,6 +81,7 @@ pub struct Store {
     pool: PgPool,
     commits: PgPool,
     shards: u16,
+    destination: Destination,
 }
 
 impl Store {
@@ -103,6 +108,7 @@ impl Store {
             ),
             commits: session::pool(options, commits_max),
             shards: settings.shards,
+            destination: Destination::default(),
         })
     }
 

@@ -1,6 +1,6 @@
 //! `aging`: the same load, and the list of sagas, with ever more sagas that have ended.
 //!
-//! They are copies, row and history, of one that really ran, spread over the past.
+//! They are copies, in the archive, of one that really ran, spread over the past.
 
 use std::time::{Duration, Instant};
 
@@ -42,9 +42,6 @@ const LISTS: [&str; 4] = [
 /// How often each is asked for.
 const TIMES: u32 = 100;
 
-/// So many may lie in the hot tables when the measurement begins.
-const HOT_MAX: i64 = 1_000;
-
 /// Copies began, one after the other, so long ago.
 const EARLIER: &str = "c.n * interval '50 milliseconds'";
 
@@ -68,8 +65,6 @@ pub(crate) async fn run(arguments: &Arguments, ground: &mut Ground) -> anyhow::R
         };
         let tell = |done| crate::progress(&format!("  {done} of {} copied …", wanted - rows));
         database.copy(&copies, tell).await?;
-        let tell = |left| crate::progress(&format!("  {left} to be moved to the archive …"));
-        database.archived(HOT_MAX, tell).await?;
         rows = wanted;
         database.tidy().await?;
         let name = format!("{rows} ended");

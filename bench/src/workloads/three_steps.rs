@@ -111,13 +111,16 @@ pub(crate) async fn mixed(arguments: &One, ground: &mut Ground) -> anyhow::Resul
 
 pub(crate) async fn payloads(arguments: &Payloads, ground: &mut Ground) -> anyhow::Result<Report> {
     let stage = Stage::open(ground).await?;
+    let mut database = stage.database().await?;
     let mut report = Report::new("payloads");
     let shape = Shape::InFlight(arguments.in_flight);
     for &ballast in &arguments.ballasts {
         let (name, workload) = (format!("{ballast} bytes"), Workload::completed(ballast));
+        let before = database.kept().await?;
         let load = measure(&stage.site, name, shape, workload, &arguments.plan).await?;
         if ballast == 0 {
-            let bytes = load.of(|window| window.stored_bytes_per_saga);
+            let after = database.kept().await?;
+            let bytes = (after.bytes - before.bytes) as f64 / (after.sagas - before.sagas) as f64;
             report.figure("stored without payloads", bytes, "bytes a saga");
         }
         report.loads.push(load);

@@ -242,6 +242,8 @@ pub async fn servers(folder: &Folder) -> anyhow::Result<(Servers, Addresses)> {
     let start = move || {
         let postgres = Postgres::start(PostgresOptions {
             data: Some(postgres),
+            // As docs/deploy.md recommends.
+            settings: vec![("autovacuum_naptime".to_owned(), "10s".to_owned())],
             ..PostgresOptions::default()
         })?;
         let kafka = Kafka::start(KafkaOptions {

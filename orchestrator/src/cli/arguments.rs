@@ -118,8 +118,8 @@ const RETENTION_EXAMPLE: &str = r#"Try it; give it the settings of `serve`, by t
   saga retention --dry-run --config saga.toml
 
 What becomes of a saga:
-  it ends                     a minute later (--retention-settle) it moves to the archive, one
-                              compressed row, and is found there by lists, details and its key
+  it ends                     the same commit moves it to the archive, one compressed row, and
+                              it is found there by lists, details and its key
   it has been kept            (--retention-finished, or its definition's own) it goes with the
                               partition of its day; GET answers 410, its key stays refused
   its key has been kept       (--retention-keys) the key is free again

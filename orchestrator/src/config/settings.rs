@@ -285,16 +285,6 @@ pub struct Retention {
         default_value = "90d"
     )]
     pub retention_dead_letters: Span,
-
-    /// How long after its end a saga moves from where sagas run to the archive; it is shown the same
-    /// from either
-    #[arg(
-        long,
-        env = "SAGA_RETENTION_SETTLE",
-        value_name = "DURATION",
-        default_value = "1m"
-    )]
-    pub retention_settle: Span,
 }
 
 impl Retention {
@@ -302,7 +292,6 @@ impl Retention {
     #[must_use]
     pub fn policy(&self) -> Policy {
         Policy {
-            settle: self.retention_settle.0,
             finished: self.retention_finished.0,
             definitions: self.retention_definitions.0.clone(),
             keys: self.retention_keys.0,

@@ -1,7 +1,8 @@
 //! Makes room: what has ended moves to the archive, what has been kept for its time goes.
 //!
 //! ```text
-//!   every second        this replica's shards: what has settled ──► archive
+//!   every day           partitions for the days to come, so that what ends finds its own
+//!   every second        this replica's shards: what has ended, but found none ──► archive
 //!   every ten minutes   its shards: keys;  the replica that has shard 0: partitions, dead letters
 //! ```
 //!
@@ -24,7 +25,7 @@ use crate::store::partition::Dropped;
 use crate::store::retention::Policy;
 use crate::store::{Error, Store};
 
-/// What has settled is looked for this often.
+/// What has ended and was not moved is looked for this often.
 const ARCHIVE_EVERY: Duration = Duration::from_secs(1);
 /// Sagas that one statement moves: some ten milliseconds.
 const ARCHIVED_AT_ONCE: u32 = 250;
@@ -122,7 +123,8 @@ pub(crate) struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// Moves all that has settled in these shards, a batch of each at a time. Returns how many.
+    /// Makes partitions once a day, and moves what has ended in these shards and was not moved yet, a
+    /// batch of each at a time. Returns how many were moved.
     ///
     /// `made_on` is the day on which partitions were last made.
     pub(crate) async fn archive(
@@ -131,12 +133,12 @@ impl Work<'_> {
         made_on: &mut Option<NaiveDate>,
     ) -> Result<u64, Error> {
         let (store, policy, now) = (self.store, self.policy, self.now);
-        let mut due = store.shards_to_archive(shards, policy, now).await?;
         let today = now.to_chrono().date_naive();
-        if !due.is_empty() && *made_on != Some(today) {
+        if *made_on != Some(today) {
             store.make_partitions(policy, now).await?;
             *made_on = Some(today);
         }
+        let mut due = store.shards_to_archive(shards, now).await?;
         let mut moved = 0;
         while !due.is_empty() {
             let mut with_more = Vec::new();

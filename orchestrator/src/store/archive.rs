@@ -1,36 +1,51 @@
 //! The archive: where sagas that have ended are kept until they are dropped.
 //!
 //! ```text
-//!   saga, saga_history ──archive.sql──► saga_archive ──partition.rs──► gone
-//!        hot, read first                 one row a saga, read for what is not hot
+//!   saga, saga_history ──commit.sql, archive.sql──► saga_archive ──partition.rs──► gone
+//!        hot, read first                             one row a saga, read for what is not hot
 //! ```
+//!
+//! The commit that ends a saga puts it there. What is moved later is what that commit found no
+//! partition for ([`super::destination`]), or what an older binary has left.
 //!
 //! Invariant: a saga lies in exactly one place at any instant, and only ever moves from left to
 //! right. So whoever looks in the hot tables first, and then here, misses nothing between two
 //! statements.
 
 use std::collections::HashSet;
+use std::sync::LazyLock;
 
-use sagas::machine::Entry;
 use sagas::{SagaId, Timestamp};
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
-use sqlx::postgres::types::PgInterval;
 
 use super::commit::column;
-use super::load::{read_row, unreadable};
+use super::load::read_loaded;
 use super::loaded::Loaded;
-use super::retention::{FIRST_DAY, Policy, step_days, tomorrow};
-use super::{Error, Store};
+use super::retention::{Policy, tomorrow};
+use super::terms::{self, Arguments, Terms};
+use super::{Error, Failure, Store};
 
 /// The columns of a saga's row in the archive, named and typed as those of the table `saga`.
 pub(super) const AS_SAGA: &str = "id, definition, version, fingerprint,
     CASE WHEN is_compensated THEN 'compensated' ELSE 'completed' END AS status, revision, started_at,
     finished_at AS updated_at, finished_at, NULL::timestamptz AS wake_at, moving";
 
+static MOVE: LazyLock<String> = LazyLock::new(|| {
+    let to_archive = terms::to_archive(&Arguments {
+        slot: "$1",
+        first_day: "$4",
+        definitions: "$5",
+        kept: "$6",
+        steps: "$7",
+        other_kept: "$8",
+        other_step: "$9",
+    });
+    include_str!("archive.sql").replace(":to_archive", &to_archive)
+});
+
 impl Store {
-    /// Those of `shards` in which a saga ended at least the policy's `settle` ago, and was not moved
-    /// yet.
+    /// Those of `shards` in which sagas have ended that were not moved yet.
     ///
     /// # Errors
     ///
@@ -38,7 +53,6 @@ impl Store {
     pub async fn shards_to_archive(
         &self,
         shards: &[u16],
-        policy: &Policy,
         now: Timestamp,
     ) -> Result<Vec<u16>, Error> {
         let statement = sqlx::query(
@@ -47,7 +61,7 @@ impl Store {
              ) AS ended",
         )
         .bind(stored(shards))
-        .bind((now - policy.settle).to_chrono());
+        .bind(now.to_chrono());
         let rows = self.run(statement).await?;
         let shard = |row: &PgRow| Ok(row.try_get::<i16, _>("shard")?.unsigned_abs());
         rows.iter().map(shard).collect()
@@ -69,20 +83,11 @@ impl Store {
         policy: &Policy,
         now: Timestamp,
     ) -> Result<u64, Error> {
-        let own: Vec<_> = policy.definitions.iter().collect();
-        let interval = |kept| PgInterval::try_from(kept).map_err(sqlx::Error::Encode);
-        let kept = own.iter().map(|(_, kept)| interval(**kept));
-        let statement = sqlx::query(include_str!("archive.sql"))
+        let statement = sqlx::query(MOVE.as_str())
             .bind(i16::try_from(shard).unwrap_or(i16::MAX))
-            .bind((now - policy.settle).to_chrono())
-            .bind(i64::from(limit))
-            .bind(tomorrow(now))
-            .bind(FIRST_DAY)
-            .bind(column(&own, |(name, _)| (*name).clone()))
-            .bind(kept.collect::<Result<Vec<_>, _>>()?)
-            .bind(column(&own, |(_, kept)| step_days(**kept)))
-            .bind(interval(policy.finished)?)
-            .bind(step_days(policy.finished));
+            .bind(now.to_chrono())
+            .bind(i64::from(limit));
+        let statement = Terms::of(policy)?.bind(statement, tomorrow(now));
         let moved: i64 = self.run_one(statement).await?.try_get("moved")?;
         Ok(moved.unsigned_abs())
     }
@@ -108,15 +113,11 @@ impl Store {
         )))
         .bind(column(&missing, |id| self.shard(*id)))
         .bind(column(&missing, |id| id.0));
-        self.run(statement)
-            .await?
-            .iter()
-            .map(read_archived)
-            .collect()
+        self.run(statement).await?.iter().map(read_loaded).collect()
     }
 
     /// Those of `ids` that lie in the archive.
-    pub(super) async fn archived(&self, ids: &[SagaId]) -> Result<Vec<SagaId>, Error> {
+    pub(super) async fn archived(&self, ids: &[SagaId]) -> Result<Vec<SagaId>, Failure> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
@@ -127,9 +128,8 @@ impl Store {
         .bind(column(ids, |id| self.shard(*id)))
         .bind(column(ids, |id| id.0));
         let rows = self.run(statement).await?;
-        rows.iter()
-            .map(|row| Ok(SagaId(row.try_get("id")?)))
-            .collect()
+        let ids = rows.iter().map(|row| Ok(SagaId(row.try_get("id")?)));
+        ids.collect::<Result<_, _>>().map_err(Failure::Answered)
     }
 
     /// Whether an idempotency key names this saga. If there is no such saga besides, it has ended and
@@ -154,12 +154,4 @@ pub(super) fn stored(shards: &[u16]) -> Vec<i16> {
         .iter()
         .filter_map(|shard| i16::try_from(*shard).ok())
         .collect()
-}
-
-fn read_archived(row: &PgRow) -> Result<Loaded, Error> {
-    let saga = read_row(row)?;
-    let text: &str = row.try_get("history")?;
-    let history: Vec<Entry> =
-        serde_json::from_str(text).map_err(unreadable(saga.id, "the history"))?;
-    Ok(Loaded { row: saga, history })
 }

@@ -1,25 +1,24 @@
-//! Carries one batch to the database: `commit.sql` with its arguments, and what its answer means.
+//! Carries one batch to the database, and says what its answer means.
 //!
 //! Invariant: the batch is one statement, so it is committed whole or not at all, and its members
 //! win or lose one by one inside it. The digest of a key that was taken is read by a second
 //! statement: keys never change, and the first statement cannot see a row that was inserted while
 //! it ran.
 
+mod arguments;
+mod statement;
+
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use sagas::machine::Entry;
 use sagas::{SagaId, Timestamp};
-use serde::Serialize;
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
-use super::batch::{
-    Batch, Committed, OutboxId, Outgoing, Postponement, Start, StartOutcome, State, Update,
-};
-use super::session::Statement;
+use super::batch::{Batch, Committed, OutboxId, Start, StartOutcome};
 use super::{CommitError, Failure, Store};
+use arguments::Rows;
 
 impl Store {
     /// Commits a batch: one transaction, one round trip (two when an idempotency key was taken).
@@ -38,7 +37,7 @@ impl Store {
     ///
     /// When a state has no entry: a saga does not move without a transition.
     pub async fn commit(&self, batch: &Batch) -> Result<Committed, CommitError> {
-        let row = self.run_commit(self.statement(batch)).await?;
+        let row = self.run_batch(batch).await?;
         let answer = Answer::read(&row).map_err(lost_answer)?;
         let digests = self.digests_of_lost(&batch.starts, &answer.started).await?;
         let outcome = |start: &Start| {
@@ -65,6 +64,35 @@ impl Store {
             }),
             database_time: answer.database_time,
         })
+    }
+
+    async fn run_batch(&self, batch: &Batch) -> Result<PgRow, CommitError> {
+        let ended = self.ended_before(&batch.starts).await?;
+        loop {
+            let shard = |id| self.shard(id);
+            let rows = Rows::of(batch, &ended, shard, |end| self.destination.at(end));
+            let parts = rows.parts();
+            let statement = rows.bind(sqlx::query(parts.text()));
+            let outcome = self.run_commit(statement).await;
+            match outcome.map_err(CommitError::from) {
+                // It may be a partition that somebody has taken away: without it then.
+                Err(CommitError::Data(_)) if parts.ends => self.destination.close(),
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// Starts without a key that have an earlier commit, are not known to be void, and are in the
+    /// archive by now: nothing in the hot tables refuses them any more.
+    ///
+    /// Not part of the statement, which would look into every partition each time. Between the two, no
+    /// saga gets from its start to the archive: whoever would move it first finds its commands
+    /// unconfirmed, seconds later.
+    async fn ended_before(&self, starts: &[Start]) -> Result<Vec<SagaId>, CommitError> {
+        let is_open = |start: &&Start| start.is_retried && start.digest.is_none();
+        let retried: Vec<SagaId> = starts.iter().filter(is_open).map(|s| s.id).collect();
+        let ended = self.archived(&retried).await;
+        ended.map_err(CommitError::Unavailable)
     }
 
     async fn digests_of_lost(
@@ -94,31 +122,6 @@ impl Store {
             .map(digest)
             .collect::<Result<_, _>>()
             .map_err(lost_answer)
-    }
-
-    fn statement(&self, batch: &Batch) -> Statement {
-        let mut starts: Vec<(i16, &Start)> = column(&batch.starts, |s| (self.shard(s.id), s));
-        starts.sort_unstable_by_key(|(shard, start)| (*shard, start.id));
-        let mut updates: Vec<(i16, &Update)> = column(&batch.updates, |u| (self.shard(u.id), u));
-        updates.sort_unstable_by_key(|(shard, update)| (*shard, update.id));
-        let moved: HashSet<SagaId> = batch.updates.iter().map(|update| update.id).collect();
-        let postponements = batch.postponements.iter();
-        let mut postponements: Vec<(i16, &Postponement)> = postponements
-            .filter(|p| !moved.contains(&p.id))
-            .map(|p| (self.shard(p.id), p))
-            .collect();
-        postponements.sort_unstable_by_key(|(shard, postponement)| (*shard, postponement.id));
-
-        let statement = sqlx::query(include_str!("commit.sql"));
-        let statement = bind_starts(statement, &starts);
-        let statement = bind_updates(statement, &updates);
-        let statement = bind_history(statement, &starts, &updates);
-        let statement = bind_postponements(statement, &postponements);
-        let statement = bind_announcements(statement.bind(batch.slot), batch);
-        let statement = statement
-            .bind(column(&batch.delivered, |row| row.slot))
-            .bind(column(&batch.delivered, |row| row.id));
-        super::dead_letter::bind(statement, &batch.dead_letters)
     }
 }
 
@@ -150,132 +153,7 @@ fn lost_answer(error: sqlx::Error) -> CommitError {
     CommitError::Ambiguous(Failure::Answered(error))
 }
 
-fn bind_starts(statement: Statement, starts: &[(i16, &Start)]) -> Statement {
-    statement
-        .bind(column(starts, |(shard, _)| *shard))
-        .bind(column(starts, |(_, start)| start.id.0))
-        .bind(column(starts, |(_, start)| start.digest.map(Vec::from)))
-        .bind(column(starts, |(_, start)| start.definition.clone()))
-        .bind(column(starts, |(_, start)| i64::from(start.version)))
-        .bind(column(starts, |(_, start)| start.fingerprint))
-        .bind(column(starts, |(_, start)| start.state.status.as_str()))
-        .bind(column(starts, |(_, start)| count(start.state.revision)))
-        .bind(column(starts, |(_, start)| instant(start.state.wake_at)))
-        .bind(column(starts, |(_, start)| json(&start.state.moving)))
-        .bind(column(starts, |(_, start)| {
-            start.state.moving.needs_attention()
-        }))
-        .bind(column(starts, |(_, start)| start.started_at.to_chrono()))
-        .bind(column(starts, |(_, start)| moved_at(&start.state)))
-}
-
-fn bind_updates(statement: Statement, updates: &[(i16, &Update)]) -> Statement {
-    statement
-        .bind(column(updates, |(shard, _)| *shard))
-        .bind(column(updates, |(_, update)| update.id.0))
-        .bind(column(updates, |(_, update)| count(update.expected)))
-        .bind(column(updates, |(_, update)| count(update.state.revision)))
-        .bind(column(updates, |(_, update)| update.state.status.as_str()))
-        .bind(column(updates, |(_, update)| instant(update.state.wake_at)))
-        .bind(column(updates, |(_, update)| json(&update.state.moving)))
-        .bind(column(updates, |(_, update)| {
-            update.state.moving.needs_attention()
-        }))
-        .bind(column(updates, |(_, update)| moved_at(&update.state)))
-}
-
-/// A history row, and which member of the batch it belongs to: a start and an update of one batch
-/// may name the same saga (the start then loses).
-struct HistoryRow<'a> {
-    shard: i16,
-    id: SagaId,
-    is_start: bool,
-    entry: &'a Entry,
-}
-
-fn bind_history(
-    statement: Statement,
-    starts: &[(i16, &Start)],
-    updates: &[(i16, &Update)],
-) -> Statement {
-    let starts = starts
-        .iter()
-        .map(|(shard, s)| (*shard, s.id, true, &s.state));
-    let updates = updates
-        .iter()
-        .map(|(shard, u)| (*shard, u.id, false, &u.state));
-    let rows = starts
-        .chain(updates)
-        .flat_map(|(shard, id, is_start, state)| {
-            let row = move |entry| HistoryRow {
-                shard,
-                id,
-                is_start,
-                entry,
-            };
-            state.entries.iter().map(row)
-        });
-    let rows: Vec<HistoryRow<'_>> = rows.collect();
-    statement
-        .bind(column(&rows, |row| row.shard))
-        .bind(column(&rows, |row| row.id.0))
-        .bind(column(&rows, |row| row.is_start))
-        .bind(column(&rows, |row| count(row.entry.revision)))
-        .bind(column(&rows, |row| row.entry.at.to_chrono()))
-        .bind(column(&rows, |row| json(row.entry)))
-}
-
-fn bind_postponements(statement: Statement, rows: &[(i16, &Postponement)]) -> Statement {
-    statement
-        .bind(column(rows, |(shard, _)| *shard))
-        .bind(column(rows, |(_, postponement)| postponement.id.0))
-        .bind(column(rows, |(_, postponement)| {
-            count(postponement.expected)
-        }))
-        .bind(column(rows, |(_, postponement)| {
-            instant(postponement.wake_at)
-        }))
-}
-
-fn bind_announcements(statement: Statement, batch: &Batch) -> Statement {
-    let starts = batch.starts.iter().map(|s| (s.id, true, &s.state));
-    let updates = batch.updates.iter().map(|u| (u.id, false, &u.state));
-    let events = starts.chain(updates).flat_map(|(id, is_start, state)| {
-        let event = move |event| (id, is_start, event);
-        state.announcements.iter().map(event)
-    });
-    let events: Vec<(SagaId, bool, &Outgoing)> = events.collect();
-    statement
-        .bind(column(&events, |(id, _, _)| id.0))
-        .bind(column(&events, |(_, is_start, _)| *is_start))
-        .bind(column(&events, |(_, _, event)| json(event)))
-}
-
 /// One column of the rows.
 pub(super) fn column<'a, T, C>(rows: &'a [T], of: impl Fn(&'a T) -> C) -> Vec<C> {
     rows.iter().map(of).collect()
-}
-
-/// What a usual saga's state or history entry takes: room for it at once, not in four steps.
-const JSON_BYTES: usize = 512;
-
-pub(super) fn json<T: Serialize>(value: &T) -> String {
-    let mut text = Vec::with_capacity(JSON_BYTES);
-    serde_json::to_writer(&mut text, value).expect("no map with keys other than strings in it");
-    String::from_utf8(text).expect("JSON is UTF-8")
-}
-
-fn count(revision: u64) -> i64 {
-    i64::try_from(revision).expect("a revision counts transitions, one by one")
-}
-
-fn instant(at: Option<Timestamp>) -> Option<DateTime<Utc>> {
-    at.map(Timestamp::to_chrono)
-}
-
-fn moved_at(state: &State) -> DateTime<Utc> {
-    let last = state.entries.last();
-    last.expect("a saga moves by transitions, and each has an entry")
-        .at
-        .to_chrono()
 }

@@ -43,10 +43,10 @@ impl Store {
     /// it. Otherwise, when the database is away or refuses.
     pub async fn load(&self, ids: &[SagaId]) -> Result<Vec<Loaded>, Error> {
         let statement = sqlx::query(
-            "SELECT s.*, ARRAY(
-                 SELECT h.entry FROM saga_history h
-                 WHERE h.shard = s.shard AND h.saga_id = s.id ORDER BY h.revision
-             ) AS history
+            "SELECT s.*, '[' || concat_ws(',', nullif(s.entries, ''), (
+                 SELECT string_agg(h.entry, ',' ORDER BY h.revision) FROM saga_history h
+                 WHERE s.spilled AND h.shard = s.shard AND h.saga_id = s.id
+             )) || ']' AS history
              FROM unnest($1::smallint[], $2::uuid[]) AS l (shard, id)
              JOIN saga s ON s.shard = l.shard AND s.id = l.id",
         )
@@ -90,13 +90,12 @@ impl Store {
     }
 }
 
-fn read_loaded(row: &PgRow) -> Result<Loaded, Error> {
+/// Reads a row with its history as one JSON array.
+pub(super) fn read_loaded(row: &PgRow) -> Result<Loaded, Error> {
     let saga = read_row(row)?;
-    let texts: Vec<String> = row.try_get("history")?;
-    let entries = texts.iter().map(|text| serde_json::from_str::<Entry>(text));
-    let mut history: Vec<Entry> = entries
-        .collect::<Result<_, _>>()
-        .map_err(unreadable(saga.id, "the history"))?;
+    let text: &str = row.try_get("history")?;
+    let mut history: Vec<Entry> =
+        serde_json::from_str(text).map_err(unreadable(saga.id, "the history"))?;
     if is_seeded(Bug::ReadsStale) {
         history.pop();
     }
@@ -139,7 +138,7 @@ pub(super) fn read_row(row: &PgRow) -> Result<SagaRow, Error> {
     })
 }
 
-pub(super) fn unreadable<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
+fn unreadable<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
     saga: SagaId,
     part: &'static str,
 ) -> impl FnOnce(E) -> Error {

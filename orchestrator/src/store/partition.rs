@@ -13,7 +13,7 @@ use sagas::Timestamp;
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Row as _};
 
-use super::retention::Policy;
+use super::retention::{AHEAD_FOR_SURE, Policy};
 use super::{Error, Store};
 
 /// Settings of each partition. Compression begins at 128 bytes instead of 2 kB. Rows never change, so
@@ -110,8 +110,8 @@ impl Store {
         self.run(statement).await?.iter().map(read).collect()
     }
 
-    /// Makes the partitions that the policy will need in the next days, where they are missing.
-    /// Returns how many were made.
+    /// Makes the partitions that the policy will need in the next days, where they are missing, and
+    /// lets the commits of the next day put there what they end. Returns how many were made.
     ///
     /// # Errors
     ///
@@ -129,6 +129,7 @@ impl Store {
                 Err(_) => {}
             }
         }
+        self.destination.open(policy, now + AHEAD_FOR_SURE)?;
         Ok(made)
     }
 
@@ -143,7 +144,7 @@ impl Store {
         let (name, next) = (name(day), day.succ_opt().unwrap_or(day));
         self.define(format!(
             "DO $$ BEGIN
-                 CREATE TABLE {name} (LIKE saga_archive INCLUDING STORAGE) WITH ({OPTIONS});
+                 CREATE TABLE {name} (LIKE saga_archive INCLUDING STORAGE INCLUDING COMPRESSION) WITH ({OPTIONS});
                  ALTER TABLE saga_archive ATTACH PARTITION {name}
                      FOR VALUES FROM ('{day}') TO ('{next}');
              END $$"

@@ -96,7 +96,7 @@ impl Store {
         .bind(first_day_kept(policy, now))
         .bind((now - policy.dead_letters).to_chrono())
         .bind(COUNTED_MAX)
-        .bind((now - policy.settle).to_chrono());
+        .bind(now.to_chrono());
         let row = self.run_one(statement).await?;
         Ok(DueToGo {
             sagas: row.try_get::<i64, _>("sagas")?.unsigned_abs(),

@@ -16,6 +16,8 @@ const DAILY_MAX: u64 = 100;
 const WEEKLY_MAX: u64 = 700;
 /// Partitions are made so many days before the first row needs them.
 const AHEAD: Days = Days::new(2);
+/// For so long after they were made, whatever ends finds its partition, whatever the time of day.
+pub(super) const AHEAD_FOR_SURE: Duration = DAY;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -26,9 +28,6 @@ pub const KEPT_MAX: Duration = Duration::from_secs(3_650 * 24 * 60 * 60);
 /// after it, or within a week or a month where it is kept for long.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
-    /// How long a saga that has ended stays where sagas run, so that repeated submissions, late
-    /// replies and waiting clients find it fast.
-    pub settle: Duration,
     /// How long after its end a saga is kept.
     pub finished: Duration,
     /// The same for single definitions, by name.
@@ -39,11 +38,10 @@ pub struct Policy {
     pub dead_letters: Duration,
 }
 
-/// A minute, 30 days, 180 days, 90 days.
+/// 30 days, 180 days, 90 days.
 impl Default for Policy {
     fn default() -> Self {
         Self {
-            settle: Duration::from_secs(60),
             finished: 30 * DAY,
             definitions: BTreeMap::new(),
             keys: 180 * DAY,
@@ -158,7 +156,7 @@ fn round_up(day: NaiveDate, step: i32) -> NaiveDate {
     day + Days::new(rest.unsigned_abs())
 }
 
-/// Days are counted from here, in `archive.sql` likewise.
+/// Days are counted from here, in `to_archive.sql` likewise.
 pub(super) const FIRST_DAY: NaiveDate = NaiveDate::from_ymd_opt(2000, 1, 1).expect("a day");
 
 fn day_after(instant: DateTime<Utc>) -> NaiveDate {

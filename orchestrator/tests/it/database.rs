@@ -69,6 +69,13 @@ pub(crate) async fn undisturbed() -> (Postgres, Database) {
 }
 
 impl Database {
+    /// Entries of all histories, wherever they lie.
+    pub(crate) async fn entries(&mut self) -> i64 {
+        let all =
+            "SELECT coalesce(sum(json_array_length(history::json)), 0)::bigint FROM every_saga";
+        self.number(all).await
+    }
+
     /// Runs a query that gives one number.
     pub(crate) async fn number(&mut self, sql: &'static str) -> i64 {
         sqlx::query_scalar(sql)

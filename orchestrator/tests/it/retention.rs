@@ -1,6 +1,7 @@
 //! What has ended moves to the archive, is found there, and is dropped when its day has come.
 
 mod dropping;
+mod ending;
 mod moving;
 mod program;
 mod size;
@@ -26,7 +27,7 @@ pub(crate) fn later() -> Timestamp {
 async fn archive(store: &Store, shards: &[u16], policy: &Policy, now: Timestamp) -> u64 {
     store.make_partitions(policy, now).await.unwrap();
     let mut moved = 0;
-    for shard in store.shards_to_archive(shards, policy, now).await.unwrap() {
+    for shard in store.shards_to_archive(shards, now).await.unwrap() {
         moved += store.archive(shard, 1_000, policy, now).await.unwrap();
     }
     moved

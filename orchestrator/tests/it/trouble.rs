@@ -37,17 +37,7 @@ async fn data_that_cannot_be_stored_is_told_from_trouble_and_commits_nothing() {
     let (_, mut nul) = sample::start(&definition, id(2), "a");
     nul.definition = "a\0b".to_owned();
     let batch = Batch {
-        starts: vec![good.clone(), nul],
-        ..Batch::default()
-    };
-    let error = db.store.commit(&batch).await.unwrap_err();
-    assert!(matches!(error, CommitError::Data(_)), "{error:?}");
-
-    let (_, mut twice) = sample::start(&definition, id(2), "a");
-    let entry = twice.state.entries[0].clone();
-    twice.state.entries.push(entry);
-    let batch = Batch {
-        starts: vec![good, twice],
+        starts: vec![good, nul],
         ..Batch::default()
     };
     let error = db.store.commit(&batch).await.unwrap_err();
@@ -86,7 +76,7 @@ async fn a_connection_that_is_killed_during_the_commit_leaves_its_outcome_unknow
     other.close().await.unwrap();
     // The next one gets another connection, and here the answer is: it was not committed.
     assert_eq!(db.store.commit(&batch).await.unwrap().updates, [true]);
-    assert_eq!(db.number("SELECT count(*) FROM saga_history").await, 2);
+    assert_eq!(db.entries().await, 2);
 }
 
 #[tokio::test]

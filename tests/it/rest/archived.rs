@@ -5,28 +5,13 @@ use std::time::Duration;
 use orchestrator::store::{Settings, Store};
 use sagas::Timestamp;
 use serde_json::json;
-use shop::services::ServiceName;
 use shop::workload::Fate;
 use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
 use super::{Answer, order, send, submission};
-use crate::servers::Servers;
 use crate::wait::until;
 use crate::world::{SOON, World};
-
-/// A shop that moves sagas to the archive as soon as they have ended.
-async fn world() -> World {
-    let mut world = World::empty(Servers::shared().await).await;
-    let number = world.launch_orchestrator(|command| {
-        command.env("SAGA_RETENTION_SETTLE", "1ms");
-    });
-    world.ready(number).await;
-    for name in ServiceName::ALL {
-        world.start_service(name);
-    }
-    world
-}
 
 async fn cancel(world: &World, saga: Uuid) -> Answer {
     let body = json!({ "actor": "operator", "reason": "the customer called" });
@@ -42,7 +27,7 @@ async fn number(world: &World, sql: &'static str) -> i64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_archived_saga_answers_as_before_and_a_dropped_one_says_that_it_is_gone() {
-    let world = world().await;
+    let world = World::open().await;
     let body = submission(&order(1, Fate::Confirmed));
     let submit = || world.post("/v1/sagas").header("idempotency-key", "order-1");
     let first = send(submit().json(&body)).await;

@@ -285,12 +285,13 @@ finds! {
         "DELETE FROM saga WHERE status = 'completed'"
         => ["order CONFIRMED: it is confirmed, but no saga placed it"];
     notices_two_sagas_of_one_order: ORCHESTRATOR,
-        "UPDATE saga_history SET entry = replace(entry, '0000000000bb', '0000000000aa')"
+        "UPDATE saga SET entries = replace(entries, '0000000000bb', '0000000000aa')"
         => ["order CONFIRMED: 2 sagas placed it",
             "order CANCELLED: it is cancelled, but no saga placed it"];
     notices_a_saga_without_an_order: ORCHESTRATOR,
-        "UPDATE saga_history SET entry = '{}' WHERE revision = 1
-             AND saga_id = (SELECT id FROM saga WHERE status = 'completed')"
+        "UPDATE saga SET entries =
+             '{}' || substr(entries, position(',{\"revision\":2,' IN entries))
+             WHERE status = 'completed'"
         => ["order CONFIRMED: it is confirmed, but no saga placed it",
             "saga COMPLETED: its input names no order"];
 }
