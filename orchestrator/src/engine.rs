@@ -60,7 +60,7 @@ use shell::{Message, Parts, Shell};
 /// What the engine can be set to.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Lanes of this replica; each has one commit under way at a time.
+    /// Lanes of this replica.
     pub lanes: usize,
     /// Events in one commit.
     pub batch_max: usize,
@@ -171,6 +171,9 @@ pub enum StartError {
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// Commits per lane whose messages the broker may owe an acknowledgement for.
 pub const PUBLICATIONS_MAX: usize = 64;
+/// Sagas that must wait for a lane's second commit to begin beside the first. A commit of fewer
+/// costs more a saga than the wait for the first one does (`docs/performance.md`).
+pub const SECOND_COMMIT_MIN: usize = 64;
 
 impl Engine {
     /// Starts lanes, consumer and heartbeat.
@@ -406,6 +409,7 @@ impl Settings {
         let cache_max = self.cache_max / self.lanes.max(1);
         Bounds {
             batch_max: self.batch_max.max(1),
+            second_commit_min: SECOND_COMMIT_MIN,
             cache_max: NonZeroUsize::new(cache_max).unwrap_or(NonZeroUsize::MIN),
             publications_max: PUBLICATIONS_MAX,
             reply_partitions: self.bus.reply_partitions,

@@ -57,8 +57,8 @@ pub struct Settings {
     pub url: String,
     /// Connections of this replica.
     pub connections_max: u32,
-    /// How many of them are for commits alone, at most half: one for each lane. A server process
-    /// that does nothing else is warm, and nobody's long list is in its way.
+    /// How many of them are for commits alone, at most half: one for each commit that may be under
+    /// way. A server process that does nothing else is warm, and nobody's long list is in its way.
     pub commits_max: u32,
     /// Shards of the installation, fixed by its first migration: 1 to 32767.
     pub shards: u16,

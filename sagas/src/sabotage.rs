@@ -83,6 +83,10 @@ bugs! {
     TakesAnyDefinition = "takes-any-definition",
     /// A lane keeps states of which nobody knows whether they were committed.
     KeepsAmbiguousStates = "keeps-ambiguous-states",
+    /// A lane takes a saga into a second commit while it is in one.
+    CommitsASagaTwiceAtOnce = "commits-a-saga-twice-at-once",
+    /// A lane takes any answer of the database for that to its oldest commit.
+    MixesUpCommits = "mixes-up-commits",
 }
 
 /// Whether this build can have bugs seeded. No program that serves anybody may.

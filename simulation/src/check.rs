@@ -71,6 +71,7 @@ checks! {
     commits::what_is_read_is_what_was_committed,
     commits::only_who_has_the_definition_moves_a_saga,
     commits::what_is_in_doubt_is_read_again,
+    commits::a_saga_is_in_one_commit_at_a_time,
     history::only_legal_status_transitions,
     history::history_replays_to_the_state,
     effects::effects_happen_at_most_once,

@@ -65,6 +65,8 @@ faults! {
     KeyReused = "key used for something else",
     OperatorMeddled = "operator gave orders to a saga",
     // Rare turns.
+    CommitsOverlapped = "second commit of a lane under way",
+    CommitOvertaken = "second commit answered before the first",
     LeftToAnother = "saga left to a binary that has its definition",
     QueryAnswered = "query answered",
     NoticeTaken = "notification or hint taken",

@@ -40,6 +40,8 @@ pub struct Journal {
     pub reads: Vec<Read>,
     /// Sagas that a lane wrote without reading them, after a commit of them whose answer was lost.
     pub written_in_doubt: Vec<SagaId>,
+    /// Sagas that a lane wrote while another commit of it had them.
+    pub committed_at_once: Vec<SagaId>,
     /// Commands that were handed to the broker.
     pub published: Vec<Published>,
     /// Reply records that an offset was moved past.

@@ -45,6 +45,7 @@ impl Layout {
         let cache_max = rng.pick(&[1, 3, 50, 1000]);
         let bounds = Bounds {
             batch_max: rng.pick(&[1, 2, 8, 100]),
+            second_commit_min: rng.pick(&[1, 1, 3, 1000]),
             cache_max: NonZeroUsize::new(cache_max).unwrap_or(NonZeroUsize::MIN),
             publications_max: rng.pick(&[1, 4, PUBLICATIONS_MAX]),
             reply_partitions: rng.pick(&[1, 2, 4, 8]),

@@ -202,6 +202,16 @@ pub const ROWS: &[Row] = &[
         "what_is_in_doubt_is_read_again",
     ),
     simulated(
+        "a saga is in at most one commit of a lane",
+        Bug::CommitsASagaTwiceAtOnce,
+        "a_saga_is_in_one_commit_at_a_time",
+    ),
+    simulated(
+        "an answer of the database ends its own commit",
+        Bug::MixesUpCommits,
+        "a_command_is_published_only_when_stored",
+    ),
+    simulated(
         "a reply that its saga can use is no dead letter",
         Bug::BuriesReplies,
         "no_useful_reply_is_buried",

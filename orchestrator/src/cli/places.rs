@@ -19,11 +19,11 @@ use crate::{bus, store};
 const PROBE_WITHIN: Duration = Duration::from_secs(3);
 
 /// Prepares the store, for so many commits at a time; opens no connection.
-pub(super) fn store(settings: &Postgres, commits_max: u16) -> Result<Store, Failure> {
+pub(super) fn store(settings: &Postgres, commits_max: usize) -> Result<Store, Failure> {
     let settings = store::Settings {
         url: settings.database_url.expose().to_owned(),
         connections_max: settings.database_connections_max,
-        commits_max: commits_max.into(),
+        commits_max: u32::try_from(commits_max).unwrap_or(u32::MAX),
         shards: settings.shards,
     };
     Store::connect(&settings).map_err(|error| {

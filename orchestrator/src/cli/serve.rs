@@ -14,6 +14,7 @@ use super::http::Server;
 use super::startup::Plan;
 use super::{Failure, places, signals};
 use crate::api::{self, Backend, Limits};
+use crate::engine::lane::COMMITS_MAX;
 use crate::engine::{self, Engine};
 use crate::registry::Registry;
 use crate::store::Store;
@@ -57,7 +58,8 @@ pub(crate) async fn serve(
         ending,
         is_ensuring_topics,
     } = surroundings;
-    let store = places::store(&settings.postgres, settings.engine.lanes)?;
+    let commits_max = COMMITS_MAX * usize::from(settings.engine.lanes);
+    let store = places::store(&settings.postgres, commits_max)?;
     let engine = engine_settings(&registry, &settings)?;
     let limits = Limits::from(&settings.http);
     let partitions = u32::try_from(settings.kafka.reply_partitions).unwrap_or(0);

@@ -216,7 +216,7 @@ pub struct Http {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Engine")]
 pub struct EngineSettings {
-    /// Sagas are moved by so many independent lanes, each with one commit under way at a time
+    /// Sagas are moved by so many independent lanes, each with one commit under way, or two
     ///
     /// One for each processor that Postgres may keep busy: more of them make smaller commits.
     #[arg(long, env = "SAGA_LANES", value_name = "NUMBER")]

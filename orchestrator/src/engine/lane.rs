@@ -12,7 +12,10 @@
 //! ```
 //!
 //! Invariants:
-//! * One commit at a time; what arrives meanwhile is the next batch. No wait is added when idle.
+//! * What arrives during a commit is the next batch. No wait is added when idle.
+//! * A second commit begins beside the first only when so much waits that it is worth its cost, and
+//!   never after a failure or while an event is searched that the database refuses: then what an
+//!   answer says must be about one commit. Their answers may come in any order.
 //! * Nothing is published before the commit that stores it.
 //! * A saga is in at most one commit; its events are applied in the order of arrival.
 //! * A decision that writes nothing is final only on a state that was just read, or when a commit
@@ -20,6 +23,7 @@
 //! * A partition's offset advances only past records that are committed or need no commit.
 
 mod cache;
+mod commits;
 mod job;
 mod member;
 mod offsets;
@@ -38,6 +42,7 @@ use sagas::machine::{Order, Reason, Send, Status};
 use sagas::sabotage::{Bug, is_seeded};
 use sagas::{Definition, Json, SagaId, Timestamp};
 
+pub use commits::COMMITS_MAX;
 pub use job::{Answer, Arrival, Ticket};
 pub use offsets::Position;
 
@@ -47,10 +52,10 @@ use crate::store::CommitError;
 use crate::store::batch::{Batch, Committed, DeadLetter, OutboxId, Outgoing};
 use crate::store::loaded::Loaded;
 use cache::Cache;
+use commits::{Commits, Underway};
 use job::Job;
 use lru::LruCache;
 use offsets::Offsets;
-use plan::Underway;
 use publications::Publications;
 
 /// What a lane is told.
@@ -93,7 +98,12 @@ pub enum Input {
         result: Result<Vec<Loaded>, String>,
     },
     /// What became of [`Output::Commit`].
-    Committed(Result<Committed, CommitError>),
+    Committed {
+        /// Its number.
+        number: u64,
+        /// The winners; or why there are none, or none that are known.
+        result: Result<Committed, CommitError>,
+    },
     /// What became of [`Output::Publish`].
     Published {
         /// Its number.
@@ -112,8 +122,14 @@ pub enum Input {
 pub enum Output {
     /// Load these sagas and say [`Input::Loaded`].
     Load(Vec<SagaId>),
-    /// Commit this and say [`Input::Committed`]. At most one is under way.
-    Commit(Box<Batch>),
+    /// Commit this and say [`Input::Committed`]. At most [`COMMITS_MAX`] are under way, and they
+    /// have no saga, record or outbox row in common.
+    Commit {
+        /// Its number.
+        number: u64,
+        /// What is to be written.
+        batch: Box<Batch>,
+    },
     /// Publish this, in this order, and say [`Input::Published`].
     Publish {
         /// Its number.
@@ -171,6 +187,8 @@ pub struct OutgoingCommand {
 pub struct Bounds {
     /// Events in one commit.
     pub batch_max: usize,
+    /// Sagas and dead letters that must wait for a second commit to begin beside one under way.
+    pub second_commit_min: usize,
     /// Sagas in the cache.
     pub cache_max: NonZeroUsize,
     /// Commits whose messages the broker has not acknowledged; beyond it nothing new is committed.
@@ -202,9 +220,7 @@ pub struct Lane {
     assigned: Vec<i32>,
     held: Vec<i32>,
     publications: Publications,
-    /// Commits begun, modulo 2^31.
-    commits: i32,
-    underway: Option<Underway>,
+    commits: Commits,
     /// Events per commit at the moment; below `batch_max` while a bad one is searched for.
     batch_limit: usize,
     failures: u32,
@@ -230,7 +246,7 @@ enum Stage {
     Ready,
     /// A load was asked for.
     Loading,
-    /// In the commit that is under way.
+    /// In a commit that is under way.
     Committing,
 }
 
@@ -252,8 +268,7 @@ impl Lane {
             assigned: Vec::new(),
             held: Vec::new(),
             publications: Publications::default(),
-            commits: 0,
-            underway: None,
+            commits: Commits::default(),
             failures: 0,
             hold_until: None,
             quarantine: LruCache::new(QUARANTINED_MAX),
@@ -293,7 +308,7 @@ impl Lane {
             }
             Input::Due(saga) => self.wake(saga, now),
             Input::Loaded { asked, result } => self.loaded(&asked, result, now),
-            Input::Committed(result) => self.committed(result, now),
+            Input::Committed { number, result } => self.committed(number, result, now),
             Input::Published {
                 publication,
                 is_acknowledged,
@@ -311,9 +326,9 @@ impl Lane {
     /// Plans what can be planned now, and hands out everything that is to be done, in order.
     pub fn turn(&mut self, now: Timestamp) -> Vec<Output> {
         let is_held = self.hold_until.is_some_and(|until| now < until);
-        if !is_held && !self.waits_for_an_answer() {
+        if !is_held && self.may_commit() {
             self.hold_until = None;
-            self.plan(now);
+            while self.may_commit() && self.plan(now) {}
         }
         for (partition, next_offset) in self.offsets.advances() {
             self.outputs.push(Output::Advance {
@@ -330,12 +345,23 @@ impl Lane {
     /// input that counts: a hold that ends meanwhile is no reason to turn.
     #[must_use]
     pub fn resume_at(&self) -> Option<Timestamp> {
-        self.hold_until.filter(|_| !self.waits_for_an_answer())
+        self.hold_until.filter(|_| self.may_commit())
     }
 
-    /// Whether a commit is under way, or the broker owes as many acknowledgements as it may.
-    fn waits_for_an_answer(&self) -> bool {
-        self.underway.is_some() || self.publications.open() >= self.bounds.publications_max
+    /// Whether a commit may begin before the database or the broker answers.
+    fn may_commit(&self) -> bool {
+        // What is committed must be published: the broker may owe no more than its bound then.
+        if self.publications.open() + self.commits.open() >= self.bounds.publications_max {
+            return false;
+        }
+        match self.commits.open() {
+            0 => true,
+            open if open < COMMITS_MAX => {
+                let is_well = self.failures == 0 && self.batch_limit == self.bounds.batch_max;
+                is_well && self.ready.len() + self.letters.len() >= self.bounds.second_commit_min
+            }
+            _ => false,
+        }
     }
 
     /// Events that wait; the shell takes no more from outside above its bound.
@@ -347,7 +373,7 @@ impl Lane {
     /// Whether nothing is under way or waiting: the lane can stop.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.underway.is_none()
+        self.commits.open() == 0
             && self.waiting() == 0
             && self.delivered.is_empty()
             && self.publications.open() == 0
@@ -356,7 +382,7 @@ impl Lane {
     /// Whether acknowledged outbox rows wait for a commit to delete them, and nothing else does.
     #[must_use]
     pub fn has_only_deliveries(&self) -> bool {
-        self.underway.is_none() && self.waiting() == 0 && !self.delivered.is_empty()
+        self.commits.open() == 0 && self.waiting() == 0 && !self.delivered.is_empty()
     }
 
     /// Commits deliveries although there is nothing else to commit.
@@ -419,8 +445,13 @@ impl Lane {
         if is_acknowledged {
             self.delivered.extend(publication.outbox);
         } else {
-            for saga in publication.sagas {
-                self.cache.unpublish(saga, number);
+            for saga in &publication.sagas {
+                self.cache.unpublish(*saga, number);
+            }
+            for member in self.commits.members_mut() {
+                if publication.sagas.contains(&member.cached.saga.id) {
+                    member.unpublish(number);
+                }
             }
         }
     }
@@ -442,9 +473,10 @@ impl Lane {
         } else {
             &self.assigned
         };
+        let turn = self.commits.begun();
         match own.as_slice() {
-            [] => self.commits % self.bounds.reply_partitions.max(1),
-            own => own[usize::try_from(self.commits).unwrap_or(0) % own.len()],
+            [] => turn % self.bounds.reply_partitions.max(1),
+            own => own[usize::try_from(turn).unwrap_or(0) % own.len()],
         }
     }
 

@@ -172,7 +172,7 @@ impl Shell {
         for output in outputs {
             match output {
                 Output::Load(sagas) => self.load(sagas),
-                Output::Commit(batch) => self.commit(*batch),
+                Output::Commit { number, batch } => self.commit(number, *batch),
                 Output::Publish {
                     publication,
                     commands,
@@ -226,7 +226,7 @@ impl Shell {
         });
     }
 
-    fn commit(&self, batch: Batch) {
+    fn commit(&self, number: u64, batch: Batch) {
         let (store, report) = (self.parts.store.clone(), self.report.clone());
         let (clock, meter) = (self.parts.clock.clone(), self.parts.meter.clone());
         tokio::spawn(async move {
@@ -236,7 +236,7 @@ impl Shell {
                 meter.committed(batch.starts.len() + batch.updates.len(), sent.elapsed());
                 clock.observe(committed.database_time, sent);
             }
-            let _ = report.send(Input::Committed(result));
+            let _ = report.send(Input::Committed { number, result });
         });
     }
 }

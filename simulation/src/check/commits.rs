@@ -143,6 +143,17 @@ pub(super) fn what_is_in_doubt_is_read_again(evidence: &Evidence<'_>) -> Finding
     }
 }
 
+/// Of the commits that a lane has under way, at most one has a saga.
+pub(super) fn a_saga_is_in_one_commit_at_a_time(evidence: &Evidence<'_>) -> Finding {
+    match evidence.journal.committed_at_once.first() {
+        None => Ok(()),
+        Some(saga) => Err((
+            Some(*saga),
+            "a lane wrote it while another commit of the lane had it".to_owned(),
+        )),
+    }
+}
+
 /// With nothing going wrong any more, every saga ends, where need be by a person, and all queues empty.
 pub(super) fn everything_comes_to_rest(evidence: &Evidence<'_>) -> Finding {
     match &evidence.journal.unrest {

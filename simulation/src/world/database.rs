@@ -26,8 +26,15 @@ pub(crate) enum Question {
     Due(Vec<u16>),
     Outbox(Vec<i32>),
     Delivered(OutboxId),
-    Load { lane: usize, sagas: Vec<SagaId> },
-    Commit { lane: usize, batch: Box<Batch> },
+    Load {
+        lane: usize,
+        sagas: Vec<SagaId>,
+    },
+    Commit {
+        lane: usize,
+        number: u64,
+        batch: Box<Batch>,
+    },
 }
 
 /// A statement on its way.
@@ -55,6 +62,7 @@ pub(crate) enum Reply {
     },
     Committed {
         lane: usize,
+        number: u64,
         result: Result<Committed, CommitError>,
     },
     /// A heartbeat or a look that came to nothing.
@@ -73,8 +81,13 @@ impl World {
     /// Sends a statement.
     pub(crate) fn ask(&mut self, life: Life, question: Question) {
         let now = self.now();
-        if let Question::Commit { lane, batch } = &question {
-            self.note_commit(life, *lane, batch);
+        if let Question::Commit {
+            lane,
+            number,
+            batch,
+        } = &question
+        {
+            self.note_commit(life, *lane, *number, batch);
         }
         if now < self.database_away_until {
             let wait = self.rng.millis(1, 3_000);
@@ -104,12 +117,18 @@ impl World {
             return self.fail(life, wait, question, unavailable);
         }
         let mut at = now + wait;
-        if is_given_up && let Question::Commit { lane, batch } = &question {
+        if is_given_up
+            && let Question::Commit {
+                lane,
+                number,
+                batch,
+            } = &question
+        {
             self.journal.stirred.extend(members(batch));
-            let result = Err(unknown());
             let reply = Reply::Committed {
                 lane: *lane,
-                result,
+                number: *number,
+                result: Err(unknown()),
             };
             self.answer(life, now, at, reply);
             at = at + self.rng.millis(1, 4_000);
@@ -146,8 +165,9 @@ impl World {
         error: impl FnOnce() -> CommitError,
     ) {
         let reply = match question {
-            Question::Commit { lane, .. } => Reply::Committed {
+            Question::Commit { lane, number, .. } => Reply::Committed {
                 lane,
+                number,
                 result: Err(error()),
             },
             Question::Load { lane, sagas } => Reply::Loaded {
@@ -200,7 +220,11 @@ impl World {
                 Reply::Delivered
             }
             Question::Load { lane, sagas } => self.load(lane, sagas),
-            Question::Commit { lane, batch } => {
+            Question::Commit {
+                lane,
+                number,
+                batch,
+            } => {
                 let result = self.commit(life, lane, &batch);
                 let is_lost = result.is_ok() && self.strikes(Fault::CommitAnswerLost, 15);
                 if is_lost {
@@ -211,7 +235,11 @@ impl World {
                     self.database_away_until = now + self.rng.millis(50, 3_000);
                 }
                 let result = if is_lost { Err(unknown()) } else { result };
-                Reply::Committed { lane, result }
+                Reply::Committed {
+                    lane,
+                    number,
+                    result,
+                }
             }
         };
         if !is_given_up {

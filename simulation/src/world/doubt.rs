@@ -1,4 +1,5 @@
-//! What a lane cannot know: whether a commit holds whose answer was lost.
+//! What is in a lane's commits under way, and what a lane cannot know: whether one holds whose answer
+//! was lost.
 //!
 //! Invariant: a saga is in doubt for a lane from the instant at which the lane is told so until it
 //! has read the saga again, or a later commit of it holds.
@@ -10,26 +11,58 @@ use orchestrator::store::batch::{Batch, Committed};
 use sagas::SagaId;
 
 use super::{Life, World};
+use crate::faults::Fault;
 
 /// Per lane of a process.
 #[derive(Debug, Default)]
 pub(crate) struct Doubts {
-    underway: BTreeMap<(Life, usize), Vec<SagaId>>,
+    underway: BTreeMap<(Life, usize), BTreeMap<u64, Members>>,
     open: BTreeMap<(Life, usize), BTreeSet<SagaId>>,
 }
 
-impl World {
-    /// A lane sends a commit. What it writes over must not be in doubt.
-    pub(crate) fn note_commit(&mut self, life: Life, lane: usize, batch: &Batch) {
-        let key = (life, lane);
+/// The sagas of one commit.
+#[derive(Debug, Default)]
+struct Members {
+    moved: Vec<SagaId>,
+    postponed: Vec<SagaId>,
+}
+
+impl Members {
+    fn of(batch: &Batch) -> Self {
         let updates = batch.updates.iter().map(|update| update.id);
+        let starts = batch.starts.iter().map(|start| start.id);
+        let postponed = batch.postponements.iter();
+        Self {
+            moved: updates.chain(starts).collect(),
+            postponed: postponed.map(|postponement| postponement.id).collect(),
+        }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &SagaId> {
+        self.moved.iter().chain(&self.postponed)
+    }
+}
+
+impl World {
+    /// A lane sends a commit. What it writes over must not be in doubt, nor in another one.
+    pub(crate) fn note_commit(&mut self, life: Life, lane: usize, number: u64, batch: &Batch) {
+        let key = (life, lane);
         if let Some(open) = self.doubts.open.get(&key) {
-            let doubtful = updates.clone().filter(|id| open.contains(id));
+            let updates = batch.updates.iter().map(|update| update.id);
+            let doubtful = updates.filter(|id| open.contains(id));
             self.journal.written_in_doubt.extend(doubtful);
         }
-        let starts = batch.starts.iter().map(|start| start.id);
-        let all = updates.chain(starts).collect();
-        self.doubts.underway.insert(key, all);
+        let members = Members::of(batch);
+        let underway = self.doubts.underway.entry(key).or_default();
+        let elsewhere: BTreeSet<SagaId> =
+            underway.values().flat_map(Members::all).copied().collect();
+        let twice = members.all().filter(|id| elsewhere.contains(id));
+        self.journal.committed_at_once.extend(twice);
+        let is_second = !underway.is_empty();
+        underway.insert(number, members);
+        if is_second {
+            self.faults.count(Fault::CommitsOverlapped);
+        }
     }
 
     /// The lane is told what became of it.
@@ -37,10 +70,16 @@ impl World {
         &mut self,
         life: Life,
         lane: usize,
+        number: u64,
         result: &Result<Committed, CommitError>,
     ) {
         let key = (life, lane);
-        let members = self.doubts.underway.remove(&key).unwrap_or_default();
+        let underway = self.doubts.underway.entry(key).or_default();
+        let members = underway.remove(&number).unwrap_or_default().moved;
+        let is_overtaking = underway.keys().any(|other| *other < number);
+        if is_overtaking {
+            self.faults.count(Fault::CommitOvertaken);
+        }
         let open = self.doubts.open.entry(key).or_default();
         match result {
             Err(CommitError::Ambiguous(_)) => open.extend(members),

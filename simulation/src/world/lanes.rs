@@ -169,7 +169,14 @@ impl World {
         for output in outputs {
             match output {
                 Output::Load(sagas) => self.ask(life, Question::Load { lane, sagas }),
-                Output::Commit(batch) => self.ask(life, Question::Commit { lane, batch }),
+                Output::Commit { number, batch } => {
+                    let question = Question::Commit {
+                        lane,
+                        number,
+                        batch,
+                    };
+                    self.ask(life, question);
+                }
                 Output::Publish {
                     publication,
                     commands,

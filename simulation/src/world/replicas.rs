@@ -181,12 +181,16 @@ impl World {
                 }
                 self.tell(life, lane, Input::Loaded { asked, result });
             }
-            Reply::Committed { lane, result } => {
+            Reply::Committed {
+                lane,
+                number,
+                result,
+            } => {
                 if let Ok(committed) = &result {
                     self.observe(life, committed.database_time, sent);
                 }
-                self.note_result(life, lane, &result);
-                self.tell(life, lane, Input::Committed(result));
+                self.note_result(life, lane, number, &result);
+                self.tell(life, lane, Input::Committed { number, result });
             }
             Reply::Failed("wakes") => self.next_round(life, Round::Wakes),
             Reply::Failed("outbox") => self.next_round(life, Round::Outbox),

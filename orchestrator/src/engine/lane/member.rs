@@ -12,6 +12,8 @@ use crate::store::batch::{Outgoing, OutgoingEvent, OutgoingNotice, State};
 #[derive(Debug)]
 pub(super) struct Member {
     pub(super) cached: Cached,
+    /// Events that were put into the batch before its own.
+    pub(super) place: usize,
     /// The stored state that it started from, and the publication of that.
     before: Option<(Saga, Option<u64>)>,
     /// The events, each with what to tell its caller if the commit holds.
@@ -22,9 +24,10 @@ pub(super) struct Member {
 }
 
 impl Member {
-    pub(super) fn of(cached: Cached) -> Self {
+    pub(super) fn of(cached: Cached, place: usize) -> Self {
         Self {
             cached,
+            place,
             before: None,
             jobs: Vec::new(),
             commands: Vec::new(),
@@ -83,6 +86,15 @@ impl Member {
             ..self.cached
         });
         (cached, self.jobs)
+    }
+
+    /// Forgets that `publication` carried what the saga has in flight: it did not arrive.
+    pub(super) fn unpublish(&mut self, publication: u64) {
+        let before = self.before.as_mut().map(|(_, last)| last);
+        let lasts = [Some(&mut self.cached.publication), before];
+        for last in lasts.into_iter().flatten() {
+            last.take_if(|last| *last <= publication);
+        }
     }
 
     /// The answer of the commit was lost: it may hold.

@@ -7,11 +7,11 @@ use sagas::sabotage::{Bug, is_seeded};
 use sagas::{Saga, SagaId, Status, Timestamp};
 
 use super::cache::Cached;
+use super::commits::Underway;
 use super::job::{Answer, Job};
 use super::member::Member;
-use super::plan::Underway;
 use super::publications::Publication;
-use super::{End, Lane, Output, QUARANTINE};
+use super::{End, Lane, Output, QUARANTINE, Stage};
 use crate::store::CommitError;
 use crate::store::batch::{Committed, OutboxId, StartOutcome};
 use crate::store::loaded::Loaded;
@@ -109,8 +109,13 @@ impl Lane {
         }
     }
 
-    pub(super) fn committed(&mut self, result: Result<Committed, CommitError>, now: Timestamp) {
-        let Some(underway) = self.underway.take() else {
+    pub(super) fn committed(
+        &mut self,
+        number: u64,
+        result: Result<Committed, CommitError>,
+        now: Timestamp,
+    ) {
+        let Some(underway) = self.commits.end(number) else {
             return;
         };
         match result {
@@ -125,7 +130,10 @@ impl Lane {
     /// The commit holds: publish, answer, advance; what lost a race is applied again.
     fn hold_to(&mut self, underway: Underway, committed: &Committed) {
         self.failures = 0;
-        self.batch_limit = (self.batch_limit * 2).min(self.bounds.batch_max);
+        if underway.limit == self.batch_limit {
+            // One that began before a culprit was met has nothing to say about the search.
+            self.batch_limit = (self.batch_limit * 2).min(self.bounds.batch_max);
+        }
         let mut winners = Vec::new();
         for (member, outcome) in underway.starts.into_iter().zip(&committed.starts) {
             let id = member.cached.saga.id;
@@ -219,6 +227,24 @@ impl Lane {
         self.release(member.cached.saga.id);
     }
 
+    /// In the order in which they were planned, and before all that waits: a search for an event
+    /// would not come to an end if others got between.
+    fn put_back_all(
+        &mut self,
+        starts: Vec<Member>,
+        updates: Vec<Member>,
+        reload: bool,
+    ) -> Vec<SagaId> {
+        let mut members: Vec<Member> = starts.into_iter().chain(updates).collect();
+        members.sort_by_key(|member| member.place);
+        let ids = members.iter().map(|member| member.cached.saga.id).collect();
+        for member in members.into_iter().rev() {
+            self.put_back(member, reload);
+        }
+        ids
+    }
+
+    /// Its events are the next again.
     fn put_back(&mut self, member: Member, reload: bool) {
         let id = member.cached.saga.id;
         let (cached, jobs) = member.take_back();
@@ -226,23 +252,24 @@ impl Lane {
             self.cache.put(cached);
         }
         self.requeue(id, jobs.into_iter().map(|(job, _)| job), reload);
-        self.release(id);
+        if let Some(queue) = self.queues.get_mut(&id) {
+            queue.stage = Stage::Ready;
+            self.ready.push_front(id);
+        }
     }
 
     /// Nothing is known to be committed. What nobody waits for is tried again for ever; callers are
     /// told, unless their start may have been committed: then only trying again tells.
-    fn try_again(&mut self, underway: Underway, error: &CommitError, now: Timestamp) {
+    fn try_again(&mut self, mut underway: Underway, error: &CommitError, now: Timestamp) {
         tracing::warn!(%error, events = underway.events, "a commit failed; trying again");
         self.hold(now);
         let is_known_void = matches!(error, CommitError::Unavailable(_));
         let is_in_doubt = matches!(error, CommitError::Ambiguous(_));
         let reload = is_in_doubt && !is_seeded(Bug::KeepsAmbiguousStates);
-        for mut member in underway.starts.into_iter().chain(underway.updates) {
-            let id = member.cached.saga.id;
-            if is_in_doubt {
-                member.doubt();
-            }
-            self.put_back(member, reload);
+        for member in underway.starts.iter_mut().filter(|_| is_in_doubt) {
+            member.doubt();
+        }
+        for id in self.put_back_all(underway.starts, underway.updates, reload) {
             if is_known_void {
                 self.answer_callers(id, &Answer::Unavailable(error.to_string()));
             }
@@ -272,10 +299,8 @@ impl Lane {
                 events = underway.events,
                 "a commit has bad data; searching it"
             );
-            self.batch_limit = (underway.events / 2).max(1);
-            for member in underway.starts.into_iter().chain(underway.updates) {
-                self.put_back(member, false);
-            }
+            self.batch_limit = self.batch_limit.min(underway.events / 2).max(1);
+            self.put_back_all(underway.starts, underway.updates, false);
             self.put_back_the_rest(underway.postponed.iter().map(|p| p.id), underway.letters);
         } else {
             self.reject_the_culprit(underway, error, now);

@@ -7,24 +7,11 @@ use sagas::sabotage::{Bug, is_seeded};
 use sagas::{Saga, SagaId, Timestamp};
 
 use super::cache::Cached;
+use super::commits::Underway;
 use super::job::{Answer, Job};
 use super::member::Member;
-use super::{Lane, Output, Position, QUARANTINE, Stage};
-use crate::store::batch::{Batch, DeadLetter, OutboxId, Postponement, Start, Update};
-
-/// The commit that is under way, and what it will mean.
-#[derive(Debug, Default)]
-pub(super) struct Underway {
-    /// By position in the batch's starts.
-    pub(super) starts: Vec<Member>,
-    /// By position in the batch's updates.
-    pub(super) updates: Vec<Member>,
-    pub(super) postponed: Vec<Postponement>,
-    pub(super) letters: Vec<(Position, DeadLetter)>,
-    pub(super) delivered: Vec<OutboxId>,
-    /// Events in it.
-    pub(super) events: usize,
-}
+use super::{Lane, Output, QUARANTINE, Stage};
+use crate::store::batch::{Batch, Postponement, Start, Update};
 
 /// A commit in the making.
 #[derive(Debug, Default)]
@@ -45,7 +32,8 @@ enum Step {
 }
 
 impl Lane {
-    pub(super) fn plan(&mut self, now: Timestamp) {
+    /// Begins a commit if anything can be committed, and says whether it did.
+    pub(super) fn plan(&mut self, now: Timestamp) -> bool {
         let mut plan = Plan::default();
         self.plan_letters(&mut plan);
         while plan.underway.events < self.batch_limit {
@@ -59,9 +47,11 @@ impl Lane {
         if !plan.loads.is_empty() {
             self.outputs.push(Output::Load(plan.loads));
         }
-        if plan.underway.events > 0 {
+        let has_events = plan.underway.events > 0;
+        if has_events {
             self.begin_commit(plan.underway, plan.batch);
         }
+        has_events
     }
 
     fn plan_letters(&mut self, plan: &mut Plan) {
@@ -77,8 +67,9 @@ impl Lane {
             .iter()
             .map(|(_, letter)| letter.clone())
             .collect();
-        self.commits = self.commits.wrapping_add(1).max(0);
-        batch.slot = self.assigned.first().copied().unwrap_or(0);
+        batch.slot = self.commits.free_slot(&self.assigned);
+        underway.slot = batch.slot;
+        underway.limit = self.batch_limit;
         underway.delivered = std::mem::take(&mut self.delivered);
         batch.delivered.clone_from(&underway.delivered);
         if is_seeded(Bug::PublishesBeforeTheCommit) {
@@ -89,8 +80,9 @@ impl Lane {
                 events: Vec::new(),
             });
         }
-        self.underway = Some(underway);
-        self.outputs.push(Output::Commit(Box::new(batch)));
+        let number = self.commits.begin(underway);
+        let batch = Box::new(batch);
+        self.outputs.push(Output::Commit { number, batch });
     }
 
     fn plan_saga(&mut self, id: SagaId, now: Timestamp, plan: &mut Plan) {
@@ -118,7 +110,8 @@ impl Lane {
                 };
                 // Fresh for this turn only: the next one may come any time later.
                 let is_fresh = std::mem::take(&mut cached.is_fresh);
-                self.plan_moves(Member::of(cached), is_fresh, now, plan);
+                let member = Member::of(cached, plan.underway.events);
+                self.plan_moves(member, is_fresh, now, plan);
             }
         }
     }
@@ -155,7 +148,7 @@ impl Lane {
             is_fresh: false,
             publication: None,
         };
-        let mut member = Member::of(cached);
+        let mut member = Member::of(cached, plan.underway.events);
         member
             .apply(&job, false, now, self)
             .expect("a new saga can be started, once");
@@ -232,7 +225,9 @@ impl Lane {
         };
         if has_moved || postponement.is_some() {
             queue.must_load |= must_reload;
-            queue.stage = Stage::Committing;
+            if !is_seeded(Bug::CommitsASagaTwiceAtOnce) {
+                queue.stage = Stage::Committing;
+            }
         } else if must_reload {
             self.ask_for(id, plan);
         } else {

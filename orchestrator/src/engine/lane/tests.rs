@@ -2,6 +2,7 @@
 
 mod events;
 mod failures;
+mod overlap;
 mod publishing;
 
 use std::collections::BTreeSet;
@@ -56,6 +57,8 @@ struct Bench {
     definition: Arc<Definition>,
     outputs: Vec<Output>,
     offset: i64,
+    /// The commit that was looked at last.
+    number: u64,
 }
 
 impl Bench {
@@ -69,6 +72,7 @@ impl Bench {
         let definition = registry.newest(&name).unwrap().clone();
         let bounds = Bounds {
             batch_max: 8,
+            second_commit_min: usize::MAX,
             cache_max: NonZeroUsize::new(100).unwrap(),
             publications_max: 4,
             reply_partitions: 6,
@@ -82,6 +86,7 @@ impl Bench {
             definition,
             outputs: Vec::new(),
             offset: 0,
+            number: 0,
         }
     }
 
@@ -152,23 +157,39 @@ impl Bench {
         let position = self
             .outputs
             .iter()
-            .position(|output| matches!(output, Output::Commit(_)));
+            .position(|output| matches!(output, Output::Commit { .. }));
         match position.map(|position| self.outputs.remove(position)) {
-            Some(Output::Commit(batch)) => *batch,
+            Some(Output::Commit { number, batch }) => {
+                self.number = number;
+                *batch
+            }
             _ => panic!("no commit is asked for: {:?}", self.outputs),
+        }
+    }
+
+    /// Answers the commit that was looked at last.
+    fn answer(&mut self, result: Result<Committed, CommitError>) {
+        self.answer_to(self.number, result);
+    }
+
+    fn answer_to(&mut self, number: u64, result: Result<Committed, CommitError>) {
+        self.take(Input::Committed { number, result });
+    }
+
+    /// What the database says when everybody wins.
+    fn won(&self, batch: &Batch) -> Committed {
+        Committed {
+            starts: vec![StartOutcome::Started; batch.starts.len()],
+            updates: vec![true; batch.updates.len()],
+            outbox: None,
+            database_time: self.now,
         }
     }
 
     /// Commits what the lane asks for, and lets everybody win.
     fn commit(&mut self) -> Batch {
         let batch = self.batch();
-        let committed = Committed {
-            starts: vec![StartOutcome::Started; batch.starts.len()],
-            updates: vec![true; batch.updates.len()],
-            outbox: None,
-            database_time: self.now,
-        };
-        self.take(Input::Committed(Ok(committed)));
+        self.answer(Ok(self.won(&batch)));
         batch
     }
 
@@ -261,7 +282,7 @@ impl Bench {
     fn asks_for_a_commit(&self) -> bool {
         self.outputs
             .iter()
-            .any(|output| matches!(output, Output::Commit(_)))
+            .any(|output| matches!(output, Output::Commit { .. }))
     }
 }
 

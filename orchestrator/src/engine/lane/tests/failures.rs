@@ -8,16 +8,12 @@ fn an_outage_holds_replies_and_tells_callers() {
     let (id, _) = bench.started("a");
     bench.reply(id, "first", Outcome::Succeeded, "7");
     bench.batch();
-    bench.take(Input::Committed(Err(CommitError::Unavailable(
-        Failure::Abandoned,
-    ))));
+    bench.answer(Err(CommitError::Unavailable(Failure::Abandoned)));
     assert!(!bench.asks_for_a_commit(), "no busy loop");
     bench.pass(Duration::from_millis(60));
     bench.batch();
     bench.submit("b");
-    bench.take(Input::Committed(Err(CommitError::Unavailable(
-        Failure::Abandoned,
-    ))));
+    bench.answer(Err(CommitError::Unavailable(Failure::Abandoned)));
     bench.pass(Duration::from_millis(60));
     assert!(!bench.asks_for_a_commit(), "the wait grows");
     bench.pass(Duration::from_millis(60));
@@ -43,9 +39,7 @@ fn a_hold_that_ends_while_a_commit_is_under_way_is_no_busy_loop() {
         None,
         "the commit's answer comes first"
     );
-    bench.take(Input::Committed(Err(CommitError::Unavailable(
-        Failure::Abandoned,
-    ))));
+    bench.answer(Err(CommitError::Unavailable(Failure::Abandoned)));
     assert!(bench.lane.resume_at() > Some(bench.now));
 }
 
@@ -54,9 +48,7 @@ fn a_start_that_the_database_did_not_take_is_answered_and_forgotten() {
     let mut bench = Bench::new();
     bench.submit("a");
     bench.batch();
-    bench.take(Input::Committed(Err(CommitError::Unavailable(
-        Failure::Abandoned,
-    ))));
+    bench.answer(Err(CommitError::Unavailable(Failure::Abandoned)));
     assert!(matches!(
         bench.answers().as_slice(),
         [Answer::Unavailable(_)]
@@ -71,9 +63,7 @@ fn an_ambiguous_commit_is_settled_by_looking_again() {
     let mut bench = Bench::new();
     let id = bench.submit("a");
     bench.batch();
-    bench.take(Input::Committed(Err(CommitError::Ambiguous(
-        Failure::Abandoned,
-    ))));
+    bench.answer(Err(CommitError::Ambiguous(Failure::Abandoned)));
     assert!(bench.answers().is_empty(), "nobody knows yet");
     bench.pass(Duration::from_secs(1));
     assert_eq!(bench.batch().starts.len(), 1);
@@ -83,7 +73,7 @@ fn an_ambiguous_commit_is_settled_by_looking_again() {
         outbox: None,
         database_time: bench.now,
     };
-    bench.take(Input::Committed(Ok(committed)));
+    bench.answer(Ok(committed));
     assert_eq!(bench.answers(), [Answer::Accepted { id, is_new: false }]);
 }
 
@@ -93,7 +83,7 @@ fn a_start_says_from_then_on_that_a_commit_of_it_was_in_doubt() {
     bench.submit("a");
     assert!(!bench.batch().starts[0].is_retried);
     let mut is_retried_after = |error, newcomer: &str| -> Vec<bool> {
-        bench.take(Input::Committed(Err(error)));
+        bench.answer(Err(error));
         bench.submit(newcomer);
         bench.pass(Duration::from_secs(5));
         let starts = bench.batch().starts;
@@ -124,7 +114,7 @@ fn one_bad_event_is_found_and_the_others_are_committed() {
     while bench.asks_for_a_commit() {
         let batch = bench.batch();
         if batch.updates.iter().any(|update| update.id == bad) {
-            bench.take(Input::Committed(Err(CommitError::Data(Failure::Abandoned))));
+            bench.answer(Err(CommitError::Data(Failure::Abandoned)));
             continue;
         }
         committed.extend(batch.updates.iter().map(|update| update.id));
@@ -135,7 +125,7 @@ fn one_bad_event_is_found_and_the_others_are_committed() {
             outbox: None,
             database_time: bench.now,
         };
-        bench.take(Input::Committed(Ok(all)));
+        bench.answer(Ok(all));
     }
     let good = ids.iter().copied().filter(|id| *id != bad).collect();
     assert_eq!((committed, buried), (good, 1));
@@ -220,12 +210,12 @@ fn a_reply_ahead_of_a_stale_state_is_kept_until_the_state_is_read() {
     assert_eq!(batch.updates.len(), 1);
     assert!(batch.dead_letters.is_empty(), "{:?}", batch.dead_letters);
     bench.outputs.clear();
-    bench.take(Input::Committed(Ok(Committed {
+    bench.answer(Ok(Committed {
         starts: Vec::new(),
         updates: vec![false],
         outbox: None,
         database_time: bench.now,
-    })));
+    }));
     assert!(bench.asks_for_a_load());
 }
 

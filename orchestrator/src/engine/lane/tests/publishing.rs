@@ -252,3 +252,31 @@ fn a_lane_that_reads_nothing_has_replies_sent_to_another_lane_of_its_replica() {
     let partitions: Vec<_> = commands.flatten().map(|c| c.reply_partition).collect();
     assert_eq!(partitions, [3]);
 }
+
+/// The broker gives a command up while a commit of its saga is under way that sends nothing.
+#[test]
+fn what_was_given_up_during_a_commit_of_its_saga_is_sent_again() {
+    let mut saga = Definition::of::<serde_json::Value>("side-by-side");
+    let undo = |_: &_, (), _| Forget {};
+    let first = saga.step("first").send(|_, ()| Ask {}).compensate(undo);
+    let other = saga.step("other").send(|_, ()| Ask {}).compensate(undo);
+    let last = saga.step("last").after((first, other));
+    last.send(|_, _| Ask {}).pivot();
+    let mut bench = Bench::of(saga.build().unwrap());
+    let id = bench.submit("a");
+    bench.commit();
+    let publication = bench.publication();
+    bench.outputs.clear();
+    bench.reply(id, "first", Outcome::Succeeded, "7");
+    let batch = bench.batch();
+    bench.take(Input::Published {
+        publication,
+        is_acknowledged: false,
+    });
+    bench.answer(Ok(bench.won(&batch)));
+    assert!(bench.published().is_empty());
+    bench.now = bench.now + Duration::from_secs(3);
+    bench.take(Input::Due(id));
+    assert_eq!(bench.commit().updates.len(), 1);
+    assert_eq!(bench.published(), ["other"]);
+}
