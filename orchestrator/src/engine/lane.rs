@@ -18,8 +18,8 @@
 //!   answer says must be about one commit. Their answers may come in any order.
 //! * Nothing is published before the commit that stores it.
 //! * A saga is in at most one commit; its events are applied in the order of arrival.
-//! * A decision that writes nothing is final only on a state that was just read, or when a commit
-//!   in the same batch proves the state by its revision.
+//! * A decision that writes nothing is final only on a state that was read after its event had come,
+//!   or when a commit in the same batch proves the state by its revision.
 //! * A partition's offset advances only past records that are committed or need no commit.
 
 mod cache;
@@ -235,8 +235,9 @@ struct Queue {
     jobs: VecDeque<Job>,
     stage: Stage,
     must_load: bool,
-    /// The highest revision that a reply named which waited when the last load was asked for.
-    looked_for: u64,
+    /// How many of its events waited already when the load was asked for that the cached state is
+    /// of. What comes later may be about a state that is newer than that.
+    read_for: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -14,8 +14,6 @@ use sagas::{Definition, Saga, SagaId};
 pub(super) struct Cached {
     pub(super) saga: Saga,
     pub(super) definition: Arc<Definition>,
-    /// It was read from the database for the turn that comes next.
-    pub(super) is_fresh: bool,
     /// The last publication of this lane that carried a command of it; `None` where another
     /// replica, or an earlier life of this one, sent what is in flight.
     pub(super) publication: Option<u64>,

@@ -89,14 +89,6 @@ impl Job {
         }
     }
 
-    /// The revision that is stored if all is well: 0 where the event names none.
-    pub(super) fn revision(&self) -> u64 {
-        match self {
-            Self::Reply(arrival) => arrival.revision,
-            Self::Start { .. } | Self::Order { .. } | Self::Wake => 0,
-        }
-    }
-
     pub(super) fn ticket(&self) -> Option<Ticket> {
         match self {
             Self::Start { ticket, .. } | Self::Order { ticket, .. } => Some(*ticket),

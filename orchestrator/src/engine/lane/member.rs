@@ -36,6 +36,11 @@ impl Member {
         }
     }
 
+    /// Whether the batch writes it, and so proves the state that it started from.
+    pub(super) fn has_moved(&self) -> bool {
+        self.before.is_some()
+    }
+
     pub(super) fn apply(
         &mut self,
         job: &Job,

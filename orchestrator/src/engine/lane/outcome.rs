@@ -82,7 +82,6 @@ impl Lane {
                 self.cache.put(Cached {
                     saga,
                     definition,
-                    is_fresh: true,
                     publication,
                 });
             }
@@ -98,7 +97,9 @@ impl Lane {
         let Some(queue) = self.queues.get_mut(&id) else {
             return;
         };
-        let jobs = std::mem::take(&mut queue.jobs);
+        // What came later may be about a saga that was started meanwhile.
+        let later = queue.jobs.split_off(queue.read_for.min(queue.jobs.len()));
+        let jobs = std::mem::replace(&mut queue.jobs, later);
         self.waiting_jobs -= jobs.len();
         for job in jobs {
             match job {

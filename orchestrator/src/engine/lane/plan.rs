@@ -93,6 +93,8 @@ impl Lane {
         else {
             return;
         };
+        // For this turn only: the next state is another one.
+        let read_for = std::mem::take(&mut queue.read_for);
         match queue.jobs.front() {
             None => {
                 self.queues.remove(&id);
@@ -104,14 +106,12 @@ impl Lane {
                 } else {
                     self.cache.take(id)
                 };
-                let Some(mut cached) = cached else {
+                let Some(cached) = cached else {
                     self.ask_for(id, plan);
                     return;
                 };
-                // Fresh for this turn only: the next one may come any time later.
-                let is_fresh = std::mem::take(&mut cached.is_fresh);
                 let member = Member::of(cached, plan.underway.events);
-                self.plan_moves(member, is_fresh, now, plan);
+                self.plan_moves(member, read_for, now, plan);
             }
         }
     }
@@ -145,7 +145,6 @@ impl Lane {
         let cached = Cached {
             saga,
             definition,
-            is_fresh: false,
             publication: None,
         };
         let mut member = Member::of(cached, plan.underway.events);
@@ -170,16 +169,18 @@ impl Lane {
         plan.underway.starts.push(member);
     }
 
-    /// Applies what waits for one saga, as far as the batch has room.
-    fn plan_moves(&mut self, mut member: Member, is_fresh: bool, now: Timestamp, plan: &mut Plan) {
+    /// Applies what waits for one saga, as far as the batch has room. The first `read_for` events
+    /// had come when the state was read.
+    fn plan_moves(&mut self, mut member: Member, read_for: usize, now: Timestamp, plan: &mut Plan) {
         let (id, expected) = (member.cached.saga.id, member.cached.saga.revision);
         let mut postponement = None;
         let mut must_reload = false;
+        let mut taken = 0;
         while plan.underway.events < self.batch_limit
             && let Some(job) = self.take_move(id)
         {
-            let is_proven = is_fresh || member.cached.saga.revision > expected;
-            match self.step(&mut member, &job, is_proven, now) {
+            taken += 1;
+            match self.step(&mut member, &job, taken <= read_for, now) {
                 Step::Moved => {
                     plan.underway.events += 1;
                     let answer = told(&member, &job);
@@ -199,12 +200,12 @@ impl Lane {
                     });
                 }
                 Step::Refused(refusal) => {
-                    let has_moved = member.cached.saga.revision > expected;
+                    let has_moved = member.has_moved();
                     self.refuse(has_moved.then_some(&mut member), job, &refusal);
                 }
             }
         }
-        let has_moved = member.cached.saga.revision > expected;
+        let has_moved = member.has_moved();
         if has_moved {
             plan.batch.updates.push(Update {
                 id,
@@ -237,19 +238,11 @@ impl Lane {
 
     fn ask_for(&mut self, id: SagaId, plan: &mut Plan) {
         if let Some(queue) = self.queues.get_mut(&id) {
-            let named = queue.jobs.iter().map(Job::revision);
-            queue.looked_for = named.max().unwrap_or(0);
+            queue.read_for = queue.jobs.len();
             queue.must_load = false;
             queue.stage = Stage::Loading;
             plan.loads.push(id);
         }
-    }
-
-    /// Whether the database was read after a reply had come that names this revision, or a later
-    /// one. Before that it may not have had it: another replica moved the saga meanwhile.
-    fn has_looked_for(&self, id: SagaId, revision: u64) -> bool {
-        let queue = self.queues.get(&id);
-        queue.is_some_and(|queue| revision <= queue.looked_for)
     }
 
     /// The next event of the saga, unless it is a start, which has a row of its own.
@@ -262,19 +255,19 @@ impl Lane {
         queue.jobs.pop_front()
     }
 
-    /// Applies one event. `is_proven`: the state is the stored one, or the commit will tell.
-    fn step(&self, member: &mut Member, job: &Job, is_proven: bool, now: Timestamp) -> Step {
+    /// Applies one event. `is_read`: the state was read after the event had come.
+    fn step(&self, member: &mut Member, job: &Job, is_read: bool, now: Timestamp) -> Step {
         if let Job::Reply(arrival) = job
             && arrival.revision > member.cached.saga.revision
         {
-            let is_certain = is_proven && self.has_looked_for(arrival.saga, arrival.revision)
-                || is_seeded(Bug::BuriesReplies);
-            return if is_certain {
+            // Without a look the database may have it: another replica moved the saga meanwhile.
+            return if is_read || is_seeded(Bug::BuriesReplies) {
                 Step::Ahead
             } else {
                 Step::Reload
             };
         }
+        let is_proven = is_read || member.has_moved();
         // The wake comes because the stored one has come. A state whose own has not is another one,
         // and nothing that is decided on it would move the stored wake.
         let own_wake = member.cached.saga.wake_at;

@@ -235,3 +235,34 @@ fn a_reply_that_comes_during_a_load_is_no_proof_of_a_database_that_was_set_back(
     let batch = bench.commit();
     assert!(batch.dead_letters[0].reason.contains("set back"));
 }
+
+/// The load was asked for by an earlier event; its answer then waits for a commit to end, while
+/// another replica moves the saga and an operator sees the new state.
+#[test]
+fn an_order_is_not_refused_on_a_state_that_was_read_before_it_came() {
+    let mut bench = Bench::new();
+    let (id, state) = Bench::new().started("a");
+    bench.take(Input::Due(id));
+    assert!(bench.asks_for_a_load());
+    bench.submit("b");
+    let batch = bench.batch();
+    bench.load(id, state.clone());
+    let order = Order {
+        kind: OrderKind::Resume,
+        ..cancel(1)
+    };
+    bench.take(Input::Order {
+        ticket: Ticket(1),
+        saga: id,
+        order,
+    });
+    bench.answer(Ok(bench.won(&batch)));
+    let refused = |answer: &Answer| matches!(answer, Answer::OrderRefused(_));
+    assert!(
+        !bench.answers().iter().any(refused),
+        "it was not paused then"
+    );
+    bench.commit();
+    bench.load(id, state);
+    assert!(bench.answers().iter().any(refused), "nor is it now");
+}
