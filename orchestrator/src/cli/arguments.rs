@@ -283,7 +283,7 @@ mod tests {
     fn defaults_fill_what_nobody_sets() {
         let settings = serve(&[], None);
         assert_eq!(settings.http.listen.to_string(), "127.0.0.1:8080");
-        assert_eq!((settings.postgres.shards, settings.engine.lanes), (64, 2));
+        assert_eq!((settings.postgres.shards, settings.engine.lanes), (64, 1));
         assert_eq!(settings.kafka.reply_partitions, 8);
         assert_eq!(settings.http.body_bytes_max, 1 << 20);
         assert_eq!(settings.http.wait_max.to_string(), "30s");

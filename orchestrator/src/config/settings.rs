@@ -218,9 +218,9 @@ pub struct Http {
 pub struct EngineSettings {
     /// Sagas are moved by so many independent lanes, each with one commit under way, or two
     ///
-    /// One for each processor that Postgres may keep busy: more of them make smaller commits.
+    /// One keeps two processors busy; more lanes decide on more processors, in smaller commits.
     #[arg(long, env = "SAGA_LANES", value_name = "NUMBER")]
-    #[arg(default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub lanes: u16,
 
     /// What this replica is called in the dashboard and the log [default: the host's name]
