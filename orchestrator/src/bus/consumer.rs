@@ -9,7 +9,7 @@
 //! do that by itself (`Offset::Stored`), but 2.12 asks once: an answer "not coordinator", which every
 //! broker gives for a while after a start, leaves the partition unread for ever.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -31,6 +31,9 @@ const POLL: Duration = Duration::from_millis(100);
 const OFFSETS_WITHIN: Duration = Duration::from_secs(1);
 /// How long to read on before it is asked again.
 const OFFSETS_RETRY: Duration = Duration::from_millis(300);
+/// How old a stored offset may be. What is read again after a crash has no effect, and a request for
+/// each commit of each lane makes the broker write as often as the database.
+const STORE_EVERY: Duration = Duration::from_millis(200);
 /// How long a stop may take; a client whose broker is gone may hang for ever.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 /// How long the broker may take to say something about itself.
@@ -71,6 +74,8 @@ pub struct ReplyConsumer {
 struct Orders {
     partitions: Mutex<BTreeSet<i32>>,
     assigned: Mutex<BTreeSet<i32>>,
+    /// Where partitions continue after a restart, as far as that is not stored yet.
+    next_offsets: Mutex<BTreeMap<i32, i64>>,
     is_stopping: AtomicBool,
 }
 
@@ -108,6 +113,7 @@ impl ReplyConsumer {
             orders: Arc::clone(&orders),
             assigned: BTreeSet::new(),
             retry_at: Instant::now(),
+            stored_at: Instant::now(),
         };
         std::thread::Builder::new()
             .name("kafka-replies".to_owned())
@@ -142,22 +148,10 @@ impl ReplyConsumer {
         lock(&self.orders.assigned).clone()
     }
 
-    /// Stores, in the background, the offset that each partition continues at after a restart.
+    /// Stores the offset that each partition continues at after a restart: in the background,
+    /// within a third of a second, and before a stop ends.
     pub fn commit(&self, next_offsets: &[(i32, i64)]) {
-        let Some(client) = self.client() else { return };
-        let mut list = TopicPartitionList::new();
-        for (partition, offset) in next_offsets {
-            let offset = Offset::Offset(*offset);
-            if let Err(error) = list.add_partition_offset(&self.topic, *partition, offset) {
-                tracing::error!(%error, partition, "this is no offset");
-            }
-        }
-        if list.count() == 0 {
-            return;
-        }
-        if let Err(error) = client.commit(&list, CommitMode::Async) {
-            tracing::debug!(%error, "offsets were not stored");
-        }
+        lock(&self.orders.next_offsets).extend(next_offsets.iter().copied());
     }
 
     /// How many partitions the reply topic has.
@@ -233,6 +227,7 @@ struct Reader {
     assigned: BTreeSet<i32>,
     /// Not before then is the broker asked again where to begin.
     retry_at: Instant,
+    stored_at: Instant,
 }
 
 impl Reader {
@@ -240,6 +235,10 @@ impl Reader {
         let mut cluster: Arc<str> = "".into();
         while !self.orders.is_stopping.load(Ordering::Acquire) {
             self.follow_orders();
+            if self.stored_at.elapsed() >= STORE_EVERY {
+                self.store_offsets();
+                self.stored_at = Instant::now();
+            }
             let record = match self.client.poll(POLL) {
                 None => continue,
                 Some(Ok(record)) => record,
@@ -257,6 +256,24 @@ impl Reader {
             if !sink(own(&record, &cluster, &self.topic)) {
                 break;
             }
+        }
+        self.store_offsets();
+    }
+
+    fn store_offsets(&self) {
+        let next_offsets = std::mem::take(&mut *lock(&self.orders.next_offsets));
+        if next_offsets.is_empty() {
+            return;
+        }
+        let mut list = TopicPartitionList::new();
+        for (partition, offset) in next_offsets {
+            let offset = Offset::Offset(offset);
+            if let Err(error) = list.add_partition_offset(&self.topic, partition, offset) {
+                tracing::error!(%error, partition, "this is no offset");
+            }
+        }
+        if let Err(error) = self.client.commit(&list, CommitMode::Async) {
+            tracing::debug!(%error, "offsets were not stored");
         }
     }
 
