@@ -21,6 +21,7 @@ use rdkafka::error::KafkaError;
 mod consumer;
 mod context;
 mod producer;
+mod send_now;
 mod spread;
 pub mod topics;
 mod watch;

@@ -2,10 +2,11 @@
 
 mod poller;
 mod replies;
+mod send_now;
 mod topic;
 
 pub(crate) use poller::{Offsets, Poller, Record};
-pub(crate) use replies::{Outstanding, Replies};
+pub(crate) use replies::{Outgoing, Outstanding, Replies};
 pub(crate) use topic::ensure;
 
 use rdkafka::ClientConfig;

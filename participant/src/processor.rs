@@ -6,7 +6,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use sagas::wire::ReplyMessage;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -14,7 +13,7 @@ use crate::answering::{Answering, Stopping, rounds};
 use crate::batch::Job;
 use crate::clock;
 use crate::health::Health;
-use crate::kafka::{Offsets, Outstanding, Record, Replies};
+use crate::kafka::{Offsets, Outgoing, Outstanding, Record, Replies};
 
 /// A batch whose transactions are committed.
 pub(crate) struct Handled {
@@ -62,14 +61,12 @@ impl Processor {
             let mut answered: Vec<_> = jobs.into_iter().zip(answers).collect();
             // One request to the broker for each partition, not one whenever the partition changes.
             answered.sort_by_key(|(job, _)| job.message.reply_to.partition);
+            let now = clock::now();
+            let answered = answered.into_iter();
+            let outgoing = answered.map(|(job, answer)| Outgoing::to(&job.message, answer, now));
+            let outgoing = outgoing.collect();
             self.latest.landed().await;
-            for (job, answer) in answered {
-                let to = &job.message.reply_to;
-                let reply = ReplyMessage::to(&job.message, answer, clock::now());
-                self.replies
-                    .send(&to.topic, to.partition, &reply, &replies)
-                    .await;
-            }
+            self.replies.send(outgoing, &replies);
         }
         self.latest = Arc::clone(&replies);
         replies.one_less();

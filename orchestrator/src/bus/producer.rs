@@ -13,7 +13,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -23,6 +23,7 @@ use sagas::wire::{Headers, topics};
 use sagas::{Json, SagaId};
 
 use super::context::ProducerContext;
+use super::send_now::send_now;
 use super::spread::Spread;
 use super::watch::Watch;
 use super::{Error, RECORD_BYTES_MAX, Settings};
@@ -110,41 +111,6 @@ struct Batch {
     done: Done,
 }
 
-/// Batches that librdkafka has and the broker has not answered for.
-#[derive(Debug, Default)]
-struct Flight {
-    batches: Mutex<usize>,
-    landed: Condvar,
-}
-
-impl Flight {
-    fn begin(&self) {
-        *self.batches() += 1;
-    }
-
-    fn end(&self) {
-        let mut batches = self.batches();
-        *batches -= 1;
-        if *batches == 0 {
-            self.landed.notify_one();
-        }
-    }
-
-    /// Waits until the broker has answered for everything, or for [`FLIGHT_MAX`].
-    fn landed(&self) {
-        let batches = self.batches();
-        let is_up = |batches: &mut usize| *batches > 0;
-        let _unused = self
-            .landed
-            .wait_timeout_while(batches, FLIGHT_MAX, is_up)
-            .unwrap_or_else(PoisonError::into_inner);
-    }
-
-    fn batches(&self) -> MutexGuard<'_, usize> {
-        self.batches.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// Publishes batches. Clones share one connection; it ends with the last of them.
 #[derive(Clone)]
 pub struct Producer {
@@ -179,7 +145,6 @@ struct State {
     /// In the queue, not yet in librdkafka's.
     waiting_bytes: AtomicUsize,
     is_stopping: AtomicBool,
-    flight: Arc<Flight>,
 }
 
 impl Producer {
@@ -194,7 +159,6 @@ impl Producer {
             client: RwLock::new(connect(settings)?),
             waiting_bytes: AtomicUsize::new(0),
             is_stopping: AtomicBool::new(false),
-            flight: Arc::default(),
         });
         let (queue, batches) = channel();
         let pump = Arc::clone(&state);
@@ -289,25 +253,18 @@ impl State {
     /// Hands batches over until the last producer is gone.
     fn run(&self, batches: &Receiver<Batch>) {
         while let Ok(batch) = batches.recv() {
-            self.flight.landed();
             self.renew_if_failed();
             let client = self.client();
             client.context().spread.next_flight();
             for batch in std::iter::once(batch).chain(batches.try_iter()) {
                 self.hand_over(&client, batch);
             }
+            send_now(client.client(), FLIGHT_MAX);
         }
     }
 
     fn hand_over(&self, client: &Client, batch: Batch) {
-        self.flight.begin();
-        let flight = Arc::clone(&self.flight);
-        let done = batch.done;
-        let done = move |result| {
-            flight.end();
-            done(result);
-        };
-        let countdown = Countdown::new(batch.records.len(), Box::new(done));
+        let countdown = Countdown::new(batch.records.len(), batch.done);
         for record in &batch.records {
             self.send(client, record, &countdown);
         }
@@ -372,8 +329,8 @@ fn connect(settings: &Settings) -> Result<Client, Error> {
         ("enable.idempotence", "true"),
         // A record that expired alone would leave a gap among its saga's records.
         ("message.timeout.ms", "0"),
-        // Batches come as batches; waiting for more only adds to every step of every saga.
-        ("linger.ms", "0.1"),
+        // `send_now` ends the wait when a flight is complete; one that is taken apart takes longer.
+        ("linger.ms", "50"),
         ("queue.buffering.max.messages", "100000"),
         ("queue.buffering.max.kbytes", "131072"),
         ("message.max.bytes", &RECORD_BYTES_MAX.to_string()),

@@ -2,17 +2,21 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use rdkafka::ClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, ProducerContext};
-use sagas::wire::ReplyMessage;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
+use sagas::Timestamp;
+use sagas::barrier::Answer;
+use sagas::wire::{CommandMessage, ReplyMessage, ReplyTo};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::client;
+use super::send_now::send_now;
 use crate::{Error, Settings};
 
 /// How long a full queue is left alone before it is tried again.
@@ -53,8 +57,8 @@ impl Outstanding {
         batch
     }
 
-    fn one_more(&self) {
-        self.count.fetch_add(1, Ordering::Relaxed);
+    fn more(&self, replies: usize) {
+        self.count.fetch_add(replies, Ordering::Relaxed);
     }
 
     /// One reply is acknowledged; or, once, all were handed over.
@@ -110,10 +114,15 @@ impl ProducerContext for Deliveries {
     }
 }
 
-/// The producer of replies.
+/// The replies of one batch, ready for the producer.
+struct Flight {
+    replies: Vec<Outgoing>,
+    batch: Arc<Outstanding>,
+}
+
+/// The producer of replies: one thread hands them over, another hears of their delivery.
 pub(crate) struct Replies {
-    producer: Arc<BaseProducer<Deliveries>>,
-    broken: CancellationToken,
+    flights: Sender<Flight>,
 }
 
 impl Replies {
@@ -121,7 +130,8 @@ impl Replies {
     pub(crate) fn new(settings: &Settings, broken: CancellationToken) -> Result<Self, Error> {
         let own = [
             ("enable.idempotence", "true"),
-            ("linger.ms", "0.1"),
+            // `send_now` ends the wait when a batch is complete.
+            ("linger.ms", "50"),
             ("message.timeout.ms", "0"),
             ("queue.buffering.max.messages", "1000000"),
         ];
@@ -135,48 +145,68 @@ impl Replies {
             })?;
         let producer = Arc::new(producer);
         let polled = Arc::clone(&producer);
-        std::thread::Builder::new()
-            .name("saga-replies".to_owned())
+        spawn("saga-replies", move || {
             // The last to hold it drops it.
-            .spawn(move || {
-                while Arc::strong_count(&polled) > 1 {
-                    polled.poll(POLL);
-                }
-            })
-            .map_err(|source| Error::Thread { source })?;
-        Ok(Self { producer, broken })
+            while Arc::strong_count(&polled) > 1 {
+                polled.poll(POLL);
+            }
+        })?;
+        let (flights, to_send) = channel();
+        let pump = Pump { producer, broken };
+        spawn("saga-pump", move || pump.run(&to_send))?;
+        Ok(Self { flights })
     }
 
-    /// Hands a reply to the producer, as one of `batch`.
-    pub(crate) async fn send(
-        &self,
-        topic: &str,
-        partition: i32,
-        reply: &ReplyMessage<'_>,
-        batch: &Arc<Outstanding>,
-    ) {
-        batch.one_more();
-        let key = reply.key();
-        let mut headers = Some(OwnedHeaders::new_with_capacity(20));
-        reply.write_headers(|key, value| {
-            let value = Some(value);
-            headers = headers
-                .take()
-                .map(|headers| headers.insert(Header { key, value }));
-        });
+    /// Sends the replies, as some of `batch`. Does not block: what it may hold is bounded by who waits
+    /// for `batch`.
+    pub(crate) fn send(&self, replies: Vec<Outgoing>, batch: &Arc<Outstanding>) {
+        batch.more(replies.len());
+        let batch = Arc::clone(batch);
+        // The thread ends with this channel.
+        let _ = self.flights.send(Flight { replies, batch });
+    }
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), Error> {
+    let thread = std::thread::Builder::new().name(name.to_owned());
+    let spawned = thread.spawn(run);
+    spawned.map(drop).map_err(|source| Error::Thread { source })
+}
+
+/// Hands replies to librdkafka.
+struct Pump {
+    producer: Arc<BaseProducer<Deliveries>>,
+    broken: CancellationToken,
+}
+
+impl Pump {
+    /// Runs until nobody has replies any more.
+    fn run(&self, flights: &Receiver<Flight>) {
+        while let Ok(flight) = flights.recv() {
+            for flight in std::iter::once(flight).chain(flights.try_iter()) {
+                for reply in flight.replies {
+                    self.hand_over(reply, &flight.batch);
+                }
+            }
+            send_now(self.producer.client(), FLIGHT_MAX);
+        }
+    }
+
+    fn hand_over(&self, reply: Outgoing, batch: &Arc<Outstanding>) {
+        let (topic, partition) = (&*reply.to.topic, reply.to.partition);
         let mut record = BaseRecord::with_opaque_to(topic, Arc::clone(batch))
             .partition(partition)
-            .key(&key)
-            .payload(reply.payload.as_ref())
-            .headers(headers.unwrap_or_default());
+            .key(&reply.key)
+            .payload(&*reply.payload)
+            .headers(reply.headers);
         while let Err((error, returned)) = self.producer.send(record) {
             if error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull) {
-                tokio::time::sleep(FULL_QUEUE_WAIT).await;
+                std::thread::sleep(FULL_QUEUE_WAIT);
                 record = returned;
                 continue;
             }
             tracing::error!(
-                saga = %reply.saga, step = %reply.step, %error, topic, partition,
+                saga = reply.key, %error, topic, partition,
                 "a reply cannot be sent; it is sent again when it is asked for"
             );
             match error.rdkafka_error_code() {
@@ -184,6 +214,34 @@ impl Replies {
                 _ => batch.one_less(),
             }
             return;
+        }
+    }
+}
+
+/// A reply as a record.
+pub(crate) struct Outgoing {
+    to: ReplyTo<'static>,
+    key: String,
+    headers: OwnedHeaders,
+    payload: Vec<u8>,
+}
+
+impl Outgoing {
+    /// What `command` is told.
+    pub(crate) fn to(command: &CommandMessage<'static>, answer: Answer, time: Timestamp) -> Self {
+        let reply = ReplyMessage::to(command, answer, time);
+        let mut headers = Some(OwnedHeaders::new_with_capacity(20));
+        reply.write_headers(|key, value| {
+            let value = Some(value);
+            headers = headers
+                .take()
+                .map(|headers| headers.insert(Header { key, value }));
+        });
+        Self {
+            to: command.reply_to.clone(),
+            key: reply.key(),
+            headers: headers.unwrap_or_default(),
+            payload: reply.payload.into_owned(),
         }
     }
 }
@@ -201,15 +259,15 @@ mod tests {
         let mut acknowledged = pin!(batch.acknowledged());
         let mut context = Context::from_waker(Waker::noop());
         let mut is_ready = || acknowledged.as_mut().poll(&mut context) == Poll::Ready(());
-        batch.one_more();
+        batch.more(1);
         batch.one_less();
         assert!(!is_ready(), "more may be handed over");
-        batch.one_more();
+        batch.more(1);
         batch.one_less();
-        batch.one_more();
+        batch.more(1);
         batch.one_less();
         assert!(!is_ready());
-        batch.one_more();
+        batch.more(1);
         // All are handed over; one is on its way.
         batch.one_less();
         assert!(!is_ready());
