@@ -45,7 +45,8 @@ const SOON: &str =
 /// Copies waited as long as their template.
 const SAME: &str = "interval '0'";
 
-/// How often to look.
+/// How often to look: more often than a command is sent again to a participant that stays silent,
+/// because only a saga's last move can be seen.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// What a due saga may be late before it counts as forgotten.
