@@ -7,7 +7,8 @@
 //!   archive, partitions, purge   what has ended goes         (the engine, `saga retention`)
 //!   list, counts, ended, dead_letters, …                     (REST, on the primary, uncached)
 //!        │
-//!     session   one statement at a time, in a task of its own, with bounds on every wait
+//!     session   one statement at a time, in a task of its own, with bounds on every wait;
+//!               connections of their own for commits, and for readers
 //! ```
 //!
 //! Invariant: no transaction of this module spans two statements. So there is nothing to roll
@@ -75,11 +76,15 @@ impl fmt::Debug for Settings {
     }
 }
 
+/// Of its connections, a replica keeps one in so many for readers.
+const READERS_SHARE: u32 = 4;
+
 /// The database. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Store {
     pool: PgPool,
     commits: PgPool,
+    readers: PgPool,
     shards: u16,
     destination: Destination,
 }
@@ -101,15 +106,28 @@ impl Store {
             .commits_max
             .min(settings.connections_max / 2)
             .max(1);
+        let readers_max = (settings.connections_max / READERS_SHARE).max(1);
+        let others_max = settings
+            .connections_max
+            .saturating_sub(commits_max + readers_max)
+            .max(1);
         Ok(Self {
-            pool: session::pool(
-                options.clone(),
-                (settings.connections_max - commits_max).max(1),
-            ),
-            commits: session::pool(options, commits_max),
+            pool: session::pool(options.clone(), others_max),
+            commits: session::pool(options.clone(), commits_max),
+            readers: session::readers(options, readers_max),
             shards: settings.shards,
             destination: Destination::default(),
         })
+    }
+
+    /// The same database, on connections that are kept for readers: what people and clients ask is in
+    /// no lane's way, and neither lanes nor the move to the archive are in theirs.
+    #[must_use]
+    pub fn for_readers(&self) -> Self {
+        Self {
+            pool: self.readers.clone(),
+            ..self.clone()
+        }
     }
 
     /// Shards of the installation.
@@ -122,6 +140,7 @@ impl Store {
     pub async fn close(&self) {
         self.pool.close().await;
         self.commits.close().await;
+        self.readers.close().await;
     }
 
     /// The number of shards, as the database has it.

@@ -70,7 +70,8 @@ struct Inner {
 }
 
 impl Backend {
-    /// A backend that answers health, definitions and the page; work, once [`Self::started`].
+    /// A backend that answers health, definitions and the page; work, once [`Self::started`]. It reads
+    /// from this store, and changes nothing by it.
     ///
     /// # Errors
     ///

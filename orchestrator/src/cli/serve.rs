@@ -63,7 +63,7 @@ pub(crate) async fn serve(
     let engine = engine_settings(&registry, &settings)?;
     let limits = Limits::from(&settings.http);
     let partitions = u32::try_from(settings.kafka.reply_partitions).unwrap_or(0);
-    let backend = Backend::new(registry.clone(), store.clone(), limits, partitions)
+    let backend = Backend::new(registry.clone(), store.for_readers(), limits, partitions)
         .map_err(|error| Failure::Failed(error.to_string()))?;
     let server = Server::start(settings.http.listen, api::router(backend.clone())).await?;
     tracing::info!(address = %server.address, "listening; not ready yet");
@@ -83,6 +83,8 @@ pub(crate) async fn serve(
     let engine = engine.transpose()?;
     if let Some(engine) = &engine {
         backend.started(engine.clone());
+        let store = store.clone();
+        tokio::spawn(async move { store.open_readers().await });
         tracing::info!(url = format!("http://{}/", server.address), "ready");
         ending.cancelled().await;
     }

@@ -7,12 +7,12 @@
 
 use std::time::Duration;
 
-use sqlx::pool::PoolOptions;
-use sqlx::postgres::{PgArguments, PgConnectOptions, PgRow};
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgPoolOptions, PgRow};
 use sqlx::query::Query;
-use sqlx::{PgPool, Postgres};
+use sqlx::{AssertSqlSafe, PgPool, Postgres};
 
-use super::{Failure, Store};
+use super::overview::ListFilter;
+use super::{Failure, Store, list};
 
 /// A statement with its arguments.
 pub(super) type Statement = Query<'static, Postgres, PgArguments>;
@@ -44,25 +44,74 @@ const SETTINGS: &str = "
 ";
 
 pub(super) fn pool(options: PgConnectOptions, connections_max: u32) -> PgPool {
-    PoolOptions::new()
+    bounded(connections_max)
+        .after_connect(|connection, _| Box::pin(settle(connection)))
+        .connect_lazy_with(options.application_name("saga-orchestrator"))
+}
+
+/// Connections that keep what they have learned of the archive's partitions: they stay open.
+pub(super) fn readers(options: PgConnectOptions, connections_max: u32) -> PgPool {
+    bounded(connections_max)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                settle(connection).await?;
+                learn(connection).await;
+                Ok(())
+            })
+        })
+        .connect_lazy_with(options.application_name("saga-orchestrator-readers"))
+}
+
+fn bounded(connections_max: u32) -> PgPoolOptions {
+    PgPoolOptions::new()
         .max_connections(connections_max)
         .acquire_timeout(CONNECTION_WITHIN)
         // sqlx tests a connection when it comes back; testing it again would cost every statement
         // a round trip. One that broke in between fails, and the caller handles that anyway.
         .test_before_acquire(false)
-        .after_connect(|connection, _| {
-            Box::pin(async move {
-                sqlx::raw_sql(SETTINGS).execute(connection).await?;
-                Ok(())
-            })
-        })
-        .connect_lazy_with(options.application_name("saga-orchestrator"))
+}
+
+async fn settle(connection: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::raw_sql(SETTINGS).execute(connection).await?;
+    Ok(())
+}
+
+/// Plans a list. A new server process reads the catalog of every partition for its first one, which
+/// takes it ten times as long as any later plan. Before the schema is there, this fails and is all the
+/// same: whoever asks finds out.
+async fn learn(connection: &mut PgConnection) {
+    let list = list::sql(&ListFilter::default());
+    let list = sqlx::query(AssertSqlSafe(list)).bind(0_i64);
+    if let Err(error) = list.fetch_all(connection).await {
+        tracing::debug!(%error, "a reader's connection has not planned a list");
+    }
 }
 
 impl Store {
     /// Runs one statement, which is its own transaction, to its end.
     pub(super) async fn run(&self, statement: Statement) -> Result<Vec<PgRow>, Failure> {
         run(&self.pool, statement).await
+    }
+
+    /// Opens the connections of [`Store::for_readers`], so that no reader waits for one.
+    pub async fn open_readers(&self) {
+        // Held until all are open: one that went back would be handed out again.
+        let mut open = Vec::new();
+        while open.len() < self.readers_max() {
+            match self.readers.acquire().await {
+                Ok(connection) => open.push(connection),
+                Err(error) => {
+                    tracing::debug!(%error, "a reader's connection cannot be opened now");
+                    return;
+                }
+            }
+        }
+    }
+
+    fn readers_max(&self) -> usize {
+        usize::try_from(self.readers.options().get_max_connections()).unwrap_or(usize::MAX)
     }
 
     /// As [`Store::run`], for statements that answer with exactly one row.

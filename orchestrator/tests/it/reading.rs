@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use orchestrator::store::batch::Batch;
 use orchestrator::store::definition::Pin;
+use orchestrator::store::overview::ListFilter;
 use orchestrator::store::replica::Replica;
 use orchestrator::store::{Due, Error, Store};
 use sagas::{Outcome, SagaId, Status};
-use sqlx::Connection as _;
+use sqlx::{Connection as _, Executor as _};
 use uuid::Uuid;
 
 use crate::database::{SHARDS, fresh};
@@ -196,4 +197,32 @@ async fn replicas_see_each_other_until_one_leaves_or_falls_silent() {
     db.store.heartbeat(&two).await.unwrap();
     assert_eq!(db.number("SELECT count(*) FROM replica").await, 1);
     db.side.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn readers_are_answered_while_every_other_connection_waits() {
+    let mut db = fresh().await;
+    run(&db.store, 2, 0, "a").await;
+    let lock = "BEGIN; LOCK TABLE event_outbox IN ACCESS EXCLUSIVE MODE";
+    db.side.execute(sqlx::raw_sql(lock)).await.unwrap();
+    let store = db.store.clone();
+    let waiting = tokio::spawn(async move { store.outbox(&[0], Duration::ZERO, 1).await });
+    let waits = "SELECT count(*) FROM pg_locks WHERE NOT granted
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    db.until(waits, 1).await;
+
+    let readers = db.store.for_readers();
+    readers.open_readers().await;
+    let listed = readers.list(&ListFilter {
+        limit: 1,
+        ..Default::default()
+    });
+    assert_eq!(listed.await.unwrap().len(), 1);
+    assert!(
+        !waiting.is_finished(),
+        "the only connection for all else is taken"
+    );
+
+    db.side.execute("ROLLBACK").await.unwrap();
+    waiting.await.unwrap().unwrap();
 }
