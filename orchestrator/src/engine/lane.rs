@@ -210,7 +210,11 @@ pub struct Lane {
     registry: Registry,
     cache: Cache,
     queues: BTreeMap<SagaId, Queue>,
+    /// Sagas whose next event can be planned.
     ready: VecDeque<SagaId>,
+    /// The same for sagas that are to start: they come after all others, because what was begun is to
+    /// end before more is begun.
+    starting: VecDeque<SagaId>,
     waiting_jobs: usize,
     /// Dead letters for the next commit.
     letters: Vec<(Position, DeadLetter)>,
@@ -262,6 +266,7 @@ impl Lane {
             registry,
             queues: BTreeMap::new(),
             ready: VecDeque::new(),
+            starting: VecDeque::new(),
             waiting_jobs: 0,
             letters: Vec::new(),
             delivered: Vec::new(),
@@ -395,11 +400,22 @@ impl Lane {
 
     fn queue(&mut self, saga: SagaId, job: Job) {
         let queue = self.queues.entry(saga).or_default();
-        if queue.jobs.is_empty() && queue.stage == Stage::Ready {
-            self.ready.push_back(saga);
-        }
+        let is_next = queue.jobs.is_empty() && queue.stage == Stage::Ready;
         queue.jobs.push_back(job);
         self.waiting_jobs += 1;
+        if is_next {
+            self.make_ready(saga);
+        }
+    }
+
+    /// Its next event can be planned, behind those of its kind that wait already.
+    fn make_ready(&mut self, saga: SagaId) {
+        let queue = self.queues.get(&saga);
+        let next = queue.and_then(|queue| queue.jobs.front());
+        match next {
+            Some(Job::Start { .. }) => self.starting.push_back(saga),
+            _ => self.ready.push_back(saga),
+        }
     }
 
     /// Puts jobs back in front, in their order, after a commit or load that came to nothing.
@@ -421,7 +437,7 @@ impl Lane {
         if queue.jobs.is_empty() {
             self.queues.remove(&saga);
         } else {
-            self.ready.push_back(saga);
+            self.make_ready(saga);
         }
     }
 

@@ -213,11 +213,11 @@ async fn readers_are_answered_while_every_other_connection_waits() {
 
     let readers = db.store.for_readers();
     readers.open_readers().await;
-    let listed = readers.list(&ListFilter {
+    let filter = ListFilter {
         limit: 1,
-        ..Default::default()
-    });
-    assert_eq!(listed.await.unwrap().len(), 1);
+        ..ListFilter::default()
+    };
+    assert_eq!(readers.list(&filter).await.unwrap().len(), 1);
     assert!(
         !waiting.is_finished(),
         "the only connection for all else is taken"

@@ -37,7 +37,8 @@ impl Lane {
         let mut plan = Plan::default();
         self.plan_letters(&mut plan);
         while plan.underway.events < self.batch_limit {
-            let Some(saga) = self.ready.pop_front() else {
+            let next = self.ready.pop_front();
+            let Some(saga) = next.or_else(|| self.starting.pop_front()) else {
                 break;
             };
             self.plan_saga(saga, now, &mut plan);

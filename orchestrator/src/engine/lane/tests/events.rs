@@ -23,6 +23,20 @@ fn what_arrives_during_a_commit_is_the_next_batch() {
 }
 
 #[test]
+fn what_was_begun_moves_before_anything_new_starts() {
+    let mut bench = Bench::new();
+    let (begun, _) = bench.started("a");
+    for key in ["b", "c", "d", "e", "f", "g", "h", "i", "j"] {
+        bench.submit(key);
+    }
+    bench.reply(begun, "first", Outcome::Succeeded, "7");
+    assert_eq!(bench.commit().starts.len(), 1, "all others came after it");
+    let full = bench.commit();
+    assert_eq!((full.updates.len(), full.starts.len()), (1, 7));
+    assert_eq!(bench.commit().starts.len(), 1);
+}
+
+#[test]
 fn a_reply_moves_a_cached_saga_without_a_load_and_then_its_offset_advances() {
     let mut bench = Bench::new();
     let (id, _) = bench.started("a");
