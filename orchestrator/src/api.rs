@@ -45,7 +45,7 @@ pub use problem::Problem;
 /// Every route of the service.
 pub fn router(backend: Backend) -> Router {
     let methods = Router::new()
-        .route("/v1/sagas", post(submit::submit).get(list::list))
+        .route(submit::SUBMISSIONS, post(submit::submit).get(list::list))
         .route("/v1/sagas/{id}", get(read::one))
         .route("/v1/sagas/{id}/{order}", post(orders::give))
         .route("/v1/definitions", get(definitions::list))

@@ -50,7 +50,7 @@ use crate::store::replica::Replica;
 use crate::store::retention::Policy;
 use crate::store::{self, Store};
 use lane::{Answer, Bounds, End};
-use lanes::Lanes;
+use lanes::{Door, Lanes};
 use outgoing::Topics;
 use replicas::{Duty, Membership, introduce};
 use rounds::Rounds;
@@ -64,7 +64,7 @@ pub struct Settings {
     pub lanes: usize,
     /// Events in one commit.
     pub batch_max: usize,
-    /// Events that wait in a lane; beyond it, new starts are refused.
+    /// Events that wait in a lane, and as many before it; new starts are refused long before.
     pub inbox_max: usize,
     /// Sagas in memory, over all lanes.
     pub cache_max: usize,
@@ -190,7 +190,11 @@ impl Engine {
         let sent = Instant::now();
         let (_, database_time) = store.heartbeat(&own).await?;
         let clock = Arc::new(Clock::started(database_time, sent));
-        let (lanes, rooms) = Lanes::new(settings.lanes.max(1), settings.inbox_max);
+        let (lanes, rooms) = Lanes::new(
+            settings.lanes.max(1),
+            settings.inbox_max,
+            settings.starts_max(),
+        );
         let producer = Producer::new(&settings.bus)?;
         let sink = lanes.clone();
         let consumer = ReplyConsumer::start(&settings.bus, move |record| {
@@ -226,6 +230,12 @@ impl Engine {
         Ok(Self {
             shared: Arc::new(shared),
         })
+    }
+
+    /// Whether a new saga has a chance: some lane has room. Cheap enough to ask for every request.
+    #[must_use]
+    pub fn takes_starts(&self) -> bool {
+        self.shared.lanes.iter().any(Door::takes_starts)
     }
 
     /// Starts a saga. Once this returns, the saga is found after any crash.
@@ -405,6 +415,11 @@ impl Shared {
 }
 
 impl Settings {
+    /// What waits in a lane when it takes no starts any more: the events of one commit.
+    fn starts_max(&self) -> usize {
+        self.batch_max.clamp(1, self.inbox_max.max(1))
+    }
+
     fn bounds(&self) -> Bounds {
         let cache_max = self.cache_max / self.lanes.max(1);
         Bounds {

@@ -167,6 +167,11 @@ impl Backend {
         })
     }
 
+    /// Whether a submission has a chance; what there is no engine for finds out later.
+    pub(super) fn takes_starts(&self) -> bool {
+        self.running().is_none_or(Engine::takes_starts)
+    }
+
     pub(super) fn registry(&self) -> &Registry {
         &self.0.registry
     }

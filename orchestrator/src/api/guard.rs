@@ -8,21 +8,30 @@ use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
+use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use http_body_util::{BodyExt as _, Limited};
 use sagas::SagaId;
 use tracing::{Instrument as _, Span};
 
 use super::backend::{Backend, Limits};
 use super::prefer;
 use super::problem::{Kind, Problem};
+use super::submit::SUBMISSIONS;
+use crate::engine;
 
 pub(super) async fn guard(
     State(backend): State<Backend>,
     request: Request,
     next: Next,
 ) -> Response {
+    if is_submission(&request) && !backend.takes_starts() {
+        // Before anything is made of it: there are many of these when there is no time for them.
+        discard(request.into_body(), backend.limits()).await;
+        return Problem::from(engine::Error::Overloaded).into_response();
+    }
     let started = Instant::now();
     let span = span(&request);
     let response = bounded(&backend, request, next)
@@ -33,6 +42,19 @@ pub(super) async fn guard(
     let millis = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     span.in_scope(|| tracing::debug!(status, millis, "answered"));
     response
+}
+
+fn is_submission(request: &Request) -> bool {
+    request.method() == Method::POST && request.uri().path() == SUBMISSIONS
+}
+
+/// Reads a body to its end and keeps nothing, so that the connection can go on. One that is too large,
+/// or too slow, is left: then the server ends the connection.
+async fn discard(body: Body, limits: &Limits) {
+    let mut body = Limited::new(body, limits.body_bytes_max);
+    let read = async { while let Some(Ok(_)) = body.frame().await {} };
+    // Answered all the same.
+    let _ = tokio::time::timeout(limits.request, read).await;
 }
 
 /// Every line that a request logs says which request, and which saga it is about.
@@ -96,4 +118,41 @@ async fn read(body: Body, limits: &Limits) -> Result<Bytes, Problem> {
         }
         Problem::new(Kind::Malformed, "the body broke off")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::channel::Channel;
+
+    use super::*;
+
+    fn limits(request: Duration) -> Limits {
+        Limits {
+            body_bytes_max: 100,
+            json_depth_max: 8,
+            request,
+            wait_max: Duration::ZERO,
+            requests_max: 1,
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_refused_is_read_to_its_end() {
+        let (mut sender, body) = Channel::<Bytes>::new(1);
+        let refused = tokio::spawn(async move {
+            discard(Body::new(body), &limits(Duration::from_secs(60))).await;
+        });
+        for _ in 0..3 {
+            sender.send_data(Bytes::from_static(b"[]")).await.unwrap();
+        }
+        assert!(!refused.is_finished(), "there is more to come");
+        drop(sender);
+        refused.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_is_refused_and_does_not_come_is_not_waited_for() {
+        let (_sender, body) = Channel::<Bytes>::new(1);
+        discard(Body::new(body), &limits(Duration::from_millis(10))).await;
+    }
 }

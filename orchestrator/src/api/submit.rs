@@ -21,6 +21,9 @@ use crate::engine::lane::End;
 use crate::engine::{Submission, Waited};
 use crate::store::loaded::Loaded;
 
+/// Where sagas are submitted.
+pub(super) const SUBMISSIONS: &str = "/v1/sagas";
+
 /// The request's body. The input is taken byte for byte.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -22,7 +22,7 @@ use crate::store::Store;
 /// Events in one commit: beyond it, a commit takes longer without carrying much more per second.
 const BATCH_MAX: usize = 500;
 
-/// Events that wait in one lane: some commits' worth; beyond half of it, starts are answered 429.
+/// Events that wait in one lane: some commits' worth. Beyond it, replies wait in Kafka.
 const INBOX_MAX: usize = 8_000;
 
 /// Sagas in memory. One of six steps takes about 10 kB, and memory stays below 150 MB.

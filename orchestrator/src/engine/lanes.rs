@@ -1,7 +1,8 @@
 //! The doors of a replica's lanes, and who is let in when much waits already.
 //!
-//! Invariant: what waits for a lane is bounded. New sagas get half of the room: replies,
-//! compensations and orders finish what was begun, so they are not behind what need not begin.
+//! Invariant: what waits for a lane is bounded. New sagas get as much of the room as one commit
+//! empties: a start that waits for longer makes no commit larger, only every saga slower. Replies,
+//! compensations and orders finish what was begun, and have all of it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -25,7 +26,7 @@ pub(super) struct Lanes {
 pub(super) struct Door {
     inbox: mpsc::Sender<Message>,
     inside: Arc<AtomicUsize>,
-    max: usize,
+    starts_max: usize,
 }
 
 /// The lane's side of its door.
@@ -39,8 +40,9 @@ pub(super) struct Room {
 }
 
 impl Lanes {
-    /// So many lanes, each with room for `max` events and a queue of as many before it.
-    pub(super) fn new(count: usize, max: usize) -> (Self, Vec<Room>) {
+    /// So many lanes, each with room for `max` events and a queue of as many before it. New sagas come
+    /// in while less than `starts_max` events wait.
+    pub(super) fn new(count: usize, max: usize, starts_max: usize) -> (Self, Vec<Room>) {
         let max = max.max(1);
         let pairs = (0..count).map(|_| {
             let (sender, inbox) = mpsc::channel(max);
@@ -48,7 +50,7 @@ impl Lanes {
             let door = Door {
                 inbox: sender,
                 inside: Arc::clone(&inside),
-                max,
+                starts_max,
             };
             (door, Room { inbox, inside, max })
         });
@@ -78,10 +80,10 @@ impl Lanes {
 }
 
 impl Door {
-    /// Whether a new saga may come in: less waits than half of what the lane has room for.
+    /// Whether a new saga may come in: what waits goes into the next commit.
     pub(super) fn takes_starts(&self) -> bool {
         let queued = self.inbox.max_capacity() - self.inbox.capacity();
-        queued + self.inside.load(Ordering::Relaxed) < self.max.div_ceil(2)
+        queued + self.inside.load(Ordering::Relaxed) < self.starts_max
     }
 
     /// Gives the lane what a caller wants, if it has room.
@@ -120,7 +122,7 @@ mod tests {
 
     #[test]
     fn new_sagas_are_refused_while_orders_and_replies_still_come_in() {
-        let (lanes, mut rooms) = Lanes::new(1, 4);
+        let (lanes, mut rooms) = Lanes::new(1, 4, 2);
         let door = lanes.of(SagaId(uuid::Uuid::nil()));
         let wake = || Message::Input(Input::Due(SagaId(uuid::Uuid::nil())));
         assert!(door.takes_starts());
