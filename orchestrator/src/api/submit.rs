@@ -56,27 +56,13 @@ pub(super) async fn submit(
     headers: HeaderMap,
     bytes: Bytes,
 ) -> Result<Response, Problem> {
-    let key = key::read(&headers)?;
-    let limits = backend.limits();
-    let wait = prefer::wait(&headers, limits.wait_max);
-    let Body { saga, input } = body::read(&headers, &bytes, limits.json_depth_max)?;
-    let registry = backend.registry();
-    let definition = registry
-        .newest(&saga)
-        .ok_or_else(|| unknown(&backend, &saga))?;
-    let input = Json::parse(input.get().to_owned())
-        .map_err(|error| Problem::new(Kind::Malformed, format!("the input: {error}")))?;
-    backend.inputs().check(definition, &input)?;
+    let wait = prefer::wait(&headers, backend.limits().wait_max);
+    // By value: they are slices of what came from the socket, which is not kept while the saga runs.
+    let submission = read(&backend, headers, bytes)?;
+    let saga = submission.definition.name().to_owned();
+    let is_keyed = submission.key.is_some();
     let engine = backend.engine()?;
-    let definition = definition.clone();
-    let is_keyed = key.is_some();
-    let accepted = engine
-        .submit(Submission {
-            definition,
-            input,
-            key,
-        })
-        .await?;
+    let accepted = engine.submit(submission).await?;
     let id = accepted.id;
     tracing::debug!(saga = %id, definition = saga, is_new = accepted.is_new, is_keyed, "accepted");
     // A repeated submission may name a saga that has moved, or ended, long ago.
@@ -105,6 +91,28 @@ pub(super) async fn submit(
         };
     }
     Ok(answer(id, &saga, known, wait))
+}
+
+/// What the client wants started.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "nobody is to hold on to them"
+)]
+fn read(backend: &Backend, headers: HeaderMap, bytes: Bytes) -> Result<Submission, Problem> {
+    let key = key::read(&headers)?;
+    let Body { saga, input } = body::read(&headers, &bytes, backend.limits().json_depth_max)?;
+    let definition = backend
+        .registry()
+        .newest(&saga)
+        .ok_or_else(|| unknown(backend, &saga))?;
+    let input = Json::parse(input.get().to_owned())
+        .map_err(|error| Problem::new(Kind::Malformed, format!("the input: {error}")))?;
+    backend.inputs().check(definition, &input)?;
+    Ok(Submission {
+        definition: definition.clone(),
+        input,
+        key,
+    })
 }
 
 /// What a look at the stored saga gave.

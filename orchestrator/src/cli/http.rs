@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
+use hyper::server::conn::http1::Builder;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
@@ -83,9 +83,9 @@ async fn accept(listener: TcpListener, router: Router, closing: CancellationToke
         };
         match accepted {
             Ok((stream, _)) => {
-                let connection = answer(stream, service.clone(), watched.watcher());
+                let (service, watcher) = (service.clone(), watched.watcher());
                 tokio::spawn(async move {
-                    connection.await;
+                    answer(stream, service, watcher).await;
                     drop(permit);
                 });
             }
@@ -104,14 +104,12 @@ async fn answer(stream: TcpStream, service: TowerToHyperService<Router>, watcher
     // Answers are small and one write each: nothing is gained by holding them back.
     let _ = stream.set_nodelay(true);
     // Only HTTP/1.1: its head has a time limit from the first byte on.
-    let mut builder = Builder::new(TokioExecutor::new()).http1_only();
-    builder
-        .http1()
+    let connection = Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_WITHIN);
-    let connection = builder.serve_connection(TokioIo::new(stream), service);
+        .header_read_timeout(HEAD_WITHIN)
+        .serve_connection(TokioIo::new(stream), service);
     if let Err(error) = watcher.watch(connection).await {
-        tracing::trace!(error, "a connection ended early");
+        tracing::trace!(%error, "a connection ended early");
     }
 }
 
