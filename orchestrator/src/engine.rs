@@ -169,6 +169,9 @@ pub enum StartError {
 
 /// A caller gets an answer within this time, or is told that there is none.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+/// New sagas are refused while what waits in a lane fills so many commits: as many as 2 000 sagas in
+/// flight may have waiting at once, which is what a lane carries best.
+const START_COMMITS: usize = 4;
 /// Commits per lane whose messages the broker may owe an acknowledgement for.
 pub const PUBLICATIONS_MAX: usize = 64;
 /// Sagas that must wait for a lane's second commit to begin beside the first. A commit of fewer
@@ -415,9 +418,9 @@ impl Shared {
 }
 
 impl Settings {
-    /// What waits in a lane when it takes no starts any more: the events of one commit.
+    /// What waits in a lane when it takes no starts any more.
     fn starts_max(&self) -> usize {
-        self.batch_max.clamp(1, self.inbox_max.max(1))
+        (self.batch_max * START_COMMITS).clamp(1, self.inbox_max.max(1))
     }
 
     fn bounds(&self) -> Bounds {

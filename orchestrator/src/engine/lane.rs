@@ -364,7 +364,8 @@ impl Lane {
             0 => true,
             open if open < COMMITS_MAX => {
                 let is_well = self.failures == 0 && self.batch_limit == self.bounds.batch_max;
-                is_well && self.ready.len() + self.letters.len() >= self.bounds.second_commit_min
+                let ready = self.ready.len() + self.starting.len() + self.letters.len();
+                is_well && ready >= self.bounds.second_commit_min
             }
             _ => false,
         }

@@ -1,7 +1,7 @@
 //! The doors of a replica's lanes, and who is let in when much waits already.
 //!
-//! Invariant: what waits for a lane is bounded. New sagas get as much of the room as one commit
-//! empties: a start that waits for longer makes no commit larger, only every saga slower. Replies,
+//! Invariant: what waits for a lane is bounded. New sagas get as much of the room as a few
+//! commits empty: a start that waits for longer makes no commit larger, only every saga slower. Replies,
 //! compensations and orders finish what was begun, and have all of it.
 
 use std::sync::Arc;
@@ -80,7 +80,7 @@ impl Lanes {
 }
 
 impl Door {
-    /// Whether a new saga may come in: what waits goes into the next commit.
+    /// Whether a new saga may come in: what waits goes into the next commits.
     pub(super) fn takes_starts(&self) -> bool {
         let queued = self.inbox.max_capacity() - self.inbox.capacity();
         queued + self.inside.load(Ordering::Relaxed) < self.starts_max
