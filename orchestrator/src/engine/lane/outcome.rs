@@ -318,8 +318,10 @@ impl Lane {
             );
             self.offsets.finished(at);
         }
-        for member in underway.starts.into_iter().chain(underway.updates) {
+        for mut member in underway.starts.into_iter().chain(underway.updates) {
             let id = member.cached.saga.id;
+            // The first event moved the saga; the others had no effect only after it.
+            let others = member.jobs.split_off(1);
             tracing::error!(saga = %id, error, "the database refuses the data of this event");
             for (job, _) in member.jobs {
                 match job {
@@ -332,6 +334,7 @@ impl Lane {
                     }
                 }
             }
+            self.requeue(id, others.into_iter().map(|(job, _)| job), false);
             self.release(id);
         }
         for postponement in underway.postponed {

@@ -266,3 +266,24 @@ fn an_order_is_not_refused_on_a_state_that_was_read_before_it_came() {
     bench.load(id, state);
     assert!(bench.answers().iter().any(refused), "nor is it now");
 }
+
+/// Two attempts' worth of one answer, and only the first cannot be stored.
+#[test]
+fn what_a_bad_event_made_pointless_is_not_buried_with_it() {
+    let mut bench = Bench::new();
+    let (id, state) = bench.started("a");
+    bench.submit("b");
+    for code in ["bad", "busy"] {
+        let payload = format!(r#"{{"code":"{code}","message":""}}"#);
+        bench.reply(id, "first", Outcome::Failed, &payload);
+    }
+    bench.commit();
+    assert_eq!(bench.batch().updates[0].state.entries.len(), 1);
+    bench.answer(Err(CommitError::Data(Failure::Abandoned)));
+    let letters = bench.commit().dead_letters;
+    assert_eq!((letters.len(), letters[0].offset), (1, 0));
+    assert_eq!(bench.advanced_to(), Some(1));
+    bench.load(id, state);
+    assert_eq!(bench.commit().updates.len(), 1);
+    assert_eq!(bench.advanced_to(), Some(2));
+}
