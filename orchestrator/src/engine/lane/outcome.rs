@@ -249,7 +249,10 @@ impl Lane {
     fn put_back(&mut self, member: Member, reload: bool) {
         let id = member.cached.saga.id;
         let (cached, jobs) = member.take_back();
-        if let Some(cached) = cached.filter(|_| !reload) {
+        if reload {
+            // A start may have left an older state there.
+            self.cache.drop(id);
+        } else if let Some(cached) = cached {
             self.cache.put(cached);
         }
         self.requeue(id, jobs.into_iter().map(|(job, _)| job), reload);

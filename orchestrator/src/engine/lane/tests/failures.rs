@@ -287,3 +287,19 @@ fn what_a_bad_event_made_pointless_is_not_buried_with_it() {
     assert_eq!(bench.commit().updates.len(), 1);
     assert_eq!(bench.advanced_to(), Some(2));
 }
+
+#[test]
+fn a_start_in_doubt_leaves_no_state_that_was_known_before_it() {
+    let mut bench = Bench::new();
+    let (id, _) = bench.started("a");
+    bench.submit("a");
+    bench.batch();
+    bench.answer(Err(CommitError::Ambiguous(Failure::Abandoned)));
+    bench.pass(Duration::from_secs(1));
+    bench.batch();
+    bench.answer(Err(CommitError::Unavailable(Failure::Abandoned)));
+    assert!(matches!(bench.answers()[..], [Answer::Unavailable(_)]));
+    bench.pass(Duration::from_secs(1));
+    bench.reply(id, "first", Outcome::Succeeded, "7");
+    assert!(bench.asks_for_a_load());
+}
