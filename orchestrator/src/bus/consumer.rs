@@ -261,7 +261,9 @@ impl Reader {
     }
 
     fn store_offsets(&self) {
-        let next_offsets = std::mem::take(&mut *lock(&self.orders.next_offsets));
+        let mut next_offsets = std::mem::take(&mut *lock(&self.orders.next_offsets));
+        // What was given back is somebody else's by now, who may be further.
+        next_offsets.retain(|partition, _| self.assigned.contains(partition));
         if next_offsets.is_empty() {
             return;
         }
@@ -304,6 +306,7 @@ impl Reader {
     }
 
     fn give_back(&self, partitions: &BTreeSet<i32>) -> Result<(), KafkaError> {
+        self.store_offsets();
         let list = self.list(partitions)?;
         self.client.incremental_unassign(&list)
     }
