@@ -27,6 +27,9 @@ pub struct Batch {
     /// The reply partition under whose number this batch's own outbox row is kept, so that whoever
     /// takes the partition over publishes what is left there.
     pub slot: i32,
+    /// Where it counts the sagas that it ends. Commits of one number wait for each other, so those
+    /// that are under way at the same time have different ones.
+    pub tally_slot: i32,
 }
 
 /// A new saga.

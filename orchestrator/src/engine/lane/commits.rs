@@ -1,8 +1,8 @@
 //! The commits that are under way: one, and a second beside it when much waits.
 //!
 //! Invariants: an answer ends the commit whose number it names, and no other; a saga is in at most
-//! one of them (its queue is `Stage::Committing` until the answer); each has a slot of its own while
-//! the lane reads two reply partitions, because commits of one slot wait for each other at the tally.
+//! one of them (its queue is `Stage::Committing` until the answer); each counts in a slot of its own
+//! while the lane reads two reply partitions, because commits of one slot wait for each other there.
 
 use std::collections::BTreeMap;
 
@@ -25,8 +25,8 @@ pub(super) struct Underway {
     pub(super) postponed: Vec<Postponement>,
     pub(super) letters: Vec<(Position, DeadLetter)>,
     pub(super) delivered: Vec<OutboxId>,
-    /// The reply partition under which its outbox row is kept.
-    pub(super) slot: i32,
+    /// Where it counts the sagas that it ends.
+    pub(super) tally_slot: i32,
     /// Events in it.
     pub(super) events: usize,
     /// How many events it might have had.
@@ -66,9 +66,13 @@ impl Commits {
         i32::try_from(self.begun % (1 << 31)).unwrap_or(0)
     }
 
-    /// The slot for the next one: of those of the lane, one that no commit under way has.
+    /// Where the next one counts: of the lane's slots, one that no commit under way has.
     pub(super) fn free_slot(&self, own: &[i32]) -> i32 {
-        let is_free = |slot: &&i32| self.open.values().all(|underway| underway.slot != **slot);
+        let is_free = |slot: &&i32| {
+            self.open
+                .values()
+                .all(|underway| underway.tally_slot != **slot)
+        };
         let free = own.iter().find(is_free).or_else(|| own.first());
         free.copied().unwrap_or(0)
     }
@@ -86,7 +90,7 @@ mod tests {
 
     fn of_slot(slot: i32) -> Underway {
         Underway {
-            slot,
+            tally_slot: slot,
             ..Underway::default()
         }
     }

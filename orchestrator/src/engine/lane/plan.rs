@@ -68,8 +68,10 @@ impl Lane {
             .iter()
             .map(|(_, letter)| letter.clone())
             .collect();
-        batch.slot = self.commits.free_slot(&self.assigned);
-        underway.slot = batch.slot;
+        // One for all commits, so that whoever takes the events over has a saga's in their order.
+        batch.slot = self.assigned.first().copied().unwrap_or(0);
+        batch.tally_slot = self.commits.free_slot(&self.assigned);
+        underway.tally_slot = batch.tally_slot;
         underway.limit = self.batch_limit;
         underway.delivered = std::mem::take(&mut self.delivered);
         batch.delivered.clone_from(&underway.delivered);

@@ -98,7 +98,7 @@ impl<'a> Rows<'a> {
         let statement = statement
             .bind(column(delivered, |row| row.slot))
             .bind(column(delivered, |row| row.id));
-        dead_letter::bind(statement, &self.batch.dead_letters)
+        dead_letter::bind(statement, &self.batch.dead_letters).bind(self.batch.tally_slot)
     }
 }
 

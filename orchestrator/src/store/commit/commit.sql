@@ -111,7 +111,7 @@ buried AS (
 -- Last, because other commits of the same slot wait for these rows.
 tallied AS (
     INSERT INTO saga_tally (slot, status, sagas)
-    SELECT $43, status, count(*) FROM winner
+    SELECT $58, status, count(*) FROM winner
     WHERE status IN ('completed', 'compensated')
     GROUP BY status ORDER BY status
     ON CONFLICT (slot, status) DO UPDATE SET sagas = saga_tally.sagas + excluded.sagas

@@ -42,7 +42,7 @@ static TEXTS: [OnceLock<String>; 1 << NAMES.len()] = [const { OnceLock::new() };
 /// `commit.sql` in its order: when a part is needed, and its text.
 static PARTS: LazyLock<Vec<(&str, String)>> = LazyLock::new(|| {
     let to_archive = terms::to_archive(&Arguments {
-        slot: "$43",
+        slot: "$58",
         first_day: "$33",
         definitions: "$34",
         kept: "$35",

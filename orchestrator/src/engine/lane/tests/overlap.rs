@@ -36,7 +36,9 @@ fn a_second_commit_begins_only_when_enough_waits_and_a_third_never() {
     let (two, second) = bench.asked();
     assert_ne!(one, two);
     assert_eq!((first.starts.len(), second.starts.len()), (1, 2));
-    assert_ne!(first.slot, second.slot, "they would wait for each other");
+    let tally = (first.tally_slot, second.tally_slot);
+    assert_ne!(tally.0, tally.1, "they would wait for each other");
+    assert_eq!(first.slot, second.slot, "a saga's events stay in order");
     for key in ["d", "e", "f"] {
         bench.submit(key);
     }
