@@ -36,7 +36,7 @@ pub(crate) fn empty() -> String {
 pub(crate) fn connect(url: &str, shards: u16) -> Store {
     let settings = Settings {
         url: url.to_owned(),
-        connections_max: 4,
+        connections_max: 6,
         commits_max: 2,
         shards,
     };
