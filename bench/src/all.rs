@@ -26,6 +26,9 @@ pub(crate) struct Arguments {
     /// Write the tables into docs/performance.md
     #[arg(long, conflicts_with = "short")]
     write: bool,
+    /// Rounds of each load, instead of three
+    #[arg(long, value_name = "NUMBER", conflicts_with = "short")]
+    rounds: Option<u32>,
     /// The program that measures others, with the flags that `bench/peers` has
     #[arg(long, value_name = "FILE", conflicts_with = "short")]
     peers: Option<PathBuf>,
@@ -91,6 +94,9 @@ const SHORT: [Run; 11] = [
     ),
 ];
 
+/// The workload that has no load.
+const WITHOUT_ROUNDS: &str = "idle";
+
 /// How long the peers take.
 const PEERS_SECONDS: u64 = 400;
 
@@ -117,7 +123,8 @@ pub(crate) async fn run(
     );
     let runs = if arguments.short { &SHORT } else { &LONG };
     let mut ground = Ground::new(settings)?;
-    let (reports, mut failed) = workloads(runs, arguments.peers.is_some(), &mut ground).await?;
+    let has_peers = arguments.peers.is_some();
+    let (reports, mut failed) = workloads(runs, arguments.rounds, has_peers, &mut ground).await?;
     let machine = ground.machine().cloned().context("nothing ran")?;
     let mut peers = Vec::new();
     if let Some(program) = &arguments.peers {
@@ -150,6 +157,7 @@ pub(crate) async fn run(
 /// The reports, and what failed.
 async fn workloads(
     runs: &[Run],
+    rounds: Option<u32>,
     has_peers: bool,
     ground: &mut Ground,
 ) -> anyhow::Result<(Vec<Report>, Vec<String>)> {
@@ -169,7 +177,7 @@ async fn workloads(
         if line.starts_with("shop") {
             ground.close().await?;
         }
-        match parse(line)?.run(ground).await {
+        match parse(line, rounds)?.run(ground).await {
             Ok(report) => reports.push(report),
             Err(error) => failed.push(tell(line, &error)),
         }
@@ -180,8 +188,12 @@ async fn workloads(
     Ok((reports, failed))
 }
 
-fn parse(line: &str) -> anyhow::Result<crate::workloads::Name> {
+fn parse(line: &str, rounds: Option<u32>) -> anyhow::Result<crate::workloads::Name> {
     let words = std::iter::once("bench").chain(line.split(' '));
+    let mut words: Vec<String> = words.map(str::to_owned).collect();
+    if let Some(rounds) = rounds.filter(|_| !line.starts_with(WITHOUT_ROUNDS)) {
+        words.extend(["--rounds".to_owned(), rounds.to_string()]);
+    }
     match Cli::try_parse_from(words)?.verb {
         Verb::One(name) => Ok(name),
         Verb::All(_) => bail!("{line} is not a workload"),
@@ -210,10 +222,12 @@ mod tests {
     fn every_line_is_a_workload_and_both_lists_have_the_same() {
         for (long, short) in LONG.iter().zip(&SHORT) {
             let names = [long, short].map(|Run(line, _)| {
-                parse(line).unwrap();
+                parse(line, None).unwrap();
                 line.split(' ').next().unwrap()
             });
             assert_eq!(names[0], names[1]);
+            let Run(line, _) = long;
+            parse(line, Some(1)).unwrap();
         }
     }
 
