@@ -261,9 +261,7 @@ impl Reader {
     }
 
     fn store_offsets(&self) {
-        let mut next_offsets = std::mem::take(&mut *lock(&self.orders.next_offsets));
-        // What was given back is somebody else's by now, who may be further.
-        next_offsets.retain(|partition, _| self.assigned.contains(partition));
+        let next_offsets = std::mem::take(&mut *lock(&self.orders.next_offsets));
         if next_offsets.is_empty() {
             return;
         }
@@ -306,6 +304,7 @@ impl Reader {
     }
 
     fn give_back(&self, partitions: &BTreeSet<i32>) -> Result<(), KafkaError> {
+        // Later they might go back behind those of the next reader.
         self.store_offsets();
         let list = self.list(partitions)?;
         self.client.incremental_unassign(&list)

@@ -84,8 +84,8 @@ impl Store {
         }
     }
 
-    /// Postgres converts every value before it looks at a row; two history rows of one revision
-    /// break the primary key only where they are written.
+    /// Postgres converts every value before it looks at a row. That a revision has two entries it does
+    /// not notice, because no lane writes such a batch; here it is refused, so that one that did shows.
     fn refuse_bad_data(&self, batch: &Batch, winners: &Winners) -> Result<(), BadData> {
         let names = batch.starts.iter().map(|start| start.definition.as_str());
         if names.into_iter().any(|name| name.contains('\0')) {

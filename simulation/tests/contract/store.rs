@@ -153,19 +153,12 @@ fn bad_data_commits_nothing(db: &mut dyn Database) {
     let good = sample::start(&definition, id(1), None, at);
     let mut nul = sample::start(&definition, id(2), None, at);
     nul.definition = "a\0b".to_owned();
-    let mut twice = sample::start(&definition, id(2), None, at);
-    twice.state.entries.push(twice.state.entries[0].clone());
-    for bad in [nul, twice] {
-        let starts = vec![good.clone(), bad];
-        assert!(
-            db.commit(&Batch {
-                starts,
-                ..Batch::default()
-            })
-            .is_err()
-        );
-        assert!(db.load(&[id(1)]).is_empty());
-    }
+    let batch = Batch {
+        starts: vec![good, nul],
+        ..Batch::default()
+    };
+    assert!(db.commit(&batch).is_err());
+    assert!(db.load(&[id(1)]).is_empty());
 }
 
 fn due_wakes_come_in_order(db: &mut dyn Database) {
