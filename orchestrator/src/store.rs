@@ -113,7 +113,7 @@ impl Store {
             .max(1);
         Ok(Self {
             pool: session::pool(options.clone(), others_max),
-            commits: session::pool(options.clone(), commits_max),
+            commits: session::commits(options.clone(), commits_max),
             readers: session::readers(options, readers_max),
             shards: settings.shards,
             destination: Destination::default(),

@@ -49,6 +49,23 @@ pub(super) fn pool(options: PgConnectOptions, connections_max: u32) -> PgPool {
         .connect_lazy_with(options.application_name("saga-orchestrator"))
 }
 
+/// Connections for commits alone. An index is there only a way to rows by their keys: while the tables
+/// are small, or were empty when they were last looked at, the planner would rather walk through a
+/// whole index once for each row of a batch, and the plan stays when the tables have grown. A bitmap
+/// scan cannot do that.
+pub(super) fn commits(options: PgConnectOptions, connections_max: u32) -> PgPool {
+    bounded(connections_max)
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                settle(connection).await?;
+                let by_key = "SET enable_indexscan = off; SET enable_indexonlyscan = off";
+                sqlx::raw_sql(by_key).execute(connection).await?;
+                Ok(())
+            })
+        })
+        .connect_lazy_with(options.application_name("saga-orchestrator"))
+}
+
 /// Connections that keep what they have learned of the archive's partitions: they stay open.
 pub(super) fn readers(options: PgConnectOptions, connections_max: u32) -> PgPool {
     bounded(connections_max)

@@ -9,6 +9,7 @@ use local::{Postgres, PostgresOptions};
 use orchestrator::store::Due;
 use orchestrator::store::batch::Batch;
 use orchestrator::store::definition::Pin;
+use orchestrator::store::retention::Policy;
 use serde_json::Value;
 use sqlx::{Connection as _, Executor as _, PgConnection};
 
@@ -98,6 +99,27 @@ async fn every_hot_statement_finds_its_rows_by_shard_or_slot() {
         .unwrap();
     let wrong = accesses(&server);
     assert!(wrong.iter().any(|one| !one.names_its_place()));
+}
+
+#[tokio::test]
+async fn a_commit_finds_its_rows_by_key_although_the_tables_were_empty_when_analyzed() {
+    let server = explaining().await;
+    let store = connect(&server.url("postgres"), SHARDS);
+    store.migrate().await.unwrap();
+    store
+        .make_partitions(&Policy::default(), sample::NOON)
+        .await
+        .unwrap();
+    let mut side = PgConnection::connect(&server.url("postgres"))
+        .await
+        .unwrap();
+    side.execute("VACUUM (ANALYZE)").await.unwrap();
+    completed(&store, 1..=3).await;
+    let hot = accesses(&server);
+    let tables: BTreeSet<_> = hot.iter().map(|access| access.table.as_str()).collect();
+    assert!(tables.contains("saga"), "{tables:?}");
+    let wrong: Vec<_> = hot.iter().filter(|one| !one.names_its_place()).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 /// A server that logs the plan of every statement.
