@@ -26,6 +26,7 @@ mod cache;
 mod commits;
 mod job;
 mod member;
+mod messages;
 mod offsets;
 mod outcome;
 mod plan;
@@ -33,154 +34,26 @@ mod publications;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 use std::time::Duration;
 
-use sagas::machine::{Order, Reason, Send, Status};
 use sagas::sabotage::{Bug, is_seeded};
-use sagas::{Definition, Json, SagaId, Timestamp};
+use sagas::{SagaId, Timestamp};
 
 pub use commits::COMMITS_MAX;
 pub use job::{Answer, Arrival, Ticket};
+pub use messages::{End, Input, OutgoingCommand, Output};
 pub use offsets::Position;
 
-use super::submission::Submission;
 use crate::registry::Registry;
-use crate::store::CommitError;
-use crate::store::batch::{Batch, Committed, DeadLetter, OutboxId, Outgoing};
-use crate::store::loaded::Loaded;
+use crate::store::batch::{Batch, DeadLetter, OutboxId};
 use cache::Cache;
 use commits::{Commits, Underway};
 use job::Job;
 use lru::LruCache;
 use offsets::Offsets;
 use publications::Publications;
-
-/// What a lane is told.
-#[derive(Debug)]
-pub enum Input {
-    /// A client wants a saga.
-    Submit {
-        /// Who waits for the answer.
-        ticket: Ticket,
-        /// The saga's id.
-        id: SagaId,
-        /// What is wanted.
-        submission: Submission,
-    },
-    /// An operator gives an order.
-    Order {
-        /// Who waits for the answer.
-        ticket: Ticket,
-        /// The saga.
-        saga: SagaId,
-        /// The order.
-        order: Order,
-    },
-    /// A participant answered.
-    Reply(Arrival),
-    /// A record came whose envelope cannot be read.
-    Garbage {
-        /// Where it was read from.
-        at: Position,
-        /// The record, with the reason.
-        letter: Box<DeadLetter>,
-    },
-    /// The saga's wake has come.
-    Due(SagaId),
-    /// What [`Output::Load`] asked for.
-    Loaded {
-        /// The ids that were asked for.
-        asked: Vec<SagaId>,
-        /// Those that exist; or why the database did not answer.
-        result: Result<Vec<Loaded>, String>,
-    },
-    /// What became of [`Output::Commit`].
-    Committed {
-        /// Its number.
-        number: u64,
-        /// The winners; or why there are none, or none that are known.
-        result: Result<Committed, CommitError>,
-    },
-    /// What became of [`Output::Publish`].
-    Published {
-        /// Its number.
-        publication: u64,
-        /// Whether the broker has all of it.
-        is_acknowledged: bool,
-    },
-    /// The reply partitions that this lane reads from now on.
-    Assigned(BTreeSet<i32>),
-    /// The reply partitions that any lane of this replica reads from now on.
-    Held(BTreeSet<i32>),
-}
-
-/// What a lane wants done.
-#[derive(Debug)]
-pub enum Output {
-    /// Load these sagas and say [`Input::Loaded`].
-    Load(Vec<SagaId>),
-    /// Commit this and say [`Input::Committed`]. At most [`COMMITS_MAX`] are under way, and they
-    /// have no saga, record or outbox row in common.
-    Commit {
-        /// Its number.
-        number: u64,
-        /// What is to be written.
-        batch: Box<Batch>,
-    },
-    /// Publish this, in this order, and say [`Input::Published`].
-    Publish {
-        /// Its number.
-        publication: u64,
-        /// Commands to participants.
-        commands: Vec<OutgoingCommand>,
-        /// Lifecycle events and notices.
-        events: Vec<Outgoing>,
-    },
-    /// Tell the caller.
-    Answer(Ticket, Answer),
-    /// The saga has ended, or is stuck, and that is committed: whoever waits for it can be told.
-    Ended(SagaId, End),
-    /// This offset may be stored with the broker.
-    Advance {
-        /// Reply partition.
-        partition: i32,
-        /// The offset to continue at.
-        next_offset: i64,
-    },
-}
-
-/// How a saga ended, as it was committed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct End {
-    /// A terminal state, or stuck.
-    pub status: Status,
-    /// The result, once completed.
-    pub output: Option<Json>,
-    /// Why it turned back.
-    pub reason: Option<Reason>,
-}
-
-/// A command, and everything that its headers say.
-#[derive(Debug, Clone)]
-pub struct OutgoingCommand {
-    /// The saga.
-    pub saga: SagaId,
-    /// Its definition.
-    pub definition: Arc<Definition>,
-    /// When the saga started.
-    pub started_at: Timestamp,
-    /// The saga's revision after the transition that sends it.
-    pub revision: u64,
-    /// When the transition was decided.
-    pub at: Timestamp,
-    /// Step, direction, generation, attempt, bytes.
-    pub send: Send,
-    /// Where the reply is to go.
-    pub reply_partition: i32,
-}
 
 /// The bounds of a lane.
 #[derive(Debug, Clone)]

@@ -16,9 +16,10 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::*;
-use crate::store::Failure;
-use crate::store::batch::{StartOutcome, State};
-use crate::store::loaded::SagaRow;
+use crate::engine::submission::Submission;
+use crate::store::batch::{Committed, StartOutcome, State};
+use crate::store::loaded::{Loaded, SagaRow};
+use crate::store::{CommitError, Failure};
 
 #[derive(Serialize, Deserialize, JsonSchema)]
 struct Ask {}
