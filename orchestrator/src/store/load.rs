@@ -42,13 +42,16 @@ impl Store {
     /// [`Error::Unreadable`] names the first saga that this binary cannot read: ask again without
     /// it. Otherwise, when the database is away or refuses.
     pub async fn load(&self, ids: &[SagaId]) -> Result<Vec<Loaded>, Error> {
+        // One look by key for each: a join of a table that was small when it was last analyzed
+        // would be planned as a walk through all of it. OFFSET keeps it from becoming a join.
         let statement = sqlx::query(
             "SELECT s.*, '[' || concat_ws(',', nullif(s.entries, ''), (
                  SELECT string_agg(h.entry, ',' ORDER BY h.revision) FROM saga_history h
                  WHERE s.spilled AND h.shard = s.shard AND h.saga_id = s.id
              )) || ']' AS history
-             FROM unnest($1::smallint[], $2::uuid[]) AS l (shard, id)
-             JOIN saga s ON s.shard = l.shard AND s.id = l.id",
+             FROM unnest($1::smallint[], $2::uuid[]) AS l (shard, id) CROSS JOIN LATERAL (
+                 SELECT * FROM saga WHERE saga.shard = l.shard AND saga.id = l.id OFFSET 0
+             ) AS s",
         )
         .bind(column(ids, |id| self.shard(*id)))
         .bind(column(ids, |id| id.0));

@@ -27,10 +27,15 @@ const HOT: [&str; 6] = [
     "saga_archive",
 ];
 
+/// As many as an installation has by default: few rows for each.
+const SHARDS_USUAL: u16 = 64;
+
 /// A table that a statement reads, and by what it finds its rows.
 struct Access {
     statement: String,
     table: String,
+    /// `Index Scan saga_wake`.
+    how: String,
     condition: String,
 }
 
@@ -39,9 +44,10 @@ impl fmt::Debug for Access {
         let Self {
             statement,
             table,
+            how,
             condition,
         } = self;
-        write!(f, "{table} by {condition:?} in {statement}")
+        write!(f, "{table} by {how} {condition:?} in {statement}")
     }
 }
 
@@ -66,13 +72,7 @@ async fn every_hot_statement_finds_its_rows_by_shard_or_slot() {
     store.commit(&batch).await.unwrap();
     let shards: Vec<u16> = (0..SHARDS).collect();
     let definitions = [Pin::of(&sample::chain())];
-    let due = Due {
-        shards: &shards,
-        definitions: &definitions,
-        late_by: Duration::ZERO,
-        limit: 10,
-    };
-    store.due(&due).await.unwrap();
+    store.due(&due(&shards, &definitions)).await.unwrap();
     store.load(&[sample::id(1), sample::id(9)]).await.unwrap();
     for (row, _) in store.outbox(&[0, 1], Duration::ZERO, 10).await.unwrap() {
         store.delivered(&[row]).await.unwrap();
@@ -120,6 +120,60 @@ async fn a_commit_finds_its_rows_by_key_although_the_tables_were_empty_when_anal
     assert!(tables.contains("saga"), "{tables:?}");
     let wrong: Vec<_> = hot.iter().filter(|one| !one.names_its_place()).collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[tokio::test]
+async fn loads_and_looks_for_wakes_keep_to_their_index_whatever_the_tables_were_when_analyzed() {
+    let server = explaining().await;
+    let store = connect(&server.url("postgres"), SHARDS_USUAL);
+    store.migrate().await.unwrap();
+    let mut side = PgConnection::connect(&server.url("postgres"))
+        .await
+        .unwrap();
+    side.execute("VACUUM (ANALYZE)").await.unwrap();
+    store.load(&[sample::id(1), sample::id(9)]).await.unwrap();
+
+    // A large table with few rows left, as after a burst.
+    for first in (0..20_000).step_by(2_000) {
+        let ids = (first..first + 2_000).map(sample::id);
+        let starts = ids.map(|id| sample::start(&sample::chain(), id, "a").1);
+        let batch = Batch {
+            starts: starts.collect(),
+            ..Default::default()
+        };
+        store.commit(&batch).await.unwrap();
+    }
+    side.execute("DELETE FROM saga WHERE random() < 0.9")
+        .await
+        .unwrap();
+    side.execute("VACUUM (ANALYZE)").await.unwrap();
+    let shards: Vec<u16> = (0..SHARDS_USUAL).collect();
+    let definitions = [Pin::of(&sample::chain())];
+    store.due(&due(&shards, &definitions)).await.unwrap();
+
+    let hot = accesses(&server);
+    let of = |part: &str| {
+        let here = |one: &&Access| one.table == "saga" && one.statement.contains(part);
+        hot.iter().filter(here).collect::<Vec<_>>()
+    };
+    // A walk through the index marks the rows that were deleted; a bitmap visits them again and again.
+    let [due] = of("AS due")[..] else {
+        panic!("{hot:#?}")
+    };
+    assert_eq!(due.how, "Index Scan saga_wake", "{due:?}");
+    let [load] = of("AS history")[..] else {
+        panic!("{hot:#?}")
+    };
+    assert!(load.condition.contains("id = "), "{load:?}");
+}
+
+const fn due<'a>(shards: &'a [u16], definitions: &'a [Pin]) -> Due<'a> {
+    Due {
+        shards,
+        definitions,
+        late_by: Duration::ZERO,
+        limit: 10,
+    }
 }
 
 /// A server that logs the plan of every statement.
@@ -173,6 +227,7 @@ fn visit(node: &Value, statement: &str, all: &mut Vec<Access>) {
         all.push(Access {
             statement: statement.to_owned(),
             table: table.to_owned(),
+            how: format!("{} {}", text("Node Type"), text("Index Name")),
             condition: format!("{} {}", text("Index Cond"), text("Recheck Cond")),
         });
     }
