@@ -41,6 +41,7 @@ pub use replicas::BEAT;
 pub use scan::{OUTBOX_AGE, OUTBOX_EVERY, OUTBOX_MAX, WAKES_EVERY, WAKES_MAX};
 pub use shell::DELIVERIES_WAIT;
 pub use submission::Submission;
+pub use waiters::Ending;
 
 use crate::bus::{self, Producer, ReplyConsumer};
 use crate::clock::Clock;
@@ -54,8 +55,9 @@ use lanes::{Door, Lanes};
 use outgoing::Topics;
 use replicas::{Duty, Membership, introduce};
 use rounds::Rounds;
-use scan::{LATE_EVERY, WAITERS_EVERY};
+use scan::LATE_EVERY;
 use shell::{Message, Parts, Shell};
+use waiters::{ANYWHERE_EVERY, HERE_EVERY};
 
 /// What the engine can be set to.
 #[derive(Debug, Clone)]
@@ -105,12 +107,14 @@ pub struct Health {
 }
 
 /// A submission that is committed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Accepted {
     /// The saga.
     pub id: SagaId,
     /// Whether this submission made it; otherwise an earlier one under the same key did.
     pub is_new: bool,
+    /// For whoever wants to wait for its end.
+    pub ending: Ending,
 }
 
 /// What came of waiting for a saga's end.
@@ -252,6 +256,9 @@ impl Engine {
         if !self.shared.lanes.of(id).takes_starts() {
             return Err(Error::Overloaded);
         }
+        let waiters = &self.shared.parts.waiters;
+        // From now on: it may have ended before its client hears that it was accepted.
+        let mut ending = waiters.wait_for(id, HERE_EVERY);
         let answer = self
             .ask(id, |tell| Message::Submit {
                 id,
@@ -260,7 +267,12 @@ impl Engine {
             })
             .await?;
         match answer {
-            Answer::Accepted { id, is_new } => Ok(Accepted { id, is_new }),
+            Answer::Accepted { id, is_new } => {
+                if !is_new {
+                    ending = waiters.wait_for(id, ANYWHERE_EVERY);
+                }
+                Ok(Accepted { id, is_new, ending })
+            }
             other => Err(other.into_error()),
         }
     }
@@ -278,16 +290,6 @@ impl Engine {
         match answer {
             Answer::Ordered { result, .. } => Ok(result),
             other => Err(other.into_error()),
-        }
-    }
-
-    /// Waits until the saga has ended or is stuck, on whichever replica.
-    pub async fn ended(&self, saga: SagaId, within: Duration) -> Waited {
-        let told = self.shared.parts.waiters.wait_for(saga);
-        match tokio::time::timeout(within, told).await {
-            Ok(Ok(Some(end))) => Waited::Here(end),
-            Ok(Ok(None)) => Waited::Elsewhere,
-            Ok(Err(_)) | Err(_) => Waited::InVain,
         }
     }
 
@@ -413,7 +415,7 @@ impl Shared {
         self.background
             .spawn(scan::outbox(parts.clone(), duties, rounds(OUTBOX_EVERY)));
         self.background
-            .spawn(scan::waiters(parts.clone(), rounds(WAITERS_EVERY)));
+            .spawn(scan::waiters(parts.clone(), rounds(ANYWHERE_EVERY)));
     }
 }
 

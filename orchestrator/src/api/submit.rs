@@ -77,7 +77,7 @@ pub(super) async fn submit(
     {
         // A replica that stops answers at once; the client asks another one.
         let waited = tokio::select! {
-            waited = engine.ended(id, wait) => waited,
+            waited = accepted.ending.within(wait) => waited,
             () = backend.drained() => Waited::InVain,
         };
         known = match waited {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::lane::Input;
 use super::lanes::Lanes;
@@ -34,8 +35,6 @@ pub const OUTBOX_EVERY: Duration = Duration::from_secs(3);
 pub const OUTBOX_AGE: Duration = Duration::from_secs(5);
 /// Outbox rows taken at a time.
 pub const OUTBOX_MAX: u32 = 200;
-/// Sagas that clients wait for are looked up this often, all at once.
-pub(super) const WAITERS_EVERY: Duration = Duration::from_millis(200);
 
 /// Looks for due wakes of this replica's shards.
 pub(super) async fn wakes(
@@ -121,7 +120,7 @@ fn publish_again(parts: &Parts, row: OutboxId, events: &[Outgoing]) {
 /// Looks up the sagas that clients wait for.
 pub(super) async fn waiters(parts: Parts, mut rounds: Rounds) {
     while rounds.next().await {
-        let waiting = parts.waiters.sagas();
+        let waiting = parts.waiters.to_look_for(Instant::now());
         if waiting.is_empty() {
             continue;
         }
