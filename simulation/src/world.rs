@@ -32,13 +32,14 @@ mod lanes;
 mod mischief;
 mod offsets;
 mod orders;
+mod outage;
 mod person;
 mod reading;
 mod replicas;
 mod rest;
 mod services;
 
-use broker::{Arriving, Broker};
+use broker::{Arriving, Broker, Channel};
 use clients::{Clients, Errand};
 use database::{Answered, Asked};
 use doubt::Doubts;
@@ -75,6 +76,8 @@ pub(crate) enum Happening {
     Answered(Box<Answered>),
     /// A record reaches its partition.
     Arrive(Box<Arriving>),
+    /// What an outage kept from a partition can go on.
+    Resume(Channel),
     /// The broker has all records of a hand-over, or lost them.
     Acknowledge { handover: u64, is_good: bool },
     /// A process learns where to begin in a reply partition.
@@ -273,6 +276,7 @@ impl World {
             Happening::Asked(asked) => self.asked(*asked),
             Happening::Answered(answered) => self.answered(*answered),
             Happening::Arrive(arriving) => self.arrive(*arriving),
+            Happening::Resume(channel) => self.resume(channel),
             Happening::Acknowledge { handover, is_good } => self.acknowledge(handover, is_good),
             Happening::Position(life, partition) => self.position(life, partition),
             Happening::Fetch(life, partition) => self.fetch(life, partition),
@@ -306,6 +310,7 @@ impl Happening {
             Self::Begin(_)
             | Self::Asked(_)
             | Self::Arrive(_)
+            | Self::Resume(_)
             | Self::Acknowledge { .. }
             | Self::StoreOffset(..)
             | Self::Work { .. }

@@ -1,7 +1,8 @@
 //! Records on their way to the broker: late, twice, or lost with the process that held them.
 //!
 //! Invariant: records of one producer reach a partition in the order in which they were handed over,
-//! as with an idempotent producer; across partitions there is no order. A hand-over is answered once.
+//! as with an idempotent producer, and through every outage (`outage.rs`); across partitions there is
+//! no order. A hand-over is answered once.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use sagas::wire::header;
 use sagas::{SagaId, Timestamp};
 
 use super::database::Question;
+use super::outage::Kept;
 use super::{Happening, Life, Waits, World};
 use crate::bus::Record;
 use crate::faults::Fault;
@@ -21,10 +23,18 @@ pub(crate) struct Broker {
     handovers: BTreeMap<u64, Handover>,
     last: u64,
     /// When the last record of a producer reaches a partition.
-    channels: BTreeMap<(Producer, String, i32), Timestamp>,
-    /// Until when an outage keeps records of a producer from a partition, even if it ends sooner.
-    kept_until: BTreeMap<(Producer, String, i32), Timestamp>,
+    channels: BTreeMap<Channel, Timestamp>,
+    /// What an outage keeps from its partition.
+    pub(super) kept: Kept,
     pub(crate) away_until: Timestamp,
+}
+
+/// The way from a producer to a partition.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Channel {
+    pub(super) producer: Producer,
+    pub(super) topic: String,
+    pub(super) partition: i32,
 }
 
 /// Who sends.
@@ -44,12 +54,10 @@ struct Handover {
 /// A record on its way.
 #[derive(Debug)]
 pub(crate) struct Arriving {
-    producer: Producer,
-    topic: String,
-    partition: i32,
-    record: Record,
+    pub(super) channel: Channel,
+    pub(super) record: Record,
     /// Whose it is; `None` for a copy that nobody counts.
-    handover: Option<u64>,
+    pub(super) handover: Option<u64>,
 }
 
 /// A record with the place that it goes to.
@@ -101,16 +109,18 @@ impl World {
         } else {
             self.rng.micros(200, 3_000)
         };
-        let key = (producer, topic.clone(), partition);
-        let last = self.broker.channels.get(&key).copied();
+        let channel = Channel {
+            producer,
+            topic,
+            partition,
+        };
+        let last = self.broker.channels.get(&channel).copied();
         let at = (self.now().max(self.broker.away_until) + wait).max(last.unwrap_or_default());
-        self.broker.channels.insert(key, at);
+        self.broker.channels.insert(channel.clone(), at);
         let arriving = |record: Record, handover| {
-            let topic = topic.clone();
+            let channel = channel.clone();
             let arriving = Arriving {
-                producer,
-                topic,
-                partition,
+                channel,
                 record,
                 handover,
             };
@@ -130,26 +140,25 @@ impl World {
         }
     }
 
-    /// A record reaches its partition, unless it died with its producer.
+    /// A record comes to the broker, which may be away.
     pub(crate) fn arrive(&mut self, arriving: Arriving) {
-        let channel = (
-            arriving.producer,
-            arriving.topic.clone(),
-            arriving.partition,
-        );
-        let kept_until = self.broker.kept_until.get(&channel).copied();
-        let until = kept_until.max(Some(self.broker.away_until));
-        if let Some(until) = until.filter(|until| self.now() < *until) {
-            self.broker.kept_until.insert(channel, until);
-            return self.agenda.at(until, Happening::Arrive(Box::new(arriving)));
+        if let Some(arriving) = self.keep(arriving) {
+            self.append(arriving);
         }
+    }
+
+    /// A record reaches its partition, unless it died with its producer.
+    pub(super) fn append(&mut self, arriving: Arriving) {
         let Arriving {
-            producer,
-            topic,
-            partition,
+            channel,
             record,
             handover,
         } = arriving;
+        let Channel {
+            producer,
+            topic,
+            partition,
+        } = channel;
         if !self.is_running(producer) && self.rng.chance(500) {
             return;
         }
@@ -223,36 +232,5 @@ impl World {
                 self.replied(service, partition, epoch, next);
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_an_outage_kept_is_not_overtaken_when_the_outage_ends_early() {
-        let mut world = World::new(1, 0, false);
-        let topic = world.scene.events.clone();
-        let begun = world.now();
-        let arriving = |payload: &[u8]| Arriving {
-            producer: Producer::Service { service: 0, run: 1 },
-            topic: topic.to_string(),
-            partition: 0,
-            record: Record {
-                key: None,
-                headers: Vec::new(),
-                payload: Some(payload.to_vec()),
-            },
-            handover: None,
-        };
-        world.broker.away_until = begun + Duration::from_secs(2);
-        world.arrive(arriving(b"first"));
-        world.broker.away_until = begun;
-        world.arrive(arriving(b"second"));
-        world.run();
-        let found = (0..2).map(|offset| world.bus.read(&topic, 0, offset)?.payload.clone());
-        let expected = [Some(b"first".to_vec()), Some(b"second".to_vec())];
-        assert_eq!(found.collect::<Vec<_>>(), expected);
     }
 }
