@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::world::Life;
-use orchestrator::engine::lane::OutgoingCommand;
+use orchestrator::engine::lane::{OutgoingCommand, Position};
 use sagas::machine::{Moving, OrderResult};
 use sagas::{Direction, Json, OrderId, Outcome, SagaId, Status, Timestamp};
 
@@ -44,6 +44,8 @@ pub struct Journal {
     pub committed_at_once: Vec<SagaId>,
     /// Commands that were handed to the broker.
     pub published: Vec<Published>,
+    /// When a process's lane last took a reply record, by true time.
+    pub(crate) came: BTreeMap<(Life, Position), Timestamp>,
     /// Reply records that an offset was moved past.
     pub passed: Vec<Passed>,
     /// Reply records, by partition and offset, that a binary passed which lacks their definition.

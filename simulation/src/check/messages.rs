@@ -54,7 +54,8 @@ pub(super) fn a_command_is_published_only_when_stored(evidence: &Evidence<'_>) -
     Ok(())
 }
 
-/// An offset moves only past records that are in the database, or need not be.
+/// An offset moves only past records that are in the database, or need not be: their saga had no use
+/// for them at some instant after they had come.
 pub(super) fn offsets_never_run_ahead_of_the_database(evidence: &Evidence<'_>) -> Finding {
     for passed in &evidence.journal.passed {
         if let Some(lacks) = &passed.lacks {

@@ -274,7 +274,13 @@ impl World {
         found
     }
 
-    fn commit(&mut self, life: Life, lane: usize, batch: &Batch) -> Result<Committed, CommitError> {
+    /// Commits a batch, and notes what it has done.
+    pub(super) fn commit(
+        &mut self,
+        life: Life,
+        lane: usize,
+        batch: &Batch,
+    ) -> Result<Committed, CommitError> {
         use orchestrator::store::batch::StartOutcome;
 
         let Ok(committed) = self.store.commit(batch, self.agenda.now()) else {

@@ -108,6 +108,7 @@ impl World {
     /// The lane gets the processor.
     pub(crate) fn turn(&mut self, life: Life, lane: usize) {
         let now = self.process_time(life.replica);
+        let true_now = self.now();
         let inbox_max = self.layout.inbox_max;
         let replica = &mut self.replicas[life.replica];
         let is_stopping = replica.stage == Stage::Stopping;
@@ -119,6 +120,9 @@ impl World {
         while shell.lane.waiting() < inbox_max
             && let Some(input) = shell.inbox.pop_front()
         {
+            if let Input::Reply(arrival) = &input {
+                self.journal.came.insert((life, arrival.at), true_now);
+            }
             shell.lane.take(input, now);
         }
         if is_stopping {

@@ -1,15 +1,18 @@
-//! What an offset says: every record before it is in the database, or changes nothing there.
+//! What an offset says: every record before it is in the database, or changed nothing there.
 
 use orchestrator::engine::incoming;
-use orchestrator::engine::lane::{Arrival, Input};
+use orchestrator::engine::lane::Input;
 use orchestrator::store::loaded::Loaded;
-use sagas::machine::{Event, Row, transition};
-use sagas::{Outcome, Saga};
+use sagas::machine::{Event, Reply, Row, transition};
+use sagas::{Outcome, Saga, SagaId, Timestamp};
 
 use super::reading::GROUP;
 use super::{Life, World};
-use crate::journal::Passed;
+use crate::journal::{Commit, Passed};
 use crate::store::UNSTORABLE;
+
+#[cfg(test)]
+mod tests;
 
 impl World {
     /// Notes of each record that the offset moves past what the database lacks of it now.
@@ -37,7 +40,7 @@ impl World {
         let is_storable = !arrival.reply.payload.text().contains(UNSTORABLE);
         let loaded = self.store.load(&[arrival.saga]).pop();
         let loaded = loaded.filter(|_| is_storable);
-        if loaded.is_some_and(|loaded| self.would_change(loaded, &arrival)) {
+        if loaded.is_some_and(|loaded| self.would_change(loaded, &arrival.reply)) {
             let reply = format!("{:?}", arrival.reply);
             self.journal.buried.push((arrival.saga, reply));
         }
@@ -73,7 +76,10 @@ impl World {
                 && entry.outcome == Some(reply.outcome)
                 && (reply.outcome != Outcome::Failed || entry.attempt == Some(reply.attempt))
         });
-        let lacks = !is_taken && self.would_change(loaded, &arrival);
+        let came = self.journal.came.get(&(life, arrival.at)).copied();
+        let lacks = !is_taken
+            && self.would_change(loaded, &arrival.reply)
+            && !came.is_some_and(|came| self.had_no_use(came, arrival.saga, &arrival.reply));
         lacks.then(|| {
             format!(
                 "the reply {:?} would still move {}",
@@ -82,15 +88,49 @@ impl World {
         })
     }
 
-    fn would_change(&self, loaded: Loaded, arrival: &Arrival) -> bool {
-        let Some(saga) = self.restore(loaded) else {
-            return false;
-        };
-        let Some(definition) = self.scene.registry.newest(&saga.definition) else {
-            return false;
-        };
-        let event = Event::Reply(arrival.reply.clone());
-        transition(definition, &saga, event, self.now()).is_ok()
+    fn would_change(&self, loaded: Loaded, reply: &Reply) -> bool {
+        let saga = self.restore(loaded);
+        saga.is_some_and(|saga| self.has_use(&saga, reply))
+    }
+
+    /// Whether the saga had no use for the reply in a state that was the stored one at some instant
+    /// after it had come to its lane.
+    ///
+    /// Then it may be passed, though by now another process may have moved the saga to where it would
+    /// count: it is as if it had come at that instant, before the move. Nothing hangs on it, because
+    /// what the move waits for it has sent, and a command in flight is sent, and answered, again.
+    fn had_no_use(&self, came: Timestamp, saga: SagaId, reply: &Reply) -> bool {
+        let commits = self.journal.commits.iter();
+        let commits = commits.filter(|commit| commit.saga == saga);
+        let replaced_at = commits.clone().skip(1).map(|next| {
+            let stored_at = &self.journal.stored_at;
+            stored_at.get(&(saga, next.revision)).copied()
+        });
+        let mut states = commits.zip(replaced_at.chain([None]));
+        states.any(|(commit, replaced_at)| {
+            let was_there = replaced_at.is_none_or(|at| at >= came);
+            let saga = was_there.then(|| self.as_committed(commit)).flatten();
+            saga.is_some_and(|saga| !self.has_use(&saga, reply))
+        })
+    }
+
+    /// The saga as this commit left it.
+    fn as_committed(&self, commit: &Commit) -> Option<Saga> {
+        let mut loaded = self.store.load(&[commit.saga]).pop()?;
+        loaded.row.revision = commit.revision;
+        loaded.row.wake_at = commit.wake_at;
+        loaded.row.moving = commit.moving.clone();
+        let history = &mut loaded.history;
+        history.retain(|entry| entry.revision <= commit.revision);
+        self.restore(loaded)
+    }
+
+    fn has_use(&self, saga: &Saga, reply: &Reply) -> bool {
+        let definition = self.scene.registry.newest(&saga.definition);
+        definition.is_some_and(|definition| {
+            let event = Event::Reply(reply.clone());
+            transition(definition, saga, event, self.now()).is_ok()
+        })
     }
 
     /// A stored saga, put together as the lane does it.
