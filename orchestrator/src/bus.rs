@@ -27,6 +27,7 @@ pub mod topics;
 mod watch;
 
 pub use consumer::{ReplyConsumer, ReplyRecord};
+pub(crate) use producer::headers;
 pub use producer::{OutgoingRecord, Producer};
 
 /// Records up to this size are sent, and accepted by topics that are made here. A command may carry

@@ -9,6 +9,8 @@
 use std::collections::BTreeMap;
 
 use orchestrator::bus::{OutgoingRecord, ReplyRecord};
+use sagas::wire::{Attribute, CONTENT_TYPE};
+use serde_json::Value;
 
 use crate::rng::mix;
 
@@ -25,37 +27,40 @@ pub struct Bus {
 pub struct Record {
     /// Its key.
     pub key: Option<Vec<u8>>,
-    /// Its headers, in order.
-    pub headers: Vec<(String, Vec<u8>)>,
     /// Its value.
-    pub payload: Option<Vec<u8>>,
+    pub value: Option<Vec<u8>>,
 }
 
 impl From<&OutgoingRecord> for Record {
     fn from(record: &OutgoingRecord) -> Self {
-        let headers = record.headers.iter();
         Self {
             key: Some(record.key.to_string().into_bytes()),
-            headers: headers
-                .map(|(name, value)| (name.to_owned(), value.to_vec()))
-                .collect(),
-            payload: Some(record.payload.text().as_bytes().to_vec()),
+            value: Some(record.value.clone()),
         }
     }
 }
 
 impl Record {
-    /// The value of a header as text; empty where there is none.
+    /// An attribute of the message; null where there is none.
     #[must_use]
-    pub fn header(&self, name: &str) -> &str {
-        let found = self.headers.iter().find(|(known, _)| known == name);
-        found.map_or("", |(_, value)| str::from_utf8(value).unwrap_or_default())
+    pub fn attribute(&self, attribute: Attribute) -> Value {
+        let object = self.object();
+        object.map_or(Value::Null, |object| object[attribute.as_str()].clone())
     }
 
-    /// What a parser of messages wants.
-    pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        let headers = self.headers.iter();
-        headers.map(|(name, value)| (name.as_str(), value.as_slice()))
+    /// Writes another value of an attribute that the message has.
+    pub fn set_attribute(&mut self, attribute: Attribute, value: Value) {
+        let Some(mut object) = self.object() else {
+            return;
+        };
+        if let Some(old) = object.get_mut(attribute.as_str()) {
+            *old = value;
+            self.value = Some(object.to_string().into_bytes());
+        }
+    }
+
+    fn object(&self) -> Option<Value> {
+        serde_json::from_slice(self.value.as_deref()?).ok()
     }
 }
 
@@ -117,12 +122,8 @@ impl Bus {
             partition,
             offset,
             key: record.key,
-            headers: record
-                .headers
-                .iter()
-                .map(|(name, value)| (name, value))
-                .collect(),
-            payload: record.payload,
+            headers: [CONTENT_TYPE].into_iter().collect(),
+            value: record.value,
         })
     }
 

@@ -15,19 +15,17 @@ from uuid import UUID, uuid5
 import psycopg
 from confluent_kafka import Consumer, KafkaException, Producer, admin
 
-NAME, NUMBER = "[a-z0-9][a-z0-9-]{0,63}", r"0|[1-9]\d{0,9}"
+NAME = "[a-z0-9][a-z0-9-]{0,63}"
 ID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 INSTANT = r"\d{4}(-\d\d){2}[Tt]\d\d(:\d\d){2}(\.\d+)?([Zz]|[+-]\d\d:\d\d)"
-ECHOED = {"content-type": "application/json", "ce_specversion": r"1\.0",
-          "ce_wire": "1", "ce_subject": ID, "ce_step": NAME,
-          "ce_direction": "forward|compensate|fence", "ce_generation": NUMBER,
-          "ce_attempt": NUMBER, "ce_revision": r"0|[1-9]\d{0,19}",
-          "traceparent": "(?s:.*)"}
-FORMS = ECHOED | {
-    "ce_id": ID, "ce_type": rf"{NAME}\.{NAME}", "ce_source": f"/sagas/{NAME}",
-    "ce_time": INSTANT, "ce_fences": "(compensate)?", "ce_started": INSTANT,
-    "ce_deadline": f"({INSTANT})?", "ce_replypartition": NUMBER,
-    "ce_replytopic": r"[\w.-]{1,249}"}
+ECHOED = {"specversion": r"1\.0", "wire": "2", "subject": ID, "step": NAME,
+          "direction": "forward|compensate|fence", "generation": 32,
+          "attempt": 32, "revision": 64, "traceparent": "(?s:.*)"}
+FORMS = ECHOED | {  # A text's form, a number's bits.
+    "id": ID, "type": rf"{NAME}\.{NAME}", "source": f"/sagas/{NAME}",
+    "time": INSTANT, "fences": "compensate", "started": INSTANT,
+    "deadline": INSTANT, "replypartition": 31, "replytopic": r"[\w.-]{1,249}"}
+OPTIONAL = "traceparent", "fences", "deadline"
 HANDLERS = {  # A command's numbers, its statement, the refusal if no row fits.
     "payments.authorize-payment": (("customer", "cents"), """
     WITH payer AS (UPDATE customer SET used_cents = used_cents + %(cents)s
@@ -46,24 +44,37 @@ KEY = "(start_day, saga, step) = (%s, %s, %s)"
 NONE, NULL = (None, None), (None, "null")  # No answer stored; none to store.
 
 
+def has_form(value, form):
+    if isinstance(form, int):
+        return type(value) is int and value >> form == 0
+    return type(value) is str and re.fullmatch(form, value, re.ASCII)
+
+
 def read(message):
     """The command in a record; ValueError where it is unreadable."""
-    found = [one for one in message.headers() or () if one[0] in FORMS]
-    command = {name: value.decode() for name, value in found if value}
+    objects, names = [], FORMS.keys() | {"data"}
+    sent = json.loads(  # The outermost object ends last; NaN is no int.
+        (message.value() or b"").decode(), parse_constant=int,
+        object_pairs_hook=lambda pairs: objects.append(pairs) or dict(pairs))
+    if type(sent) is not dict or "data" not in sent:
+        raise ValueError("no object with data")
+    if sum(n in names for n, _ in objects[-1]) > sum(n in names for n in sent):
+        raise ValueError("a repeated attribute")
+    command = {n: sent[n] for n in FORMS if sent.get(n) is not None}
     for name, form in FORMS.items():
-        value = command.get(name, "")
-        if (not re.fullmatch(form, value, re.ASCII)
-                or form == NUMBER and int(value) >> 32):
-            raise ValueError(f"{name} is {value!r}")
-    kind, saga = command["ce_direction"], command["ce_subject"]
-    name = f"{command['ce_step']}/{kind}/{command['ce_generation']}"
-    if (command["ce_id"] != str(uuid5(UUID(saga), name)) or not message.value()
-            or message.key() != saga.encode() or len(command) < len(found)
-            or "ce_fences" in command and kind != "fence"):
-        raise ValueError("ce_id, key, payload, a repeated or an empty header")
-    day = dt.datetime.fromisoformat(command["ce_started"].upper())
-    key = day.astimezone(dt.UTC).date(), saga, command["ce_step"]
-    return command | {"key": key, "kind": kind + command.get("ce_fences", "")}
+        if not (name in OPTIONAL and name not in command
+                or has_form(command.get(name), form)):
+            raise ValueError(f"{name} is {command.get(name)!r}")
+    kind, saga = command["direction"], command["subject"]
+    name = f"{command['step']}/{kind}/{command['generation']}"
+    if (command["id"] != str(uuid5(UUID(saga), name))
+            or message.key() != saga.encode()
+            or "fences" in command and kind != "fence"):
+        raise ValueError("id, key or fences")
+    day = dt.datetime.fromisoformat(command["started"].upper())
+    key = day.astimezone(dt.UTC).date(), saga, command["step"]
+    return command | {"key": key, "kind": kind + command.get("fences", ""),
+                      "data": sent["data"]}
 
 
 def decide(row, kind, generation, run):
@@ -91,13 +102,12 @@ def decide(row, kind, generation, run):
     return row, *(("succeeded", undo) if undoing else ("fenced", NULL))
 
 
-def run(db, name, payload):
+def run(db, name, data):
     if name not in HANDLERS:
         return "failed", {"code": "unknown-command", "message": name}
     numbers, statement, refusal = HANDLERS[name]
     try:
-        sent = json.loads(payload.decode())
-        sent["order"] = UUID(sent["order"])
+        sent = data | {"order": UUID(data["order"])}
         if any(type(sent[n]) is not int or sent[n] >> 32 for n in numbers):
             raise ValueError("not a u32")
     except Exception as bad:
@@ -114,7 +124,7 @@ def run(db, name, payload):
     return "rejected", dict(zip(("code", "message"), refusal))
 
 
-def apply(db, command, payload):
+def apply(db, command):
     """One transaction: whether it wrote, outcome, (effective, JSON)."""
     key = command["key"]
     with db.transaction():
@@ -128,8 +138,8 @@ def apply(db, command, payload):
         after, outcome, answer = row, "expired", NULL
         if row[0] != "taken" or key[0] >= before:
             after, outcome, answer = decide(
-                row, command["kind"], int(command["ce_generation"]),
-                lambda: run(db, command["ce_type"], payload))
+                row, command["kind"], command["generation"],
+                lambda: run(db, command["type"], command["data"]))
         if after == row or outcome == "failed":
             raise psycopg.Rollback
         db.execute("UPDATE saga_inbox SET (state, generation, answer,"
@@ -167,31 +177,33 @@ while not stop.wait(wait):
         if db is None or db.closed:
             db = psycopg.connect(options.database_url, autocommit=True)
             db.execute(open(__file__.removesuffix("py") + "sql").read())
-        wrote, outcome, answer = apply(db, command, message.value())
+        wrote, outcome, answer = apply(db, command)
         if wrote and (commits := commits + 1) == options.crash_after_commits:
             os._exit(70)
-        headers = {n: command[n] for n in ECHOED if n in command} | {
-            "ce_id": str(uuid5(UUID(command["ce_id"]), "reply")),
-            "ce_type": command["ce_type"] + ".reply", "ce_outcome": outcome,
-            "ce_source": "/participants/payments", "ce_time":
+        reply = {n: command[n] for n in ECHOED if n in command} | {
+            "id": str(uuid5(UUID(command["id"]), "reply")),
+            "type": command["type"] + ".reply", "outcome": outcome,
+            "source": "/participants/payments", "time":
             f"{dt.datetime.now(dt.UTC):%FT%T.%f}"[:23] + "Z",
-            "ce_commandid": command["ce_id"]}
+            "commandid": command["id"]}
         if outcome in ("succeeded", "rejected"):
-            headers["ce_effective"] = str(answer[0])
+            reply["effective"] = answer[0]
+        value = f'{json.dumps(reply)[:-1]}, "data": {answer[1]}}}'
         producer.produce(
-            command["ce_replytopic"], answer[1], command["ce_subject"],
-            int(command["ce_replypartition"]), headers=headers,
+            command["replytopic"], value, command["subject"],
+            command["replypartition"],
+            headers={"content-type": "application/cloudevents+json"},
             on_delivery=lambda error, _: error and unsent.append(error))
         while producer.flush(1) and not stop.is_set():
             pass
         if unsent:
             raise KafkaException(unsent.pop())
-    except (ValueError, OverflowError) as error:
+    except (ValueError, OverflowError, RecursionError) as error:
         unreadable += 1
         logging.error("unreadable: %s/%s/%s: %s, %s so far", topic,
                       message.partition(), message.offset(), error, unreadable)
     except (psycopg.Error, KafkaException) as error:
-        logging.warning("command %s: %s", command["ce_id"], error)
+        logging.warning("command %s: %s", command["id"], error)
         wait = min(2 * wait + 0.05, 5)
         continue
     if not len(producer):

@@ -6,7 +6,7 @@ SET client_min_messages = warning; -- "already exists" is no news.
 SELECT pg_advisory_xact_lock(5361676120); -- Two instances may start at once.
 
 CREATE TABLE IF NOT EXISTS saga_inbox (
-    start_day       date   NOT NULL, -- UTC day of ce_started
+    start_day       date   NOT NULL, -- UTC day of started
     saga            uuid   NOT NULL,
     step            text   NOT NULL,
     state           text   NOT NULL CHECK (state IN ('taken', 'done', 'refused', 'undone')),

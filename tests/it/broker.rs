@@ -8,7 +8,8 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::message::{BorrowedMessage, Header, Headers as _, Message as _, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer as _};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use sagas::wire::{ReplyMessage, topics};
+use sagas::wire::{CONTENT_TYPE, ReplyMessage, topics};
+use serde_json::Value;
 
 use crate::wait::until;
 use crate::world::{SOON, World};
@@ -28,29 +29,18 @@ pub(crate) struct Record {
 impl Record {
     /// `reply`, as a participant writes it.
     pub(crate) fn of(reply: &ReplyMessage<'_>) -> Self {
-        let headers = reply.headers().into_iter();
+        let (name, media_type) = CONTENT_TYPE;
         Self {
             partition: 0,
             key: Some(reply.key().into_bytes()),
-            headers: headers
-                .map(|(name, value)| (name.to_owned(), value.into_bytes()))
-                .collect(),
-            value: Some(reply.payload.to_vec()),
+            headers: vec![(name.to_owned(), media_type.into())],
+            value: Some(reply.value()),
         }
     }
 
-    /// The header's text; empty when there is none.
-    pub(crate) fn header(&self, name: &str) -> &str {
-        let mut found = self.headers.iter().filter(|(one, _)| one == name);
-        found
-            .next()
-            .map_or("", |(_, value)| str::from_utf8(value).unwrap())
-    }
-
-    /// The headers, as the wire's parsers take them.
-    pub(crate) fn fields(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        let headers = self.headers.iter();
-        headers.map(|(name, value)| (name.as_str(), value.as_slice()))
+    /// The object in its value.
+    pub(crate) fn object(&self) -> Value {
+        serde_json::from_slice(self.value.as_deref().unwrap()).unwrap()
     }
 
     pub(crate) fn from(message: &BorrowedMessage<'_>) -> Self {

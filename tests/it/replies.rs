@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use sagas::wire::ReplyMessage;
 use sagas::{CommandId, Direction, Outcome, SagaId, Timestamp};
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 use shop::services::ServiceName;
 use shop::workload::Workload;
 use uuid::Uuid;
@@ -38,15 +38,31 @@ fn reply(
     }
 }
 
-fn without(mut record: Record, header: &str) -> Record {
-    record.headers.retain(|(name, _)| name != header);
-    record
+/// The record with another object in its value.
+fn changed(record: &Record, change: impl FnOnce(&mut Map<String, Value>)) -> Record {
+    let mut object = record.object();
+    change(object.as_object_mut().unwrap());
+    let value = object.to_string();
+    with_value(record.clone(), Some(value.as_bytes()))
 }
 
-fn with(record: Record, header: &str, value: &str) -> Record {
-    let mut record = without(record, header);
-    record.headers.push((header.to_owned(), value.into()));
-    record
+fn without(record: &Record, attribute: &str) -> Record {
+    changed(record, |object| drop(object.remove(attribute)))
+}
+
+fn with(record: &Record, attribute: &str, value: Value) -> Record {
+    changed(record, |object| {
+        drop(object.insert(attribute.to_owned(), value));
+    })
+}
+
+/// The record with this in the place of its payload.
+fn with_data(record: Record, json: &[u8]) -> Record {
+    let value = record.value.clone().unwrap();
+    let data = br#""data":{"number":1}}"#;
+    let begin = value.strip_suffix(data).unwrap();
+    let value = [begin, b"\"data\":", json, b"}"].concat();
+    with_value(record, Some(&value))
 }
 
 fn with_value(mut record: Record, value: Option<&[u8]>) -> Record {
@@ -74,46 +90,44 @@ fn unusable(saga: Uuid) -> Vec<(Record, &'static str)> {
         key: Some(Uuid::now_v7().to_string().into()),
         ..good.clone()
     };
-    let mut repeated = good.clone();
-    repeated
-        .headers
-        .push(("ce_step".to_owned(), b"create-order".to_vec()));
+    let binary = Record {
+        headers: vec![("ce_wire".to_owned(), b"1".to_vec())],
+        ..with_value(good.clone(), Some(br#"{"number":1}"#))
+    };
+    let repeated = with_data(good.clone(), br#"null,"step":"create-order""#);
     let other_id = Uuid::now_v7().to_string();
     vec![
-        (garbage, "header ce_wire is missing"),
+        (garbage, "the value is not a JSON object"),
+        (binary, "binary mode, of wire version 1, is not read"),
+        (without(&good, "step"), "attribute step is missing"),
+        (without(&good, "outcome"), "attribute outcome is missing"),
+        (without(&good, "data"), "attribute data is missing"),
+        (repeated, "attribute step is there more than once"),
+        (with(&good, "wire", json!("3")), "attribute wire is \"3\""),
         (
-            without(good.clone(), "ce_step"),
-            "header ce_step is missing",
+            with(&good, "generation", json!("1")),
+            "attribute generation is \"1\"",
         ),
         (
-            without(good.clone(), "ce_outcome"),
-            "header ce_outcome is missing",
-        ),
-        (repeated, "header ce_step is there more than once"),
-        (
-            with(good.clone(), "ce_wire", "2"),
-            "wire version 2 is not known",
+            with(&good, "outcome", json!("maybe")),
+            "attribute outcome is \"maybe\"",
         ),
         (
-            with(good.clone(), "ce_outcome", "maybe"),
-            "header ce_outcome is \"maybe\"",
-        ),
-        (
-            with(good.clone(), "ce_commandid", &other_id),
-            "ce_commandid is not the id",
+            with(&good, "commandid", json!(other_id)),
+            "commandid is not the id",
         ),
         (other_key, "the record's key is not the saga id"),
-        (with_value(good.clone(), None), "the record has no payload"),
+        (with_value(good.clone(), None), "the record has no value"),
         (
-            with_value(good.clone(), Some(b"{\"number\":")),
-            "the value is not JSON",
+            with_data(good.clone(), b"{\"number\":"),
+            "the value is not a JSON object",
         ),
         (
-            with_value(good.clone(), Some(b"\"\xff\"")),
-            "the value is not UTF-8",
+            with_data(good.clone(), b"\"\xff\""),
+            "the value is not a JSON object",
         ),
         (
-            with_value(good, Some(br#"{"number":1,"note":"\u0000"}"#)),
+            with_data(good, br#"{"number":1,"note":"\u0000"}"#),
             "U+0000",
         ),
         (Record::of(&of_nobody), "there is no such saga"),

@@ -55,7 +55,7 @@ pub struct ReplyRecord {
     /// Its headers, in order; a header without a value has an empty one.
     pub headers: Headers,
     /// Its value.
-    pub payload: Option<Vec<u8>>,
+    pub value: Option<Vec<u8>>,
 }
 
 /// Reads replies until it is stopped.
@@ -346,7 +346,7 @@ fn own(record: &BorrowedMessage<'_>, cluster: &Arc<str>, topic: &Arc<str>) -> Re
         headers: headers
             .map(|header| (header.key, header.value.unwrap_or_default()))
             .collect(),
-        payload: record.payload().map(<[u8]>::to_vec),
+        value: record.payload().map(<[u8]>::to_vec),
     }
 }
 

@@ -19,8 +19,8 @@ use std::time::{Duration, Instant};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
-use sagas::wire::{Headers, topics};
-use sagas::{Json, SagaId};
+use sagas::SagaId;
+use sagas::wire::{CONTENT_TYPE, topics};
 
 use super::context::ProducerContext;
 use super::send_now::send_now;
@@ -49,16 +49,15 @@ pub struct OutgoingRecord {
     pub topic: Arc<str>,
     /// The saga; its id as text is the key.
     pub key: SagaId,
-    /// What its headers say.
-    pub headers: Headers,
-    /// The value.
-    pub payload: Json,
+    /// The value: a message as JSON.
+    pub value: Vec<u8>,
 }
 
-impl OutgoingRecord {
-    fn bytes(&self) -> usize {
-        self.headers.packed().len() + self.payload.text().len()
-    }
+/// The headers of every record.
+pub(crate) fn headers() -> OwnedHeaders {
+    let (key, value) = CONTENT_TYPE;
+    let value = Some(value);
+    OwnedHeaders::new_with_capacity(1).insert(Header { key, value })
 }
 
 type Done = Box<dyn FnOnce(Result<(), Error>) + Send>;
@@ -190,7 +189,7 @@ impl Producer {
         if records.is_empty() {
             return done(Ok(()));
         }
-        let bytes = records.iter().map(OutgoingRecord::bytes).sum();
+        let bytes = records.iter().map(|record| record.value.len()).sum();
         let waiting = &self.shared.state.waiting_bytes;
         let before = waiting.fetch_add(bytes, Ordering::AcqRel);
         // A batch that is larger than the bound still passes an empty queue.
@@ -274,15 +273,10 @@ impl State {
     fn send(&self, client: &Client, record: &OutgoingRecord, countdown: &Arc<Countdown>) {
         let key = record.key.to_string();
         loop {
-            let mut headers = OwnedHeaders::new_with_capacity(record.headers.len());
-            for (key, value) in record.headers.iter() {
-                let value = Some(value);
-                headers = headers.insert(Header { key, value });
-            }
             let outgoing = BaseRecord::with_opaque_to(&record.topic, Arc::clone(countdown))
                 .key(&key)
-                .payload(record.payload.text())
-                .headers(headers);
+                .payload(&record.value)
+                .headers(headers());
             let Err((error, _)) = client.send(outgoing) else {
                 return;
             };

@@ -8,7 +8,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaError;
-use rdkafka::message::{BorrowedMessage, Header, Headers as _, Message as _, OwnedHeaders};
+use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::producer::future_producer::DeliveryFuture;
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -153,14 +153,10 @@ impl Channel {
     pub(super) fn send(&self, messages: &[(&CommandMessage<'_>, i32)]) -> Result<(), Error> {
         let mut sent = Vec::with_capacity(messages.len());
         for (message, partition) in messages {
-            let mut headers = OwnedHeaders::new();
-            for (key, value) in message.headers() {
-                let value = Some(&value);
-                headers = headers.insert(Header { key, value });
-            }
-            let key = message.key();
-            let record = FutureRecord::to(&self.commands).key(&key).headers(headers);
-            sent.push(self.produce(record.payload(message.payload.as_ref()), *partition)?);
+            let (key, value) = (message.key(), message.value());
+            let record = FutureRecord::to(&self.commands).key(&key);
+            let record = record.headers(bus::headers());
+            sent.push(self.produce(record.payload(&*value), *partition)?);
         }
         sent.into_iter().try_for_each(delivered)
     }
@@ -217,15 +213,12 @@ fn delivered(sent: DeliveryFuture) -> Result<(), Error> {
 }
 
 fn read(record: &BorrowedMessage<'_>) -> Result<ReplyMessage<'static>, String> {
-    let headers = record.headers().map(|headers| headers.iter());
-    let headers = headers.into_iter().flatten();
-    let pairs = headers.map(|header| (header.key, header.value.unwrap_or_default()));
-    let reply = ReplyMessage::parse(pairs, record.key(), record.payload())
+    let reply = ReplyMessage::parse(record.key(), record.payload())
         .map_err(|error| format!("a record that is no reply: {error}"))?;
     match record.partition() {
         PARTITION => Ok(reply.into_owned()),
         other => Err(format!(
-            "a reply on partition {other}; ce_replypartition was {PARTITION}"
+            "a reply on partition {other}; replypartition was {PARTITION}"
         )),
     }
 }

@@ -8,7 +8,7 @@ use super::lane::{Arrival, Input, Position};
 use crate::bus::ReplyRecord;
 use crate::store::batch::DeadLetter;
 
-/// Reads the record's envelope and checks that its payload is JSON.
+/// Reads the record's attributes, and takes its payload if it can be stored.
 #[must_use]
 pub fn read(record: ReplyRecord) -> Input {
     let at = Position {
@@ -24,7 +24,7 @@ pub fn read(record: ReplyRecord) -> Input {
         reason: read.as_ref().err().cloned().unwrap_or_default(),
         key: record.key,
         headers: record.headers,
-        value: record.payload,
+        value: record.value,
     });
     match read {
         Ok((saga, revision, reply)) => Input::Reply(Arrival {
@@ -39,16 +39,12 @@ pub fn read(record: ReplyRecord) -> Input {
 }
 
 fn parse(record: &ReplyRecord) -> Result<(sagas::SagaId, u64, Reply), String> {
-    let headers = record.headers.iter();
-    let payload = record.payload.as_deref().unwrap_or_default();
-    let message = ReplyMessage::parse(headers, record.key.as_deref(), record.payload.as_deref())
+    let message = ReplyMessage::parse(record.key.as_deref(), record.value.as_deref())
         .map_err(|error| error.to_string())?;
-    let text =
-        str::from_utf8(payload).map_err(|error| format!("the value is not UTF-8: {error}"))?;
-    let payload =
-        Json::parse(text.to_owned()).map_err(|error| format!("the value is not JSON: {error}"))?;
+    let payload: Json = serde_json::from_slice(&message.payload)
+        .map_err(|error| format!("the payload is not JSON: {error}"))?;
     if has_nul(payload.text()) {
-        return Err("the value has the character U+0000".to_owned());
+        return Err("the payload has the character U+0000".to_owned());
     }
     let reply = Reply {
         step: message.step.into_owned(),

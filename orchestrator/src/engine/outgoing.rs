@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sagas::sabotage::{Bug, is_seeded};
-use sagas::wire::{CommandMessage, EventMessage, Headers, ReplyTo, topics};
-use sagas::{CommandId, Direction, Json, SagaId};
+use sagas::wire::{CommandMessage, EventMessage, ReplyTo, topics};
+use sagas::{CommandId, Direction, SagaId};
 
 use super::lane::OutgoingCommand;
 use crate::bus::OutgoingRecord;
@@ -69,7 +69,7 @@ impl Topics {
             traceparent: None,
             payload: Cow::Borrowed(send.payload.text().as_bytes()),
         };
-        self.record(&message, &send.payload)
+        self.record(&message)
     }
 
     fn reply_to(&self, partition: i32) -> ReplyTo<'_> {
@@ -79,16 +79,15 @@ impl Topics {
         }
     }
 
-    fn record(&self, message: &CommandMessage<'_>, payload: &Json) -> OutgoingRecord {
+    fn record(&self, message: &CommandMessage<'_>) -> OutgoingRecord {
         let known = self.commands.get(&*message.participant).cloned();
         // What another binary left in the outbox may be for a participant that this one lacks.
         let topic =
             known.unwrap_or_else(|| topics::commands(&self.prefix, &message.participant).into());
         OutgoingRecord {
-            headers: Headers::written(|put| message.write_headers(put)),
             topic,
             key: message.saga,
-            payload: payload.clone(),
+            value: message.value(),
         }
     }
 
@@ -121,7 +120,7 @@ impl Topics {
             traceparent: None,
             payload: Cow::Borrowed(notice.payload.text().as_bytes()),
         };
-        self.record(&message, &notice.payload)
+        self.record(&message)
     }
 
     fn event(&self, event: &OutgoingEvent) -> OutgoingRecord {
@@ -139,10 +138,9 @@ impl Topics {
             key = SagaId(uuid::Uuid::from_u128(event.revision.into()));
         }
         OutgoingRecord {
-            headers: Headers::written(|put| message.write_headers(put)),
             topic: self.events.clone(),
             key,
-            payload: event.payload.clone(),
+            value: message.value(),
         }
     }
 }

@@ -10,7 +10,6 @@ use local::{Kafka, KafkaOptions};
 use orchestrator::bus::{
     self, Error, OutgoingRecord, Producer, ReplyConsumer, ReplyRecord, topics,
 };
-use sagas::Json;
 
 use crate::sample::id;
 
@@ -44,10 +43,7 @@ pub(crate) fn record(settings: &bus::Settings, number: u32) -> OutgoingRecord {
     OutgoingRecord {
         topic: sagas::wire::topics::replies(&settings.prefix).into(),
         key: id(u128::from(number)),
-        headers: [("ce_id", number.to_string()), ("ce_type", "ü".to_owned())]
-            .into_iter()
-            .collect(),
-        payload: Json::of(&number).unwrap(),
+        value: number.to_string().into_bytes(),
     }
 }
 
@@ -98,7 +94,7 @@ impl Reader {
 }
 
 pub(crate) fn number(record: &ReplyRecord) -> u32 {
-    serde_json::from_slice(record.payload.as_deref().unwrap()).unwrap()
+    serde_json::from_slice(record.value.as_deref().unwrap()).unwrap()
 }
 
 pub(crate) fn numbers(records: &[ReplyRecord]) -> BTreeSet<u32> {

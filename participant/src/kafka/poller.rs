@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedMessage, Headers, Message};
+use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::{ClientContext, TopicPartitionList};
 use sagas::wire::{CommandMessage, topics};
 use serde::Deserialize;
@@ -298,10 +298,5 @@ impl Poller {
 }
 
 fn read(message: &BorrowedMessage<'_>) -> Result<CommandMessage<'static>, sagas::wire::Error> {
-    let headers = message
-        .headers()
-        .into_iter()
-        .flat_map(|headers| headers.iter());
-    let pairs = headers.map(|header| (header.key, header.value.unwrap_or_default()));
-    CommandMessage::parse(pairs, message.key(), message.payload()).map(CommandMessage::into_owned)
+    CommandMessage::parse(message.key(), message.payload()).map(CommandMessage::into_owned)
 }

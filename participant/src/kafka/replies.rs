@@ -11,7 +11,7 @@ use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
 use sagas::Timestamp;
 use sagas::barrier::Answer;
-use sagas::wire::{CommandMessage, ReplyMessage, ReplyTo};
+use sagas::wire::{CONTENT_TYPE, CommandMessage, ReplyMessage, ReplyTo};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -184,7 +184,7 @@ impl Pump {
     fn run(&self, flights: &Receiver<Flight>) {
         while let Ok(flight) = flights.recv() {
             for flight in std::iter::once(flight).chain(flights.try_iter()) {
-                for reply in flight.replies {
+                for reply in &flight.replies {
                     self.hand_over(reply, &flight.batch);
                 }
             }
@@ -192,13 +192,13 @@ impl Pump {
         }
     }
 
-    fn hand_over(&self, reply: Outgoing, batch: &Arc<Outstanding>) {
+    fn hand_over(&self, reply: &Outgoing, batch: &Arc<Outstanding>) {
         let (topic, partition) = (&*reply.to.topic, reply.to.partition);
         let mut record = BaseRecord::with_opaque_to(topic, Arc::clone(batch))
             .partition(partition)
             .key(&reply.key)
-            .payload(&*reply.payload)
-            .headers(reply.headers);
+            .payload(&*reply.value)
+            .headers(headers());
         while let Err((error, returned)) = self.producer.send(record) {
             if error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull) {
                 std::thread::sleep(FULL_QUEUE_WAIT);
@@ -218,30 +218,28 @@ impl Pump {
     }
 }
 
+/// The headers of every record.
+fn headers() -> OwnedHeaders {
+    let (key, value) = CONTENT_TYPE;
+    let value = Some(value);
+    OwnedHeaders::new_with_capacity(1).insert(Header { key, value })
+}
+
 /// A reply as a record.
 pub(crate) struct Outgoing {
     to: ReplyTo<'static>,
     key: String,
-    headers: OwnedHeaders,
-    payload: Vec<u8>,
+    value: Vec<u8>,
 }
 
 impl Outgoing {
     /// What `command` is told.
     pub(crate) fn to(command: &CommandMessage<'static>, answer: Answer, time: Timestamp) -> Self {
         let reply = ReplyMessage::to(command, answer, time);
-        let mut headers = Some(OwnedHeaders::new_with_capacity(20));
-        reply.write_headers(|key, value| {
-            let value = Some(value);
-            headers = headers
-                .take()
-                .map(|headers| headers.insert(Header { key, value }));
-        });
         Self {
             to: command.reply_to.clone(),
             key: reply.key(),
-            headers: headers.unwrap_or_default(),
-            payload: reply.payload.into_owned(),
+            value: reply.value(),
         }
     }
 }

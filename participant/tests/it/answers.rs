@@ -54,7 +54,7 @@ async fn a_command_that_nobody_can_read_or_handle_is_answered() {
     assert_echoes(&reply, &unknown);
 
     let mut unreadable = world.count("unreadable", Wish::Succeed);
-    unreadable.payload = b"{\"wish\":".as_slice().into();
+    unreadable.payload = b"{\"wish\":[]}".as_slice().into();
     let reply = world.ask(&unreadable);
     assert_eq!(
         (reply.outcome, reply.effective),

@@ -7,12 +7,12 @@ use participant::Settings;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
+use rdkafka::message::{Headers, Message};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use sagas::barrier::Ask;
 use sagas::id::TENANT_DEFAULT;
-use sagas::wire::{CommandMessage, Fault, ReplyMessage, ReplyTo, topics};
+use sagas::wire::{CONTENT_TYPE, CommandMessage, Fault, ReplyMessage, ReplyTo, topics};
 use sagas::{Command, CommandId, Direction, Outcome, SagaId, Timestamp};
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
@@ -138,19 +138,10 @@ impl World {
     }
 
     fn produce(&self, message: &Sent, partition: Option<i32>) {
-        let mut headers = OwnedHeaders::new();
-        for (key, value) in message.headers() {
-            headers = headers.insert(Header {
-                key,
-                value: Some(&value),
-            });
-        }
         let topic = topics::commands(&self.prefix_of_commands, PARTICIPANT);
-        let key = message.key();
-        let record = BaseRecord::to(&topic)
-            .key(&key)
-            .payload(message.payload.as_ref())
-            .headers(headers);
+        let (key, value) = (message.key(), message.value());
+        // Without the header, which no participant needs.
+        let record = BaseRecord::to(&topic).key(&key).payload(&value);
         let record = partition.into_iter().fold(record, BaseRecord::partition);
         self.producer
             .send(record)
@@ -158,7 +149,7 @@ impl World {
             .unwrap();
     }
 
-    /// A record without any header.
+    /// A record that is no command.
     pub fn send_garbage(&self) {
         let topic = topics::commands(&self.prefix_of_commands, PARTICIPANT);
         let record: BaseRecord<'_, str, str> = BaseRecord::to(&topic).key("x").payload("garbage");
@@ -195,8 +186,10 @@ impl World {
                 tokio::task::block_in_place(|| self.replies.poll(Duration::from_millis(20)));
             let Some(Ok(message)) = polled else { continue };
             let headers = message.headers().unwrap().iter();
-            let pairs = headers.map(|header| (header.key, header.value.unwrap()));
-            let reply = ReplyMessage::parse(pairs, message.key(), message.payload()).unwrap();
+            let headers = headers.map(|header| (header.key, header.value.unwrap()));
+            let (name, media_type) = CONTENT_TYPE;
+            assert_eq!(headers.collect::<Vec<_>>(), [(name, media_type.as_bytes())]);
+            let reply = ReplyMessage::parse(message.key(), message.payload()).unwrap();
             self.read.push(reply.into_owned());
         }
         &self.read

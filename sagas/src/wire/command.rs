@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::header::{self, Fields, Writer};
-use super::{Error, Text, owned};
+use super::fields::Fields;
+use super::writer::Writer;
+use super::{Attribute, Error, Text, owned};
 use crate::barrier::Ask;
 use crate::{CommandId, Direction, SagaId, Timestamp};
 
@@ -75,39 +76,34 @@ impl<'a> CommandMessage<'a> {
         }
     }
 
-    /// Hands every header to `put`, in the order of the wire document. A value is borrowed for the
-    /// call only: nothing is allocated per header.
-    pub fn write_headers(&self, put: impl FnMut(&'static str, &str)) {
-        let mut to = Writer::new(put);
-        to.value(header::ID, self.id);
-        to.value(
-            header::TYPE,
-            format_args!("{}.{}", self.participant, self.command),
-        );
-        to.value(header::SOURCE, format_args!("{SOURCE}{}", self.definition));
-        to.value(header::SUBJECT, self.saga);
-        to.value(header::TIME, self.time);
-        to.text(header::STEP, &self.step);
-        to.text(header::DIRECTION, self.direction.as_str());
-        if self.ask() == Ask::FenceCompensation {
-            to.text(header::FENCES, Direction::Compensate.as_str());
-        }
-        to.value(header::GENERATION, self.generation);
-        to.value(header::ATTEMPT, self.attempt);
-        to.value(header::STARTED, self.started_at);
-        to.value(header::REVISION, self.revision);
-        to.optional(header::DEADLINE, self.deadline);
-        to.text(header::REPLY_TOPIC, &self.reply_to.topic);
-        to.value(header::REPLY_PARTITION, self.reply_to.partition);
-        to.optional(header::TRACEPARENT, self.traceparent.as_ref());
-    }
-
-    /// The headers as a list, where speed does not matter.
+    /// The record's value: the attributes in the order of the wire document, then the payload as it
+    /// is. A payload that is not JSON makes a value that nobody can read.
     #[must_use]
-    pub fn headers(&self) -> Vec<(&'static str, String)> {
-        let mut all = Vec::new();
-        self.write_headers(|name, value| all.push((name, value.to_owned())));
-        all
+    pub fn value(&self) -> Vec<u8> {
+        let mut to = Writer::new(&self.payload);
+        to.put(Attribute::Id, self.id);
+        let (participant, command) = (&self.participant, &self.command);
+        to.put(Attribute::Type, format_args!("{participant}.{command}"));
+        let definition = &self.definition;
+        to.put(Attribute::Source, format_args!("{SOURCE}{definition}"));
+        to.put(Attribute::Subject, self.saga);
+        to.put(Attribute::Time, format_args!("{}", self.time));
+        to.put(Attribute::Step, &self.step);
+        to.put(Attribute::Direction, self.direction.as_str());
+        if self.ask() == Ask::FenceCompensation {
+            to.put(Attribute::Fences, Direction::Compensate.as_str());
+        }
+        to.put(Attribute::Generation, self.generation);
+        to.put(Attribute::Attempt, self.attempt);
+        to.put(Attribute::Started, format_args!("{}", self.started_at));
+        to.put(Attribute::Revision, self.revision);
+        if let Some(deadline) = self.deadline {
+            to.put(Attribute::Deadline, format_args!("{deadline}"));
+        }
+        to.put(Attribute::ReplyTopic, &self.reply_to.topic);
+        to.put(Attribute::ReplyPartition, self.reply_to.partition);
+        to.put_if(Attribute::TraceParent, self.traceparent.as_ref());
+        to.finish()
     }
 
     /// Reads a record.
@@ -115,42 +111,37 @@ impl<'a> CommandMessage<'a> {
     /// # Errors
     ///
     /// Says the first thing by which the record is not a command of this format.
-    pub fn parse(
-        headers: impl Iterator<Item = (&'a str, &'a [u8])>,
-        key: Option<&[u8]>,
-        payload: Option<&'a [u8]>,
-    ) -> Result<Self, Error> {
-        let fields = Fields::read(headers)?;
-        let (participant, command) = fields.message_type("")?;
-        let step = fields.name(header::STEP)?;
+    pub fn parse(key: Option<&[u8]>, value: Option<&'a [u8]>) -> Result<Self, Error> {
+        let fields = Fields::read(value)?;
+        let (participant, command) = fields.message_type("", "<participant>.<command>")?;
         let direction = fields.direction()?;
         let message = Self {
-            id: CommandId(fields.uuid(header::ID)?),
-            participant: participant.into(),
-            command: command.into(),
-            definition: fields.source(SOURCE)?.into(),
+            id: CommandId(fields.uuid(Attribute::Id)?),
+            participant,
+            command,
+            definition: fields.source(SOURCE)?,
             saga: fields.saga(key)?,
-            step: step.into(),
+            step: fields.name(Attribute::Step)?,
             direction,
-            fences_compensation: fields.fences_compensation(direction)?,
-            generation: fields.number(header::GENERATION)?,
-            attempt: fields.number(header::ATTEMPT)?,
-            started_at: fields.time(header::STARTED)?,
-            revision: fields.number(header::REVISION)?,
-            deadline: fields.optional_time(header::DEADLINE)?,
+            fences_compensation: fences_compensation(&fields, direction)?,
+            generation: fields.number(Attribute::Generation)?,
+            attempt: fields.number(Attribute::Attempt)?,
+            started_at: fields.time(Attribute::Started)?,
+            revision: fields.number(Attribute::Revision)?,
+            deadline: fields.optional_time(Attribute::Deadline)?,
             reply_to: ReplyTo {
-                topic: fields.text(header::REPLY_TOPIC)?.into(),
-                partition: fields.number(header::REPLY_PARTITION)?,
+                topic: fields.text(Attribute::ReplyTopic)?,
+                partition: fields.number(Attribute::ReplyPartition)?,
             },
-            time: fields.time(header::TIME)?,
-            traceparent: fields.optional(header::TRACEPARENT).map(Cow::Borrowed),
-            payload: payload.ok_or(Error::NoPayload)?.into(),
+            time: fields.time(Attribute::Time)?,
+            traceparent: fields.optional_text(Attribute::TraceParent)?,
+            payload: fields.data()?,
         };
-        let id = CommandId::of(message.saga, step, direction, message.generation);
+        let id = CommandId::of(message.saga, &message.step, direction, message.generation);
         if id == message.id {
             Ok(message)
         } else {
-            Err(Error::ForeignId(header::ID))
+            Err(Error::ForeignId(Attribute::Id))
         }
     }
 
@@ -176,35 +167,11 @@ impl<'a> CommandMessage<'a> {
 /// What every command's source starts with.
 const SOURCE: &str = "/sagas/";
 
-impl Fields<'_> {
-    pub(super) fn direction(&self) -> Result<Direction, Error> {
-        self.word(
-            header::DIRECTION,
-            Direction::from_word,
-            "forward, compensate or fence",
-        )
-    }
-
-    /// The saga, which is the record's key too.
-    pub(super) fn saga(&self, key: Option<&[u8]>) -> Result<SagaId, Error> {
-        let saga = self.uuid(header::SUBJECT)?;
-        let same = key.and_then(|key| uuid::Uuid::try_parse_ascii(key).ok()) == Some(saga);
-        if same {
-            Ok(SagaId(saga))
-        } else {
-            Err(Error::Key)
-        }
-    }
-
-    fn fences_compensation(&self, direction: Direction) -> Result<bool, Error> {
-        match (direction, self.optional(header::FENCES)) {
-            (_, None) => Ok(false),
-            (Direction::Fence, Some("compensate")) => Ok(true),
-            (_, Some(other)) => Err(Error::malformed(
-                header::FENCES,
-                other,
-                "compensate, on a fence only",
-            )),
-        }
+fn fences_compensation(fields: &Fields<'_>, direction: Direction) -> Result<bool, Error> {
+    let fences = fields.optional_text(Attribute::Fences)?;
+    match (direction, fences.as_deref()) {
+        (_, None) => Ok(false),
+        (Direction::Fence, Some("compensate")) => Ok(true),
+        _ => Err(fields.malformed(Attribute::Fences, "compensate, on a fence only")),
     }
 }

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use uuid::Uuid;
 
-use super::Text;
-use super::header::{self, Writer};
+use super::fields::Fields;
+use super::writer::Writer;
+use super::{Attribute, Error, Text};
 use crate::{SagaId, Timestamp};
 
 /// A lifecycle event, as it lies in `<prefix>.events`: at least once, with the saga's revision, by
@@ -28,7 +29,7 @@ pub struct EventMessage<'a> {
     pub payload: Cow<'a, [u8]>,
 }
 
-impl EventMessage<'_> {
+impl<'a> EventMessage<'a> {
     /// `UUIDv5(saga, "event/<revision>/<kind>")`: a repeat has the same id.
     #[must_use]
     pub fn id(&self) -> Uuid {
@@ -42,23 +43,53 @@ impl EventMessage<'_> {
         self.saga.to_string()
     }
 
-    /// Hands every header to `put`, in the order of the wire document.
-    pub fn write_headers(&self, put: impl FnMut(&'static str, &str)) {
-        let mut to = Writer::new(put);
-        to.value(header::ID, self.id());
-        to.value(header::TYPE, format_args!("saga.{}", self.kind));
-        to.value(header::SOURCE, format_args!("/sagas/{}", self.definition));
-        to.value(header::SUBJECT, self.saga);
-        to.value(header::TIME, self.time);
-        to.value(header::REVISION, self.revision);
-        to.optional(header::TRACEPARENT, self.traceparent.as_ref());
+    /// The record's value: the attributes in the order of the wire document, then the payload as it
+    /// is. A payload that is not JSON makes a value that nobody can read.
+    #[must_use]
+    pub fn value(&self) -> Vec<u8> {
+        let mut to = Writer::new(&self.payload);
+        to.put(Attribute::Id, self.id());
+        to.put(Attribute::Type, format_args!("{TYPE}.{}", self.kind));
+        let definition = &self.definition;
+        to.put(Attribute::Source, format_args!("{SOURCE}{definition}"));
+        to.put(Attribute::Subject, self.saga);
+        to.put(Attribute::Time, format_args!("{}", self.time));
+        to.put(Attribute::Revision, self.revision);
+        to.put_if(Attribute::TraceParent, self.traceparent.as_ref());
+        to.finish()
     }
 
-    /// The headers as a list, where speed does not matter.
-    #[must_use]
-    pub fn headers(&self) -> Vec<(&'static str, String)> {
-        let mut all = Vec::new();
-        self.write_headers(|name, value| all.push((name, value.to_owned())));
-        all
+    /// Reads a record.
+    ///
+    /// # Errors
+    ///
+    /// Says the first thing by which the record is not an event of this format.
+    pub fn parse(key: Option<&[u8]>, value: Option<&'a [u8]>) -> Result<Self, Error> {
+        let fields = Fields::read(value)?;
+        let expected = "saga.<kind>";
+        let (of, kind) = fields.message_type("", expected)?;
+        if of != TYPE {
+            return Err(fields.malformed(Attribute::Type, expected));
+        }
+        let message = Self {
+            kind,
+            definition: fields.source(SOURCE)?,
+            saga: fields.saga(key)?,
+            revision: fields.number(Attribute::Revision)?,
+            time: fields.time(Attribute::Time)?,
+            traceparent: fields.optional_text(Attribute::TraceParent)?,
+            payload: fields.data()?,
+        };
+        if fields.uuid(Attribute::Id)? == message.id() {
+            Ok(message)
+        } else {
+            Err(Error::ForeignId(Attribute::Id))
+        }
     }
 }
+
+/// What every event's type begins with.
+const TYPE: &str = "saga";
+
+/// What every event's source starts with.
+const SOURCE: &str = "/sagas/";

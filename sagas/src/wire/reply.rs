@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::header::{self, Fields, Writer};
-use super::{CommandMessage, Error, Text, owned};
+use super::fields::Fields;
+use super::writer::Writer;
+use super::{Attribute, CommandMessage, Error, Text, owned};
 use crate::barrier::Answer;
 use crate::{CommandId, Direction, Outcome, SagaId, Timestamp};
 
@@ -73,35 +74,28 @@ impl<'a> ReplyMessage<'a> {
         self.saga.to_string()
     }
 
-    /// Hands every header to `put`, in the order of the wire document. A value is borrowed for the
-    /// call only: nothing is allocated per header.
-    pub fn write_headers(&self, put: impl FnMut(&'static str, &str)) {
-        let mut to = Writer::new(put);
-        to.value(header::ID, self.command.reply_id());
-        to.value(
-            header::TYPE,
-            format_args!("{}.{}{TYPE_SUFFIX}", self.participant, self.command_name),
-        );
-        to.value(header::SOURCE, format_args!("{SOURCE}{}", self.participant));
-        to.value(header::SUBJECT, self.saga);
-        to.value(header::TIME, self.time);
-        to.value(header::COMMAND_ID, self.command);
-        to.text(header::STEP, &self.step);
-        to.text(header::DIRECTION, self.direction.as_str());
-        to.value(header::GENERATION, self.generation);
-        to.value(header::ATTEMPT, self.attempt);
-        to.value(header::REVISION, self.revision);
-        to.text(header::OUTCOME, self.outcome.as_str());
-        to.optional(header::EFFECTIVE, self.effective);
-        to.optional(header::TRACEPARENT, self.traceparent.as_ref());
-    }
-
-    /// The headers as a list, where speed does not matter.
+    /// The record's value: the attributes in the order of the wire document, then the payload as it
+    /// is. A payload that is not JSON makes a value that nobody can read.
     #[must_use]
-    pub fn headers(&self) -> Vec<(&'static str, String)> {
-        let mut all = Vec::new();
-        self.write_headers(|name, value| all.push((name, value.to_owned())));
-        all
+    pub fn value(&self) -> Vec<u8> {
+        let mut to = Writer::new(&self.payload);
+        to.put(Attribute::Id, self.command.reply_id());
+        let (participant, command) = (&self.participant, &self.command_name);
+        let message_type = format_args!("{participant}.{command}{TYPE_SUFFIX}");
+        to.put(Attribute::Type, message_type);
+        to.put(Attribute::Source, format_args!("{SOURCE}{participant}"));
+        to.put(Attribute::Subject, self.saga);
+        to.put(Attribute::Time, format_args!("{}", self.time));
+        to.put(Attribute::CommandId, self.command);
+        to.put(Attribute::Step, &self.step);
+        to.put(Attribute::Direction, self.direction.as_str());
+        to.put(Attribute::Generation, self.generation);
+        to.put(Attribute::Attempt, self.attempt);
+        to.put(Attribute::Revision, self.revision);
+        to.put(Attribute::Outcome, self.outcome.as_str());
+        to.put_if(Attribute::Effective, self.effective);
+        to.put_if(Attribute::TraceParent, self.traceparent.as_ref());
+        to.finish()
     }
 
     /// Reads a record.
@@ -109,44 +103,36 @@ impl<'a> ReplyMessage<'a> {
     /// # Errors
     ///
     /// Says the first thing by which the record is not a reply of this format.
-    pub fn parse(
-        headers: impl Iterator<Item = (&'a str, &'a [u8])>,
-        key: Option<&[u8]>,
-        payload: Option<&'a [u8]>,
-    ) -> Result<Self, Error> {
-        let fields = Fields::read(headers)?;
-        let (participant, command_name) = fields.message_type(TYPE_SUFFIX)?;
+    pub fn parse(key: Option<&[u8]>, value: Option<&'a [u8]>) -> Result<Self, Error> {
+        let fields = Fields::read(value)?;
+        let expected = "<participant>.<command>.reply";
+        let (participant, command_name) = fields.message_type(TYPE_SUFFIX, expected)?;
         if fields.source(SOURCE)? != participant {
-            let source = fields.text(header::SOURCE)?;
-            return Err(Error::malformed(
-                header::SOURCE,
-                source,
-                "the participant of ce_type",
-            ));
+            return Err(fields.malformed(Attribute::Source, "the participant of the type"));
         }
-        let step = fields.name(header::STEP)?;
         let message = Self {
-            command: CommandId(fields.uuid(header::COMMAND_ID)?),
-            participant: participant.into(),
-            command_name: command_name.into(),
+            command: CommandId(fields.uuid(Attribute::CommandId)?),
+            participant,
+            command_name,
             saga: fields.saga(key)?,
-            step: step.into(),
+            step: fields.name(Attribute::Step)?,
             direction: fields.direction()?,
-            generation: fields.number(header::GENERATION)?,
-            attempt: fields.number(header::ATTEMPT)?,
-            revision: fields.number(header::REVISION)?,
-            effective: fields.optional_number(header::EFFECTIVE)?,
-            outcome: fields.word(header::OUTCOME, Outcome::from_word, "a known outcome")?,
-            time: fields.time(header::TIME)?,
-            traceparent: fields.optional(header::TRACEPARENT).map(Cow::Borrowed),
-            payload: payload.ok_or(Error::NoPayload)?.into(),
+            generation: fields.number(Attribute::Generation)?,
+            attempt: fields.number(Attribute::Attempt)?,
+            revision: fields.number(Attribute::Revision)?,
+            effective: fields.optional_number(Attribute::Effective)?,
+            outcome: fields.word(Attribute::Outcome, Outcome::from_word, "a known outcome")?,
+            time: fields.time(Attribute::Time)?,
+            traceparent: fields.optional_text(Attribute::TraceParent)?,
+            payload: fields.data()?,
         };
-        let command = CommandId::of(message.saga, step, message.direction, message.generation);
+        let (saga, step) = (message.saga, &message.step);
+        let command = CommandId::of(saga, step, message.direction, message.generation);
         if message.command != command {
-            return Err(Error::ForeignId(header::COMMAND_ID));
+            return Err(Error::ForeignId(Attribute::CommandId));
         }
-        if fields.uuid(header::ID)? != command.reply_id() {
-            return Err(Error::ForeignId(header::ID));
+        if fields.uuid(Attribute::Id)? != command.reply_id() {
+            return Err(Error::ForeignId(Attribute::Id));
         }
         Ok(message)
     }

@@ -2,9 +2,12 @@
 //! examples of `docs/wire.md` are the bytes that these types write.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use proptest::option;
 use proptest::prelude::*;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::*;
@@ -12,19 +15,63 @@ use crate::barrier::Ask;
 use crate::id::TENANT_DEFAULT;
 use crate::{CommandId, Direction, Outcome, SagaId, Timestamp};
 
-type Headers = Vec<(String, Vec<u8>)>;
+/// The members of a value in their order: names and JSON.
+#[derive(Debug, Clone)]
+struct Members(Vec<(String, String)>);
 
-fn bytes(headers: Vec<(&'static str, String)>) -> Headers {
-    headers
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value.into_bytes()))
-        .collect()
+impl Members {
+    fn of(value: &[u8]) -> Self {
+        serde_json::from_slice(value).unwrap()
+    }
+
+    /// The same object.
+    fn written(&self) -> Vec<u8> {
+        self.joined(",").into_bytes()
+    }
+
+    fn joined(&self, comma: &str) -> String {
+        let members = self.0.iter();
+        let members: Vec<_> = members
+            .map(|(name, json)| format!("\"{name}\":{json}"))
+            .collect();
+        format!("{{{}}}", members.join(comma))
+    }
+
+    fn set(&mut self, name: &str, json: &str) {
+        let member = self.0.iter_mut().find(|(known, _)| known == name);
+        json.clone_into(&mut member.unwrap().1);
+    }
+
+    fn remove(&mut self, name: &str) {
+        self.0.retain(|(known, _)| known != name);
+    }
+
+    fn add(&mut self, name: &str, json: &str) {
+        self.0.push((name.to_owned(), json.to_owned()));
+    }
 }
 
-fn pairs(headers: &Headers) -> impl Iterator<Item = (&str, &[u8])> {
-    headers
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.as_slice()))
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder;
+
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = Members;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut object: M) -> Result<Members, M::Error> {
+                let mut members = Vec::new();
+                while let Some((name, json)) = object.next_entry::<String, &RawValue>()? {
+                    members.push((name, json.get().to_owned()));
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(InOrder)
+    }
 }
 
 fn at(text: &str) -> Timestamp {
@@ -130,20 +177,17 @@ fn event() -> EventMessage<'static> {
     }
 }
 
-/// Every example of the document: key, headers and payload, as text.
+/// Every example of the document: key, header and value, one member of the value a line.
 fn examples() -> BTreeMap<&'static str, String> {
-    fn text(key: &str, headers: &[(&'static str, String)], payload: &[u8]) -> String {
-        let mut lines = format!("key      {key}\n");
-        for (name, value) in headers {
-            lines.push_str(&format!("header   {name:18} {value}\n"));
-        }
-        lines.push_str(&format!("payload  {}\n", str::from_utf8(payload).unwrap()));
-        lines
+    fn text(key: &str, value: &[u8]) -> String {
+        let members = Members::of(value);
+        assert_eq!(members.written(), value, "nothing between the members");
+        let (header, media_type) = CONTENT_TYPE;
+        let value = members.joined(",\n        ");
+        format!("key     {key}\nheader  {header}: {media_type}\nvalue   {value}\n")
     }
-    let command =
-        |message: &CommandMessage<'_>| text(&message.key(), &message.headers(), &message.payload);
-    let answer =
-        |message: &ReplyMessage<'_>| text(&message.key(), &message.headers(), &message.payload);
+    let command = |message: &CommandMessage<'_>| text(&message.key(), &message.value());
+    let answer = |message: &ReplyMessage<'_>| text(&message.key(), &message.value());
     let fault = "{\"code\":\"out-of-stock\",\"message\":\"0 of grüner-tee on hand, 2 wanted\"}";
     let busy = "{\"code\":\"database\",\"message\":\"the statement was canceled\"}";
     let event = event();
@@ -185,10 +229,7 @@ fn examples() -> BTreeMap<&'static str, String> {
             "reply-expired",
             answer(&reply(&forward, Outcome::Expired, None, "null")),
         ),
-        (
-            "event",
-            text(&event.key(), &event.headers(), &event.payload),
-        ),
+        ("event", text(&event.key(), &event.value())),
     ])
 }
 
@@ -222,16 +263,12 @@ fn the_documents_examples_are_the_bytes_that_are_written() {
 }
 
 #[test]
-fn the_document_names_every_header_and_outcome() {
+fn the_document_names_every_attribute_and_outcome() {
     let document = include_str!("../../../docs/wire.md");
+    let attributes = Attribute::ALL.iter().map(|attribute| attribute.as_str());
     let outcomes = Outcome::ALL.iter().map(|outcome| outcome.as_str());
     let directions = Direction::ALL.iter().map(|direction| direction.as_str());
-    for word in header::ALL
-        .iter()
-        .copied()
-        .chain(outcomes)
-        .chain(directions)
-    {
+    for word in attributes.chain(outcomes).chain(directions) {
         assert!(document.contains(&format!("`{word}`")), "{word}");
     }
 }
@@ -248,15 +285,39 @@ fn asks() -> impl Strategy<Value = Ask> {
     prop::sample::select(Ask::ALL.to_vec())
 }
 
+/// JSON that says the same in more than one way, so that only its own bytes are it.
+fn payloads() -> impl Strategy<Value = Vec<u8>> {
+    let leaves = prop_oneof![
+        any::<String>().prop_map(|text| serde_json::to_string(&text).unwrap()),
+        any::<i64>().prop_map(|number| number.to_string()),
+        prop::sample::select(vec![
+            "null",
+            "true",
+            "1.0",
+            "-0",
+            "1e400",
+            "[ ]",
+            "{ \"a\" : 1,\n\"a\":2}",
+            "\"\\ud800\\u0000\\/\"",
+        ])
+        .prop_map(str::to_owned),
+    ];
+    let nested = leaves.prop_recursive(3, 12, 4, |inner| {
+        prop::collection::vec(inner, 0..4).prop_map(|all| format!("[{}]", all.join(" , ")))
+    });
+    nested.prop_map(String::into_bytes)
+}
+
 prop_compose! {
     fn commands()(
         (participant, command, definition, step) in (names(), names(), names(), names()),
         saga in any::<u128>().prop_map(|bits| SagaId(Uuid::from_u128(bits))),
         ask in asks(),
-        (generation, attempt, revision, partition) in any::<(u32, u32, u64, i32)>(),
+        (generation, attempt, revision) in any::<(u32, u32, u64)>(),
+        (topic, partition) in ("[a-zA-Z0-9._-]{1,60}", 0..=i32::MAX),
         (started_at, time, deadline) in (instants(), instants(), option::of(instants())),
-        traceparent in option::of("\\PC{0,60}"),
-        payload in prop::collection::vec(any::<u8>(), 0..200),
+        traceparent in option::of(any::<String>()),
+        payload in payloads(),
     ) -> CommandMessage<'static> {
         CommandMessage {
             id: CommandId::of(saga, &step, ask.direction(), generation),
@@ -272,12 +333,21 @@ prop_compose! {
             started_at,
             revision,
             deadline,
-            reply_to: ReplyTo { topic: "saga.replies".into(), partition },
+            reply_to: ReplyTo { topic: topic.into(), partition },
             time,
             traceparent: traceparent.map(Into::into),
             payload: payload.into(),
         }
     }
+}
+
+/// Whatever a value is read as.
+fn read_all(key: Option<&[u8]>, value: Option<&[u8]>) -> [Option<Error>; 3] {
+    [
+        CommandMessage::parse(key, value).err(),
+        ReplyMessage::parse(key, value).err(),
+        EventMessage::parse(key, value).err(),
+    ]
 }
 
 proptest! {
@@ -287,131 +357,386 @@ proptest! {
         outcome in prop::sample::select(Outcome::ALL.to_vec()),
         effective in option::of(any::<u32>()),
     ) {
-        let headers = bytes(message.headers());
-        let key = message.key();
-        let read = CommandMessage::parse(pairs(&headers), Some(key.as_bytes()), Some(&message.payload));
+        let (key, value) = (message.key(), message.value());
+        let read = CommandMessage::parse(Some(key.as_bytes()), Some(&value));
         prop_assert_eq!(read.as_ref(), Ok(&message));
 
-        let reply = reply(&message, outcome, effective, "{}");
-        let headers = bytes(reply.headers());
-        let read = ReplyMessage::parse(pairs(&headers), Some(key.as_bytes()), Some(&reply.payload));
+        let mut reply = reply(&message, outcome, effective, "{}");
+        reply.payload = message.payload.clone();
+        let value = reply.value();
+        let read = ReplyMessage::parse(Some(key.as_bytes()), Some(&value));
         prop_assert_eq!(read.as_ref(), Ok(&reply));
+
+        let event = EventMessage {
+            kind: message.command.clone(),
+            definition: message.definition.clone(),
+            saga: message.saga,
+            revision: message.revision,
+            time: message.time,
+            traceparent: message.traceparent.clone(),
+            payload: message.payload.clone(),
+        };
+        let value = event.value();
+        let read = EventMessage::parse(Some(key.as_bytes()), Some(&value));
+        prop_assert_eq!(read.as_ref(), Ok(&event));
+    }
+
+    #[test]
+    fn spaces_order_and_what_nobody_knows_change_nothing(
+        message in commands(),
+        order in any::<u64>(),
+        own in "[a-z]{11,20}",
+    ) {
+        let mut members = Members::of(&message.value());
+        members.add(&own, "{\"step\":[\"x\"]}");
+        members.0.sort_by_key(|(name, _)| Uuid::new_v5(&Uuid::from_u64_pair(0, order), name.as_bytes()));
+        let value = members.joined("\r\n ,\t");
+        let key = message.key();
+        let read = CommandMessage::parse(Some(key.as_bytes()), Some(value.as_bytes()));
+        prop_assert_eq!(read.as_ref(), Ok(&message));
     }
 
     #[test]
     fn no_bytes_make_the_reader_panic(
-        headers in prop::collection::vec(
-            (prop::sample::select(header::ALL.to_vec()), prop::collection::vec(any::<u8>(), 0..40)),
-            0..25,
-        ),
+        value in option::of(prop::collection::vec(any::<u8>(), 0..200)),
         key in option::of(prop::collection::vec(any::<u8>(), 0..40)),
     ) {
-        let pairs = || headers.iter().map(|(name, value)| (*name, value.as_slice()));
-        prop_assert!(CommandMessage::parse(pairs(), key.as_deref(), Some(b"null")).is_err());
-        prop_assert!(ReplyMessage::parse(pairs(), key.as_deref(), Some(b"null")).is_err());
+        let errors = read_all(key.as_deref(), value.as_deref());
+        prop_assert!(errors.iter().all(Option::is_some));
     }
+
+    #[test]
+    fn no_object_makes_the_reader_panic(
+        members in prop::collection::vec(
+            (prop::sample::select(Attribute::ALL.to_vec()), payloads()),
+            0..25,
+        ),
+    ) {
+        let mut all = Members(Vec::new());
+        all.add("wire", "\"2\"");
+        for (attribute, json) in &members {
+            all.add(attribute.as_str(), str::from_utf8(json).unwrap());
+        }
+        let errors = read_all(None, Some(&all.written()));
+        prop_assert!(errors.iter().all(Option::is_some));
+    }
+
+    #[test]
+    fn a_value_that_is_cut_or_damaged_is_refused_or_is_still_a_message(
+        message in commands(),
+        place in any::<prop::sample::Index>(),
+        byte in any::<u8>(),
+    ) {
+        let (key, mut value) = (message.key(), message.value());
+        let place = place.index(value.len());
+        let cut = CommandMessage::parse(Some(key.as_bytes()), Some(&value[..place]));
+        prop_assert!(matches!(cut, Err(Error::NotJson(_))), "{:?}", cut);
+        value[place] = byte;
+        if let Ok(read) = CommandMessage::parse(Some(key.as_bytes()), Some(&value)) {
+            prop_assert_eq!(read.id, message.id);
+            prop_assert_eq!(read.saga, message.saga);
+        }
+    }
+}
+
+/// Why a value is refused.
+type Read = fn(&[u8]) -> Option<Error>;
+
+/// Messages that have every attribute of their table, and how each is read.
+fn complete() -> Vec<(Members, Read)> {
+    const KEY: &[u8] = b"f44ab201-874a-5174-a879-4f71cf226ead";
+    let command = CommandMessage {
+        deadline: reserve().deadline,
+        traceparent: reserve().traceparent,
+        ..fence_of_compensation()
+    };
+    let reply = reply(&command, Outcome::Succeeded, Some(1), "{}");
+    let event = EventMessage {
+        traceparent: command.traceparent.clone(),
+        ..event()
+    };
+    vec![
+        (Members::of(&command.value()), |value| {
+            CommandMessage::parse(Some(KEY), Some(value)).err()
+        }),
+        (Members::of(&reply.value()), |value| {
+            ReplyMessage::parse(Some(KEY), Some(value)).err()
+        }),
+        (Members::of(&event.value()), |value| {
+            EventMessage::parse(Some(KEY), Some(value)).err()
+        }),
+    ]
+}
+
+/// Reads every message of [`complete`] after each change of each of its attributes: the error names
+/// the attribute, unless `is_good`.
+fn check_named(changes: &[fn(&mut Members, name: &str)], is_good: impl Fn(Attribute) -> bool) {
+    let mut seen = Vec::new();
+    for (members, read) in complete() {
+        assert_eq!(read(&members.written()), None);
+        for (name, _) in &members.0 {
+            let attribute = Attribute::from_name(name).unwrap();
+            seen.push(attribute);
+            for change in changes {
+                let mut changed = members.clone();
+                change(&mut changed, name);
+                let error = read(&changed.written()).map(|error| error.to_string());
+                let names_it =
+                    |error: String| error.starts_with(&format!("attribute {attribute} "));
+                assert!(error.clone().is_none_or(names_it), "{attribute}: {error:?}");
+                assert_eq!(
+                    error.is_none(),
+                    is_good(attribute),
+                    "{attribute}: {error:?}"
+                );
+            }
+        }
+    }
+    assert!(
+        Attribute::ALL
+            .iter()
+            .all(|attribute| seen.contains(attribute))
+    );
+}
+
+const fn is_optional(attribute: Attribute) -> bool {
+    matches!(
+        attribute,
+        Attribute::Fences | Attribute::Deadline | Attribute::Effective | Attribute::TraceParent
+    )
+}
+
+#[test]
+fn an_attribute_that_is_missing_is_named() {
+    let remove = |members: &mut Members, name: &str| members.remove(name);
+    let unset = |members: &mut Members, name: &str| members.set(name, "null");
+    check_named(&[remove], is_optional);
+    check_named(&[unset], |attribute| {
+        is_optional(attribute) || attribute == Attribute::Data
+    });
+}
+
+#[test]
+fn an_attribute_that_is_there_twice_is_named() {
+    let same = |members: &mut Members, name: &str| {
+        let own = members.0.iter().find(|(known, _)| known == name);
+        let own = own.unwrap().1.clone();
+        members.add(name, &own);
+    };
+    let null = |members: &mut Members, name: &str| members.add(name, "null");
+    let before = |members: &mut Members, name: &str| {
+        members.0.insert(0, (name.to_owned(), "null".to_owned()));
+    };
+    check_named(&[same, null, before], |_| false);
+}
+
+#[test]
+fn an_attribute_without_its_form_is_named() {
+    check_named(
+        &[
+            |members, name| members.set(name, "-1"),
+            |members, name| members.set(name, "4.0"),
+            |members, name| members.set(name, "4e0"),
+            |members, name| members.set(name, "18446744073709551616"),
+            |members, name| members.set(name, "true"),
+            |members, name| members.set(name, "[]"),
+            |members, name| members.set(name, "{}"),
+        ],
+        |attribute| attribute == Attribute::Data,
+    );
+    check_named(
+        &[
+            |members, name| members.set(name, "\"\""),
+            |members, name| members.set(name, "\"?\""),
+        ],
+        |attribute| {
+            let any_text = [
+                Attribute::ReplyTopic,
+                Attribute::TraceParent,
+                Attribute::Data,
+            ];
+            any_text.contains(&attribute)
+        },
+    );
 }
 
 /// Reads the first example after `change`.
 #[track_caller]
-fn check_refused(change: impl FnOnce(&mut Headers), reason: &str) {
+fn check_refused(change: impl FnOnce(&mut Members), reason: &str) {
     let message = reserve();
-    let mut headers = bytes(message.headers());
-    change(&mut headers);
-    let key = message.key();
-    let error = CommandMessage::parse(pairs(&headers), Some(key.as_bytes()), Some(b"{}"))
+    let mut members = Members::of(&message.value());
+    change(&mut members);
+    let (key, value) = (message.key(), members.written());
+    let error = CommandMessage::parse(Some(key.as_bytes()), Some(&value))
         .expect_err("it should be refused");
     assert_eq!(error.to_string(), reason);
 }
 
-fn set(name: &'static str, value: &'static str) -> impl FnOnce(&mut Headers) {
-    move |headers| {
-        let header = headers
-            .iter_mut()
-            .find(|(header, _)| header == name)
-            .unwrap();
-        header.1 = value.into();
-    }
+fn set(name: &'static str, json: &'static str) -> impl FnOnce(&mut Members) {
+    move |members| members.set(name, json)
 }
 
 #[test]
 fn a_broken_envelope_is_refused_with_its_reason() {
     check_refused(
-        |headers| headers.retain(|(name, _)| name != "ce_step"),
-        "header ce_step is missing",
+        |members| members.remove("step"),
+        "attribute step is missing",
     );
     check_refused(
-        |headers| headers.push(("ce_step".into(), b"x".to_vec())),
-        "header ce_step is there more than once",
+        |members| members.add("step", "\"x\""),
+        "attribute step is there more than once",
     );
     check_refused(
-        |headers| headers[0].1 = vec![0xff],
-        "header content-type is not UTF-8",
-    );
-    check_refused(set("ce_wire", "2"), "wire version 2 is not known");
-    check_refused(set("ce_step", "a/b"), "header ce_step holds no name");
-    check_refused(
-        set("ce_attempt", "-1"),
-        "header ce_attempt is \"-1\", not a decimal number in its range",
+        |members| members.add("\\u0073tep", "\"x\""),
+        "attribute step is there more than once",
     );
     check_refused(
-        set("ce_started", "yesterday"),
-        "header ce_started is \"yesterday\", not an RFC 3339 instant",
+        set("wire", "\"1\""),
+        "attribute wire is \"1\", a version that is not known",
     );
     check_refused(
-        set("ce_type", "reserve"),
-        "header ce_type is \"reserve\", not <participant>.<command>",
+        set("specversion", "\"2.0\""),
+        "attribute specversion is \"2.0\", not \"1.0\"",
+    );
+    check_refused(set("step", "\"a/b\""), "attribute step holds no name");
+    check_refused(
+        set("attempt", "\"1\""),
+        "attribute attempt is \"1\", not a whole number in its range",
     );
     check_refused(
-        set("ce_direction", "sideways"),
-        "header ce_direction is \"sideways\", not forward, compensate or fence",
+        set("attempt", "4294967296"),
+        "attribute attempt is 4294967296, not a whole number in its range",
     );
     check_refused(
-        set("ce_generation", "2"),
-        "ce_id is not the id of this saga's step",
+        set("replypartition", "-1"),
+        "attribute replypartition is -1, not a whole number in its range",
     );
     check_refused(
-        set("ce_subject", "00000000-0000-0000-0000-000000000000"),
-        "the record's key is not the saga id in ce_subject",
+        set("started", "\"yesterday\""),
+        "attribute started is \"yesterday\", not an RFC 3339 instant",
     );
     check_refused(
-        |headers| headers.push(("ce_fences".into(), b"compensate".to_vec())),
-        "header ce_fences is \"compensate\", not compensate, on a fence only",
+        set("type", "\"reserve\""),
+        "attribute type is \"reserve\", not <participant>.<command>",
     );
+    check_refused(
+        set("direction", "\"sideways\""),
+        "attribute direction is \"sideways\", not forward, compensate or fence",
+    );
+    check_refused(
+        set("generation", "2"),
+        "attribute id is not the id of this saga's step",
+    );
+    check_refused(
+        set("subject", "\"00000000-0000-0000-0000-000000000000\""),
+        "the record's key is not the saga id in subject",
+    );
+    check_refused(
+        |members| members.add("fences", "\"compensate\""),
+        "attribute fences is \"compensate\", not compensate, on a fence only",
+    );
+    check_refused(
+        set("traceparent", "\"\\ud800\""),
+        "attribute traceparent is \"\\ud800\", not a string",
+    );
+}
+
+#[test]
+fn a_value_that_is_no_object_is_refused_with_its_reason() {
+    let long = format!("\"{}\"", "x".repeat(5_000));
+    for (value, reason) in [
+        (
+            "nothing",
+            "the value is not a JSON object: expected ident at line 1 column 2",
+        ),
+        (
+            "",
+            "the value is not a JSON object: EOF while parsing a value at line 1 column 0",
+        ),
+        (
+            "{}}",
+            "the value is not a JSON object: trailing characters at line 1 column 3",
+        ),
+        (
+            "[\"1.0\",\"2\"]",
+            "the value is not a JSON object: invalid type: sequence, expected an object at line 1 column 0",
+        ),
+        (
+            "{\"attempt\":007}",
+            "the value is not a JSON object: invalid number at line 1 column 13",
+        ),
+        (
+            "{\"step\":\"a\nb\"}",
+            "the value is not a JSON object: control character (\\u0000-\\u001F) found while parsing a \
+             string at line 1 column 10",
+        ),
+        // What a record of version 1 has for its value.
+        (
+            "{\"order\":7}",
+            "attribute wire is missing; CloudEvents' binary mode, of wire version 1, is not read",
+        ),
+    ] {
+        let error = CommandMessage::parse(None, Some(value.as_bytes())).unwrap_err();
+        assert_eq!(error.to_string(), reason);
+    }
+    let error = CommandMessage::parse(None, Some(long.as_bytes())).unwrap_err();
+    assert!(error.to_string().len() < 250, "{error}");
+    let error = CommandMessage::parse(None, Some(b"{\"step\":\"\xff\"}")).unwrap_err();
+    assert!(matches!(error, Error::NotJson(_)), "{error}");
+    assert_eq!(CommandMessage::parse(None, None), Err(Error::NoValue));
+}
+
+#[test]
+fn escaped_texts_say_the_same() {
+    let message = reserve();
+    let mut members = Members::of(&message.value());
+    for (name, json) in &mut members.0 {
+        if json.starts_with('"') {
+            *name = name.replace('e', "\\u0065");
+            *json = json.replace('-', "\\u002d").replace("place", "pl\\u0061ce");
+        }
+    }
+    let (key, value) = (message.key(), members.written());
+    let read = CommandMessage::parse(Some(key.as_bytes()), Some(&value)).unwrap();
+    assert_eq!(read, message);
+    assert_eq!(read.into_owned(), message);
 }
 
 #[test]
 fn a_reply_to_another_command_is_refused() {
     let reply = reply(&reserve(), Outcome::Succeeded, Some(1), "{}");
     let key = reply.key();
-    for (name, value, reason) in [
+    for (name, json, reason) in [
         (
-            "ce_commandid",
-            "00000000-0000-0000-0000-000000000001",
-            "ce_commandid is not the id of this saga's step",
+            "commandid",
+            "\"00000000-0000-0000-0000-000000000001\"",
+            "attribute commandid is not the id of this saga's step",
         ),
         (
-            "ce_id",
-            "00000000-0000-0000-0000-000000000001",
-            "ce_id is not the id of this saga's step",
+            "id",
+            "\"00000000-0000-0000-0000-000000000001\"",
+            "attribute id is not the id of this saga's step",
         ),
         (
-            "ce_outcome",
-            "maybe",
-            "header ce_outcome is \"maybe\", not a known outcome",
+            "outcome",
+            "\"maybe\"",
+            "attribute outcome is \"maybe\", not a known outcome",
         ),
         (
-            "ce_source",
-            "/participants/other",
-            "header ce_source is \"/participants/other\", not the participant of ce_type",
+            "source",
+            "\"/participants/other\"",
+            "attribute source is \"/participants/other\", not the participant of the type",
+        ),
+        (
+            "type",
+            "\"inventory.reserve-stock\"",
+            "attribute type is \"inventory.reserve-stock\", not <participant>.<command>.reply",
         ),
     ] {
-        let mut headers = bytes(reply.headers());
-        set(name, value)(&mut headers);
-        let error = ReplyMessage::parse(pairs(&headers), Some(key.as_bytes()), Some(b"{}"));
+        let mut members = Members::of(&reply.value());
+        members.set(name, json);
+        let value = members.written();
+        let error = ReplyMessage::parse(Some(key.as_bytes()), Some(&value));
         assert_eq!(error.unwrap_err().to_string(), reason);
     }
-    let headers = bytes(reply.headers());
-    let error = ReplyMessage::parse(pairs(&headers), Some(key.as_bytes()), None).unwrap_err();
-    assert_eq!(error, Error::NoPayload);
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sagas::wire::header;
+use sagas::wire::Attribute;
 use sagas::{SagaId, Status};
 
 use super::{Evidence, Finding, Stored, require};
@@ -133,14 +133,15 @@ impl Evidence<'_> {
     fn published_events(&self) -> BTreeMap<SagaId, Vec<(u64, String)>> {
         let mut events: BTreeMap<SagaId, Vec<(u64, String)>> = BTreeMap::new();
         for record in self.world.bus.records(&self.world.scene.events) {
-            let Ok(saga) = record.header(header::SUBJECT).parse() else {
+            let text = |attribute| {
+                let value = record.attribute(attribute);
+                value.as_str().unwrap_or_default().to_owned()
+            };
+            let Ok(saga) = text(Attribute::Subject).parse() else {
                 continue;
             };
-            let revision = record.header(header::REVISION).parse().unwrap_or(0);
-            let kind = record
-                .header(header::TYPE)
-                .trim_start_matches("saga.")
-                .to_owned();
+            let revision = record.attribute(Attribute::Revision).as_u64().unwrap_or(0);
+            let kind = text(Attribute::Type).trim_start_matches("saga.").to_owned();
             let first = events.entry(saga).or_default();
             if !first.contains(&(revision, kind.clone())) {
                 first.push((revision, kind));

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use orchestrator::engine::lane::Input;
-use sagas::wire::header;
+use sagas::wire::Attribute;
 use sagas::{SagaId, Timestamp};
 
 use super::database::Question;
@@ -67,6 +67,10 @@ pub(crate) struct Addressed {
     pub(crate) record: Record,
 }
 
+fn subject(record: &Record) -> Option<SagaId> {
+    record.attribute(Attribute::Subject).as_str()?.parse().ok()
+}
+
 impl World {
     /// Hands records to a producer.
     pub(crate) fn publish(&mut self, producer: Producer, records: Vec<Addressed>, waits: Waits) {
@@ -75,8 +79,7 @@ impl World {
         let is_replica = matches!(producer, Producer::Replica(_));
         let is_good = !(is_replica && self.strikes(Fault::PublishRefused, 15));
         if !is_good {
-            let keys = records.iter().map(|to| to.record.header(header::SUBJECT));
-            let sagas = keys.filter_map(|key| key.parse::<SagaId>().ok());
+            let sagas = records.iter().filter_map(|to| subject(&to.record));
             self.journal.stirred.extend(sagas);
         }
         let left = records.len();
@@ -162,7 +165,7 @@ impl World {
         if !self.is_running(producer) && self.rng.chance(500) {
             return;
         }
-        let key = record.header(header::SUBJECT).parse().ok();
+        let key = subject(&record);
         let offset = self.bus.append(&topic, partition, record);
         self.say(key, || format!("{topic}/{partition} has record {offset}"));
         if *topic == *self.scene.replies {

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use sagas::wire::header;
+use sagas::wire::Attribute;
+use serde_json::json;
 
 use super::replicas::Stage;
 use super::{Happening, World};
@@ -68,16 +69,16 @@ impl World {
                 let to = self.rng.between(0, end.unsigned_abs());
                 self.rewind_replies(partition, i64::try_from(to).unwrap_or(0));
             }
-            Fault::Garbage => self.add_reply(|record| record.headers.clear()),
+            Fault::Garbage => self.add_reply(|record| {
+                if let Some(value) = &mut record.value {
+                    value.truncate(value.len() / 2);
+                }
+            }),
             Fault::ForeignReply => {
                 let unknown = self.rng.uuid().to_string();
                 self.add_reply(|record| {
                     record.key = Some(unknown.clone().into_bytes());
-                    for (name, value) in &mut record.headers {
-                        if name == header::SUBJECT {
-                            *value = unknown.clone().into_bytes();
-                        }
-                    }
+                    record.set_attribute(Attribute::Subject, json!(unknown));
                 });
             }
             Fault::Misdirected => self.misdirect(),
@@ -145,17 +146,11 @@ impl World {
     fn misdirect(&mut self) {
         let (name, value) = if self.rng.chance(500) {
             let step = self.rng.below(4);
-            (header::STEP, format!("step-{step}"))
+            (Attribute::Step, json!(format!("step-{step}")))
         } else {
-            (header::GENERATION, "2".to_owned())
+            (Attribute::Generation, json!(2))
         };
-        self.add_reply(|record| {
-            for (known, old) in &mut record.headers {
-                if known == name {
-                    *old = value.clone().into_bytes();
-                }
-            }
-        });
+        self.add_reply(|record| record.set_attribute(name, value.clone()));
     }
 
     /// A copy of a reply that was there before, changed.
@@ -167,8 +162,7 @@ impl World {
         let mut record = self.bus.read(&topic, partition, newest).cloned();
         let record = record.take().unwrap_or_else(|| Record {
             key: None,
-            headers: Vec::new(),
-            payload: Some(b"?".to_vec()),
+            value: Some(b"?".to_vec()),
         });
         let mut record = record;
         change(&mut record);

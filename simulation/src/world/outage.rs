@@ -75,7 +75,7 @@ mod tests {
             self.world.broker.away_until = self.begun + Duration::from_secs(seconds);
         }
 
-        fn arriving(&self, payload: &str) -> Arriving {
+        fn arriving(&self, value: &str) -> Arriving {
             Arriving {
                 channel: Channel {
                     producer: Producer::Service { service: 0, run: 1 },
@@ -84,20 +84,19 @@ mod tests {
                 },
                 record: Record {
                     key: None,
-                    headers: Vec::new(),
-                    payload: Some(payload.as_bytes().to_vec()),
+                    value: Some(value.as_bytes().to_vec()),
                 },
                 handover: None,
             }
         }
 
-        fn comes(&mut self, payload: &str) {
-            let arriving = self.arriving(payload);
+        fn comes(&mut self, value: &str) {
+            let arriving = self.arriving(value);
             self.world.arrive(arriving);
         }
 
-        fn comes_at(&mut self, seconds: u64, payload: &str) {
-            let arriving = Happening::Arrive(Box::new(self.arriving(payload)));
+        fn comes_at(&mut self, seconds: u64, value: &str) {
+            let arriving = Happening::Arrive(Box::new(self.arriving(value)));
             let at = self.begun + Duration::from_secs(seconds);
             self.world.agenda.at(at, arriving);
         }
@@ -106,8 +105,8 @@ mod tests {
         fn check(mut self, expected: &[&str]) {
             self.world.run();
             let records = self.world.bus.records(&self.world.scene.events);
-            let payloads = records.filter_map(|record| record.payload.as_deref());
-            let found = payloads.map(|payload| str::from_utf8(payload).unwrap());
+            let values = records.filter_map(|record| record.value.as_deref());
+            let found = values.map(|value| str::from_utf8(value).unwrap());
             assert_eq!(found.collect::<Vec<_>>(), expected);
         }
     }

@@ -186,8 +186,7 @@ impl World {
     }
 
     fn handle(&mut self, number: usize, record: &Record) -> Option<Addressed> {
-        let payload = record.payload.as_deref();
-        let command = CommandMessage::parse(record.headers(), record.key.as_deref(), payload);
+        let command = CommandMessage::parse(record.key.as_deref(), record.value.as_deref());
         let command = command.ok()?.into_owned();
         let step = Self::step_number(&command.step);
         let answer = if self.strikes(Fault::HandlerFailed, 60) {
@@ -219,12 +218,9 @@ impl World {
             payload: answer.payload.to_string(),
         });
         let reply = ReplyMessage::to(&command, answer, self.now());
-        let headers = reply.headers().into_iter();
-        let headers = headers.map(|(name, value)| (name.to_owned(), value.into_bytes()));
         let record = Record {
             key: Some(reply.key().into_bytes()),
-            headers: headers.collect(),
-            payload: Some(reply.payload.to_vec()),
+            value: Some(reply.value()),
         };
         Some(Addressed {
             topic: command.reply_to.topic.to_string(),

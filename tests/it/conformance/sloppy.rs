@@ -11,7 +11,6 @@ use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use sagas::barrier::{Answer, Ask, Decision, Row, decide};
@@ -212,8 +211,7 @@ impl Work {
         }
         let mut answers = Vec::new();
         for record in &batch {
-            let (key, payload) = (record.key.as_deref(), record.value.as_deref());
-            match CommandMessage::parse(record.fields(), key, payload) {
+            match CommandMessage::parse(record.key.as_deref(), record.value.as_deref()) {
                 Ok(command) => {
                     let answer = self.answer(&command);
                     answers.extend(answer.map(|answer| (command, answer)));
@@ -345,19 +343,14 @@ impl Work {
             answer.effective = None;
         }
         let reply = ReplyMessage::to(command, answer, command.time);
-        let mut headers = OwnedHeaders::new();
-        for (key, value) in reply.headers() {
-            let value = Some(&value);
-            headers = headers.insert(Header { key, value });
-        }
         let partition = match self.defect {
             Defect::RepliesAnywhere => 0,
             _ => command.reply_to.partition,
         };
-        let key = reply.key();
+        let (key, value) = (reply.key(), reply.value());
         let record = BaseRecord::to(&command.reply_to.topic);
-        let record = record.partition(partition).key(&key).headers(headers);
-        let sent = self.replies.send(record.payload(reply.payload.as_ref()));
+        let record = record.partition(partition).key(&key).payload(&value);
+        let sent = self.replies.send(record);
         sent.map_err(|(error, _)| error).unwrap();
     }
 }

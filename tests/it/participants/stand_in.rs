@@ -49,8 +49,8 @@ impl StandIn {
             // An error is news of a connection, which comes back by itself.
             if let Some(Ok(message)) = polled {
                 let record = Record::from(&message);
-                let (key, payload) = (record.key.as_deref(), record.value.as_deref());
-                let command = CommandMessage::parse(record.fields(), key, payload).unwrap();
+                let (key, value) = (record.key.as_deref(), record.value.as_deref());
+                let command = CommandMessage::parse(key, value).unwrap();
                 return command.into_owned();
             }
         }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use local::process::{Process, Signal};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::message::{Header, Headers as _, Message as _, OwnedHeaders};
+use rdkafka::message::Message as _;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use sagas::wire::{CommandMessage, ReplyMessage, ReplyTo};
@@ -204,17 +204,9 @@ fn send(producer: &BaseProducer, saga: u128, sku: &str, now: Timestamp) {
         traceparent: None,
         payload: serde_json::to_vec(&command).unwrap().into(),
     };
-    let headers = message.headers();
-    let headers = headers
-        .iter()
-        .fold(OwnedHeaders::new(), |all, (key, value)| {
-            let value = Some(value);
-            all.insert(Header { key, value })
-        });
-    let key = message.key();
+    let (key, value) = (message.key(), message.value());
     let record = BaseRecord::to("saga.inventory.commands").key(&key);
-    let record = record.payload(message.payload.as_ref()).headers(headers);
-    producer.send(record).unwrap();
+    producer.send(record.payload(&value)).unwrap();
 }
 
 fn replies(brokers: &str, count: usize) -> Vec<(Uuid, Outcome, String)> {
@@ -239,9 +231,7 @@ fn replies(brokers: &str, count: usize) -> Vec<(Uuid, Outcome, String)> {
             continue;
         };
         let record = record.unwrap();
-        let headers = record.headers().unwrap();
-        let headers = headers.iter().map(|one| (one.key, one.value.unwrap()));
-        let reply = ReplyMessage::parse(headers, record.key(), record.payload()).unwrap();
+        let reply = ReplyMessage::parse(record.key(), record.payload()).unwrap();
         let payload = String::from_utf8(reply.payload.to_vec()).unwrap();
         replies.push((reply.saga.0, reply.outcome, payload));
     }
