@@ -20,7 +20,7 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     plan: Plan,
     /// Orders in flight in the closed loop
-    #[arg(long, value_name = "NUMBER", default_value_t = 400)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 1_000)]
     in_flight: usize,
     /// Orders per second in the open loop
     #[arg(long, value_name = "NUMBER", default_value_t = 50)]
