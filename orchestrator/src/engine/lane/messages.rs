@@ -118,7 +118,7 @@ pub struct End {
     pub reason: Option<Reason>,
 }
 
-/// A command, and everything that its headers say.
+/// A command, and everything that its message says.
 #[derive(Debug, Clone)]
 pub struct OutgoingCommand {
     /// The saga.
