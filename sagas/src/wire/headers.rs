@@ -10,7 +10,6 @@ use std::fmt;
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Headers {
     packed: Vec<u8>,
-    count: usize,
 }
 
 impl Headers {
@@ -26,19 +25,6 @@ impl Headers {
             self.packed.extend_from_slice(&length.to_be_bytes());
             self.packed.extend_from_slice(part);
         }
-        self.count += 1;
-    }
-
-    /// How many there are.
-    #[must_use]
-    pub const fn len(&self) -> usize {
-        self.count
-    }
-
-    /// Whether there is none.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.count == 0
     }
 
     /// All of them, in order.
@@ -57,12 +43,11 @@ impl Headers {
     /// UTF-8.
     #[must_use]
     pub fn unpack(packed: Vec<u8>) -> Option<Self> {
-        let (mut rest, mut count) = (packed.as_slice(), 0);
+        let mut rest = packed.as_slice();
         while !rest.is_empty() {
             header(&mut rest)?;
-            count += 1;
         }
-        Some(Self { packed, count })
+        Some(Self { packed })
     }
 }
 
@@ -105,7 +90,6 @@ mod tests {
         let all: [(&str, &[u8]); 3] = [("ce_id", b"7"), ("", b""), ("ce_id", &[0, 255])];
         let headers: Headers = all.into_iter().collect();
         assert_eq!(headers.iter().collect::<Vec<_>>(), all);
-        assert_eq!(headers.len(), 3);
         let packed = headers.packed().to_vec();
         assert_eq!(Headers::unpack(packed.clone()), Some(headers));
         assert_eq!(Headers::unpack(packed[..packed.len() - 1].to_vec()), None);
