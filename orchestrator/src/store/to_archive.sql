@@ -4,7 +4,7 @@
 -- numbers differ.
 spilled AS (
     DELETE FROM saga_history AS h USING gone
-    WHERE gone.spilled AND h.shard = gone.shard AND h.saga_id = gone.id
+    WHERE gone.spilled AND h.shard = ANY (ARRAY[gone.shard]) AND h.saga_id = gone.id
     RETURNING h.saga_id AS id, h.revision, h.entry
 ),
 told AS (

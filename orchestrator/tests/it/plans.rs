@@ -123,6 +123,43 @@ async fn a_commit_finds_its_rows_by_key_although_the_tables_were_empty_when_anal
 }
 
 #[tokio::test]
+async fn a_commit_finds_its_rows_by_key_although_there_was_one_row_when_it_was_planned() {
+    let server = explaining().await;
+    let store = connect(&server.url("postgres"), SHARDS);
+    store.migrate().await.unwrap();
+    store
+        .make_partitions(&Policy::default(), sample::NOON)
+        .await
+        .unwrap();
+    completed(&store, 1..=3).await;
+    let (_, open) = sample::start(&sample::chain(), sample::id(9), "a");
+    let batch = Batch {
+        starts: vec![open],
+        ..Default::default()
+    };
+    store.commit(&batch).await.unwrap();
+    let mut side = PgConnection::connect(&server.url("postgres"))
+        .await
+        .unwrap();
+    side.execute(
+        "INSERT INTO saga_history (shard, saga_id, revision, at, entry)
+         SELECT shard, id, revision, updated_at, entries FROM saga",
+    )
+    .await
+    .unwrap();
+    side.execute("VACUUM (ANALYZE)").await.unwrap();
+    let before = accesses(&server).len();
+    completed(&store, 4..=6).await;
+    let hot = accesses(&server);
+    let anew = &hot[before..];
+    let tables: BTreeSet<_> = anew.iter().map(|access| access.table.as_str()).collect();
+    assert!(tables.contains("saga"), "{tables:?}");
+    let is_by_key = |one: &&Access| one.names_its_place() && one.condition.contains("id = ");
+    let wrong: Vec<_> = anew.iter().filter(|one| !is_by_key(one)).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[tokio::test]
 async fn loads_and_looks_for_wakes_keep_to_their_index_whatever_the_tables_were_when_analyzed() {
     let server = explaining().await;
     let store = connect(&server.url("postgres"), SHARDS_USUAL);

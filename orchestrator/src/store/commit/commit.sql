@@ -8,6 +8,11 @@
 -- sorted by (shard, id), and the planner is told to go through them in that order (session.rs), so
 -- that two commits lock common rows in the same order. (One that ends a saga and moves another may
 -- still meet one that does the opposite. Then Postgres ends one of the two, which is tried again.)
+--
+-- Rows are found by `shard = ANY (ARRAY[...])`, not by an equation. It means the same, but promises
+-- no order: with an equation, and one row in the table when it is planned, the planner looks for
+-- something to merge in order, passes over the bitmap of the primary key, and walks through a whole
+-- index for every row of the batch. The plan stays when the table has grown.
 --- keys
 -- Keyed starts: this row alone decides who is new.
 claimed AS (
@@ -53,7 +58,7 @@ updated AS (
             $20::timestamptz[], $21::text[], $22::boolean[], $23::timestamptz[], $24::text[])
         AS u (shard, id, expected, revision, status, wake_at, moving, needs_attention, updated_at,
             entries)
-    WHERE saga.shard = u.shard AND saga.id = u.id AND saga.revision = u.expected
+    WHERE saga.shard = ANY (ARRAY[u.shard]) AND saga.id = u.id AND saga.revision = u.expected
     RETURNING saga.shard, saga.id, saga.revision, saga.status, saga.updated_at, saga.spilled,
         u.entries AS new_entries
 ),
@@ -68,7 +73,7 @@ gone AS (
     USING unnest($25::smallint[], $26::uuid[], $27::bigint[], $28::bigint[], $29::text[],
             $30::text[], $31::timestamptz[], $32::text[])
         AS e (shard, id, expected, revision, status, moving, finished_at, entries)
-    WHERE saga.shard = e.shard AND saga.id = e.id AND saga.revision = e.expected
+    WHERE saga.shard = ANY (ARRAY[e.shard]) AND saga.id = e.id AND saga.revision = e.expected
     RETURNING saga.shard, saga.id, saga.definition, saga.version, saga.fingerprint,
         saga.started_at, saga.entries AS first_entries, saga.spilled, e.revision, e.status, e.moving,
         e.finished_at, e.entries AS last_entries
@@ -81,7 +86,7 @@ postponed AS (
     SET wake_at = p.wake_at
     FROM unnest($39::smallint[], $40::uuid[], $41::bigint[], $42::timestamptz[])
         AS p (shard, id, expected, wake_at)
-    WHERE saga.shard = p.shard AND saga.id = p.id AND saga.revision = p.expected
+    WHERE saga.shard = ANY (ARRAY[p.shard]) AND saga.id = p.id AND saga.revision = p.expected
 )
 --- events
 announced AS (
@@ -97,7 +102,7 @@ announced AS (
 delivered AS (
     DELETE FROM event_outbox
     USING unnest($47::integer[], $48::uuid[]) AS d (slot, id)
-    WHERE event_outbox.slot = d.slot AND event_outbox.id = d.id
+    WHERE event_outbox.slot = ANY (ARRAY[d.slot]) AND event_outbox.id = d.id
 )
 --- letters
 buried AS (
