@@ -4,13 +4,14 @@
 //! replicas that read one partition for a moment do no harm.
 
 use std::collections::BTreeSet;
+use std::future::pending;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sagas::Timestamp;
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{sleep_until, timeout};
 use uuid::Uuid;
 
 use super::lane::Input;
@@ -22,7 +23,7 @@ use crate::clock::Clock;
 use crate::registry::Registry;
 use crate::store::Store;
 use crate::store::definition::Pin;
-use crate::store::replica::Replica;
+use crate::store::replica::{Replica, ReplicaSeen};
 
 /// How often a replica says that it lives; a silence of four such beats means that it does not.
 pub const BEAT: Duration = Duration::from_millis(500);
@@ -30,6 +31,21 @@ pub const BEAT: Duration = Duration::from_millis(500);
 /// A database that is silent for so long is away, as far as clients can tell; it is also when the
 /// others take this replica for dead. Long before the statement itself is given up.
 const SILENCE: Duration = Duration::from_secs(2);
+
+/// How long until the first of the others is dead, unless it beats before that.
+fn until_death(seen: &[ReplicaSeen], own: Uuid, now: Timestamp) -> Option<Duration> {
+    let others = seen.iter().filter(|replica| replica.id != own);
+    let oldest = others.map(|replica| replica.heartbeat_at).min()?;
+    Some(SILENCE.saturating_sub(now.since(oldest)))
+}
+
+/// Comes at that time.
+async fn reached(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at.into()).await,
+        None => pending().await,
+    }
+}
 
 /// What this replica serves at the moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -67,15 +83,18 @@ pub(super) struct Membership {
 impl Membership {
     /// Beats until the rounds end, then leaves.
     pub(super) async fn run(self, mut rounds: Rounds) {
-        while rounds.next().await {
-            self.beat().await;
+        let mut early = None;
+        while rounds.next_or(reached(early)).await {
+            early = self.beat().await;
         }
         if let Err(error) = self.store.leave(self.own.id).await {
             tracing::debug!(%error, "could not say good-bye; the others notice within two seconds");
         }
     }
 
-    async fn beat(&self) {
+    /// Says when another replica will be dead unless it beats before that: then all that are left
+    /// look at once, and take its share over together.
+    async fn beat(&self) -> Option<Instant> {
         let sent = Instant::now();
         let mut answer = pin!(self.store.heartbeat(&self.own));
         // Only the waiting ends early: a statement that was begun is never cancelled.
@@ -92,8 +111,13 @@ impl Membership {
                 let alive: Vec<Uuid> = seen.iter().map(|replica| replica.id).collect();
                 self.serve(&alive).await;
                 self.tell_trouble(None);
+                let left = until_death(&seen, self.own.id, database_time)?;
+                Some(Instant::now() + left)
             }
-            Err(error) => self.tell_trouble(Some(error.to_string())),
+            Err(error) => {
+                self.tell_trouble(Some(error.to_string()));
+                None
+            }
         }
     }
 
@@ -140,5 +164,32 @@ impl Membership {
         }
         self.consumer.assign(&duty.partitions);
         self.duty.send_replace(duty);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_one_that_is_silent_for_longest_dies_first() {
+        let beat = |id, seconds| ReplicaSeen {
+            id: Uuid::from_u128(id),
+            name: String::new(),
+            started_at: Timestamp::default(),
+            heartbeat_at: Timestamp::default() + Duration::from_secs(seconds),
+        };
+        let seen = [beat(1, 10), beat(2, 13), beat(3, 12)];
+        let left = |own, now| {
+            let now = Timestamp::default() + Duration::from_millis(now);
+            until_death(&seen, Uuid::from_u128(own), now)
+        };
+        assert_eq!(left(1, 13_400), Some(Duration::from_millis(600)));
+        assert_eq!(left(2, 13_400), Some(Duration::ZERO), "it is late");
+        assert_eq!(
+            until_death(&seen[..1], Uuid::from_u128(1), Timestamp::default()),
+            None,
+            "nobody else is there"
+        );
     }
 }

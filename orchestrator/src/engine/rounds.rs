@@ -1,5 +1,6 @@
 //! Work that is done again and again until the engine stops.
 
+use std::future::{Future, pending};
 use std::time::Duration;
 
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
@@ -21,10 +22,17 @@ impl Rounds {
 
     /// Waits for the next round; `false` once it is time to stop.
     pub(super) async fn next(&mut self) -> bool {
+        self.next_or(pending()).await
+    }
+
+    /// Waits for the next round, or for what makes one more worth while; `false` once it is time to
+    /// stop.
+    pub(super) async fn next_or(&mut self, early: impl Future<Output = ()>) -> bool {
         tokio::select! {
             biased;
             () = self.stop.cancelled() => false,
             _ = self.ticks.tick() => true,
+            () = early => true,
         }
     }
 
@@ -35,5 +43,22 @@ impl Rounds {
             () = self.stop.cancelled() => false,
             () = sleep(rest) => true,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::ready;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_round_may_come_before_its_time() {
+        let stop = CancellationToken::new();
+        let mut rounds = Rounds::every(Duration::from_secs(3600), stop.clone());
+        assert!(rounds.next().await, "the first comes at once");
+        assert!(rounds.next_or(ready(())).await);
+        stop.cancel();
+        assert!(!rounds.next_or(ready(())).await);
     }
 }

@@ -2,6 +2,7 @@
 //! events that a dead replica left behind, and sagas that ended on another replica while somebody
 //! waits for them here.
 
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,15 +37,15 @@ pub const OUTBOX_AGE: Duration = Duration::from_secs(5);
 /// Outbox rows taken at a time.
 pub const OUTBOX_MAX: u32 = 200;
 
-/// Looks for due wakes of this replica's shards.
+/// Looks for due wakes of this replica's shards, those that it has just got at once.
 pub(super) async fn wakes(
     parts: Parts,
     lanes: Lanes,
     definitions: Arc<[Pin]>,
-    duty: watch::Receiver<Duty>,
+    mut duty: watch::Receiver<Duty>,
     mut rounds: Rounds,
 ) {
-    while rounds.next().await {
+    while rounds.next_or(changed(&mut duty)).await {
         let shards = duty.borrow().shards.clone();
         if shards.is_empty() {
             continue;
@@ -56,6 +57,13 @@ pub(super) async fn wakes(
             limit: WAKES_MAX,
         };
         wake(&parts, &lanes, &due).await;
+    }
+}
+
+/// Comes when there is another duty; there is none any more once the engine stops.
+async fn changed(duty: &mut watch::Receiver<Duty>) {
+    if duty.changed().await.is_err() {
+        pending().await
     }
 }
 
