@@ -1,5 +1,6 @@
 //! Every statement that knows the orchestrator's tables, for those who check and fill them.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
@@ -125,12 +126,18 @@ impl Database {
         Ok(count.unsigned_abs())
     }
 
-    /// All open sagas.
-    pub(crate) async fn standing(&mut self) -> anyhow::Result<Standing> {
-        let open = "SELECT shard, id, revision FROM saga \
-            WHERE status NOT IN ('completed', 'compensated')";
+    /// The sagas that are open.
+    pub(crate) async fn open_ids(&mut self) -> anyhow::Result<HashSet<Uuid>> {
+        let open = "SELECT id FROM saga WHERE status NOT IN ('completed', 'compensated')";
+        let ids = sqlx::query_scalar(open).fetch_all(&mut self.0).await?;
+        Ok(ids.into_iter().collect())
+    }
+
+    /// How far these sagas are.
+    pub(crate) async fn standing(&mut self, ids: &[Uuid]) -> anyhow::Result<Standing> {
+        let now = "SELECT shard, id, revision FROM saga WHERE id = ANY ($1)";
         let mut standing = Standing::default();
-        for row in sqlx::query(open).fetch_all(&mut self.0).await? {
+        for row in sqlx::query(now).bind(ids).fetch_all(&mut self.0).await? {
             standing.shards.push(row.try_get("shard")?);
             standing.ids.push(row.try_get("id")?);
             standing.revisions.push(row.try_get("revision")?);

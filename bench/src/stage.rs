@@ -1,6 +1,7 @@
 //! The benchmark's own sagas on this machine: databases and topics of their own on servers that are
 //! shared, one to three replicas of the orchestrator, and the participants.
 
+use std::slice::SliceIndex;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
@@ -39,6 +40,9 @@ pub(crate) struct Site {
     pub(crate) parts: Vec<Part>,
 }
 
+/// Its process and its address.
+type Replica = (Child, String);
+
 /// What runs for one workload.
 #[derive(Debug)]
 pub(crate) struct Stage {
@@ -49,8 +53,7 @@ pub(crate) struct Stage {
     brokers: String,
     settings: Vec<(String, String)>,
     participants: Child,
-    /// Replica and address.
-    replicas: Vec<(Child, String)>,
+    replicas: Vec<Replica>,
     folder: Folder,
 }
 
@@ -131,7 +134,7 @@ impl Stage {
         ready(&shop::client::Client::new(&url)?, &mut child).await?;
         self.site.parts.push(part_of(&child));
         self.replicas.push((child, url));
-        self.serve_from(0);
+        self.serve(..);
         self.until_all_are_known().await
     }
 
@@ -150,9 +153,9 @@ impl Stage {
         }
     }
 
-    /// Sends new connections to the replicas from this number on.
-    pub(crate) fn serve_from(&mut self, first: usize) {
-        let urls = self.replicas.iter().skip(first).map(|(_, url)| url.clone());
+    /// Sends new connections to these replicas, by number.
+    pub(crate) fn serve(&mut self, range: impl SliceIndex<[Replica], Output = [Replica]>) {
+        let urls = self.replicas[range].iter().map(|(_, url)| url.clone());
         let urls: Vec<String> = urls.collect();
         self.site.url = urls.first().cloned().unwrap_or_default();
         self.site.client.talk_to(&urls);
