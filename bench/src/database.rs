@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use sagas::Timestamp;
 use sqlx::types::Uuid;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _};
 use tokio::time::{Instant, sleep};
@@ -134,7 +135,8 @@ impl Database {
     }
 
     /// How far these sagas are.
-    pub(crate) async fn standing(&mut self, ids: &[Uuid]) -> anyhow::Result<Standing> {
+    pub(crate) async fn standing(&mut self, ids: &HashSet<Uuid>) -> anyhow::Result<Standing> {
+        let ids: Vec<Uuid> = ids.iter().copied().collect();
         let now = "SELECT shard, id, revision FROM saga WHERE id = ANY ($1)";
         let mut standing = Standing::default();
         for row in sqlx::query(now).bind(ids).fetch_all(&mut self.0).await? {
@@ -145,19 +147,33 @@ impl Database {
         Ok(standing)
     }
 
-    /// How many of them have not moved since.
-    pub(crate) async fn unmoved(&mut self, standing: &Standing) -> anyhow::Result<u64> {
-        let count: i64 = sqlx::query_scalar(
-            "SELECT count(*) FROM unnest($1::smallint[], $2::uuid[], $3::bigint[])
-                 AS was (shard, id, revision)
-             JOIN saga s ON s.shard = was.shard AND s.id = was.id AND s.revision = was.revision",
-        )
-        .bind(&standing.shards)
-        .bind(&standing.ids)
-        .bind(&standing.revisions)
-        .fetch_one(&mut self.0)
-        .await?;
-        Ok(count.unsigned_abs())
+    /// When each of them moved first since then.
+    pub(crate) async fn first_moves(&mut self, was: &Standing) -> anyhow::Result<Vec<Timestamp>> {
+        let moves = "SELECT min((entry ->> 'at')::bigint)
+             FROM unnest($1::smallint[], $2::uuid[], $3::bigint[]) AS was (shard, id, revision)
+             JOIN every_saga s ON s.shard = was.shard AND s.id = was.id
+             CROSS JOIN jsonb_array_elements(s.history::jsonb) AS entry
+             WHERE (entry ->> 'revision')::bigint > was.revision
+             GROUP BY was.id";
+        let moves: Vec<i64> = sqlx::query_scalar(moves)
+            .bind(&was.shards)
+            .bind(&was.ids)
+            .bind(&was.revisions)
+            .fetch_all(&mut self.0)
+            .await?;
+        ensure!(
+            moves.len() == was.ids.len(),
+            "{} of {} sagas have moved",
+            moves.len(),
+            was.ids.len()
+        );
+        Ok(moves.into_iter().map(Timestamp::from_micros).collect())
+    }
+
+    /// The server's time.
+    pub(crate) async fn now(&mut self) -> anyhow::Result<Timestamp> {
+        let now = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+        Ok(Timestamp::from_micros(self.number(now).await?))
     }
 
     /// Some saga that is completed.
