@@ -138,6 +138,15 @@ impl Stage {
         self.until_all_are_known().await
     }
 
+    /// Ends the replica that came last, with SIGTERM as a deployment does, and waits until it is gone.
+    pub(crate) async fn remove_replica(&mut self) -> anyhow::Result<()> {
+        let (child, _) = self.replicas.pop().context("there is no replica")?;
+        self.site.parts.pop();
+        self.serve(..);
+        tokio::task::spawn_blocking(move || drop(child)).await?;
+        self.until_all_are_known().await
+    }
+
     /// Waits until the replicas know of each other, and share the work.
     async fn until_all_are_known(&self) -> anyhow::Result<()> {
         let deadline = Instant::now() + KNOWN_LIMIT;

@@ -1,7 +1,14 @@
 //! `replicas`: the same load with one, two and three replicas on this machine. They share its
 //! processors, so the ratio says what sharing the work costs, not what more machines give.
+//!
+//! In between, a replica joins two that are under load, and leaves again, each time with its share of
+//! the reply partitions: how long takes the longest saga that is under way meanwhile?
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
+use tokio::time::sleep;
 
 use crate::ground::Ground;
 use crate::load::Shape;
@@ -25,6 +32,9 @@ pub(crate) struct Arguments {
 /// What two and three are called in the figures.
 const RATIOS: [&str; 2] = ["two, of the rate of one", "three, of the rate of one"];
 
+/// The load before a replica joins, between that and its leaving, and afterwards, at least.
+const AROUND: Duration = Duration::from_secs(3);
+
 pub(crate) async fn run(arguments: &Arguments, ground: &mut Ground) -> anyhow::Result<Report> {
     let mut stage = Stage::open(ground).await?;
     let mut report = Report::new("replicas");
@@ -45,8 +55,33 @@ pub(crate) async fn run(arguments: &Arguments, ground: &mut Ground) -> anyhow::R
             report.figure(figure, load.sagas_per_second * 100.0 / of_one, "%");
         }
         report.loads.push(load);
+        if report.loads.len() == 2 {
+            let longest = join_and_leave(&mut stage, arguments).await?;
+            report.figure(
+                "longest saga while one joins and leaves",
+                longest.as_secs_f64(),
+                "s",
+            );
+        }
     }
     stage.ensure_ended(0).await?;
     stage.close().await?;
     Ok(report)
+}
+
+/// Clients stay with the two that stay.
+async fn join_and_leave(stage: &mut Stage, arguments: &Arguments) -> anyhow::Result<Duration> {
+    crate::progress("  a replica joins, and leaves again …");
+    let client = stage.site.client.clone();
+    let workload = Arc::new(Workload::completed(arguments.ballast));
+    let shape = Shape::InFlight(arguments.in_flight);
+    let during = AROUND * 3;
+    let load = tokio::spawn(async move { client.drive(shape, &workload, during).await });
+    sleep(AROUND).await;
+    stage.add_replica().await?;
+    sleep(AROUND).await;
+    stage.remove_replica().await?;
+    let samples = load.await??;
+    let latencies = samples.iter().map(|sample| sample.latency);
+    Ok(latencies.max().unwrap_or_default())
 }
