@@ -412,10 +412,13 @@ impl Shared {
         ));
         let policy = &settings.retention;
         retention::start(&self.background, parts, policy, &duties, &self.stop);
+        self.background.spawn(scan::outbox(
+            parts.clone(),
+            duties.clone(),
+            rounds(OUTBOX_EVERY),
+        ));
         self.background
-            .spawn(scan::outbox(parts.clone(), duties, rounds(OUTBOX_EVERY)));
-        self.background
-            .spawn(scan::waiters(parts.clone(), rounds(ANYWHERE_EVERY)));
+            .spawn(scan::waiters(parts.clone(), duties, rounds(ANYWHERE_EVERY)));
     }
 }
 

@@ -126,8 +126,12 @@ fn publish_again(parts: &Parts, row: OutboxId, events: &[Outgoing]) {
 }
 
 /// Looks up the sagas that clients wait for.
-pub(super) async fn waiters(parts: Parts, mut rounds: Rounds) {
+pub(super) async fn waiters(parts: Parts, mut duty: watch::Receiver<Duty>, mut rounds: Rounds) {
     while rounds.next().await {
+        if duty.has_changed().unwrap_or(false) {
+            duty.mark_unchanged();
+            parts.waiters.scatter(Instant::now());
+        }
         let waiting = parts.waiters.to_look_for(Instant::now());
         if waiting.is_empty() {
             continue;

@@ -1,9 +1,10 @@
 //! Clients that wait for a saga to end, on whichever replica it ends.
 //!
 //! A saga that ends here says so at once. What ends elsewhere is looked up, everybody's together: often
-//! for a saga that an earlier submission started, which may be anywhere; seldom for one that was
-//! started here, which hardly ever leaves. (With 2 000 clients, looking for all of them five times a
-//! second was three looks for each saga.)
+//! for a saga that may be anywhere, because an earlier submission started it, or because replicas have
+//! shared the partitions anew since; seldom for one that was started here, which hardly ever leaves
+//! otherwise. (With 2 000 clients, looking for all of them five times a second was three looks for each
+//! saga.)
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -64,6 +65,14 @@ impl Waiters {
         Ending(told)
     }
 
+    /// From now on, whatever somebody waits for now may be anywhere.
+    pub(super) fn scatter(&self, now: Instant) {
+        for waiter in self.lock().values_mut().flatten() {
+            waiter.every = ANYWHERE_EVERY;
+            waiter.look_at = waiter.look_at.min(now + ANYWHERE_EVERY);
+        }
+    }
+
     /// Tells everybody who waits for `saga`.
     pub(super) fn ended(&self, saga: SagaId, end: Option<&End>) {
         for waiter in self.lock().remove(&saga).unwrap_or_default() {
@@ -115,6 +124,10 @@ mod tests {
         drop(second);
         let much_later = later + HERE_EVERY;
         assert_eq!(waiters.to_look_for(much_later), [here]);
+        waiters.scatter(much_later);
+        let again = much_later + ANYWHERE_EVERY;
+        assert_eq!(waiters.to_look_for(again), [here]);
+        assert_eq!(waiters.to_look_for(again + ANYWHERE_EVERY), [here]);
         waiters.ended(here, None);
         assert_eq!(first.within(Duration::ZERO).await, Waited::Elsewhere);
         assert_eq!(waiters.to_look_for(much_later + HERE_EVERY), []);
