@@ -6,10 +6,10 @@ use std::fmt;
 use std::time::Duration;
 
 use local::{Postgres, PostgresOptions};
-use orchestrator::store::Due;
 use orchestrator::store::batch::Batch;
 use orchestrator::store::definition::Pin;
 use orchestrator::store::retention::Policy;
+use orchestrator::store::{Due, Store};
 use serde_json::Value;
 use sqlx::{Connection as _, Executor as _, PgConnection};
 
@@ -103,34 +103,15 @@ async fn every_hot_statement_finds_its_rows_by_shard_or_slot() {
 
 #[tokio::test]
 async fn a_commit_finds_its_rows_by_key_although_the_tables_were_empty_when_analyzed() {
-    let server = explaining().await;
-    let store = connect(&server.url("postgres"), SHARDS);
-    store.migrate().await.unwrap();
-    store
-        .make_partitions(&Policy::default(), sample::NOON)
-        .await
-        .unwrap();
-    let mut side = PgConnection::connect(&server.url("postgres"))
-        .await
-        .unwrap();
+    let (server, store, mut side) = installed().await;
     side.execute("VACUUM (ANALYZE)").await.unwrap();
     completed(&store, 1..=3).await;
-    let hot = accesses(&server);
-    let tables: BTreeSet<_> = hot.iter().map(|access| access.table.as_str()).collect();
-    assert!(tables.contains("saga"), "{tables:?}");
-    let wrong: Vec<_> = hot.iter().filter(|one| !one.names_its_place()).collect();
-    assert!(wrong.is_empty(), "{wrong:#?}");
+    ensure_by_key(&accesses(&server));
 }
 
 #[tokio::test]
 async fn a_commit_finds_its_rows_by_key_although_there_was_one_row_when_it_was_planned() {
-    let server = explaining().await;
-    let store = connect(&server.url("postgres"), SHARDS);
-    store.migrate().await.unwrap();
-    store
-        .make_partitions(&Policy::default(), sample::NOON)
-        .await
-        .unwrap();
+    let (server, store, mut side) = installed().await;
     completed(&store, 1..=3).await;
     let (_, open) = sample::start(&sample::chain(), sample::id(9), "a");
     let batch = Batch {
@@ -138,9 +119,6 @@ async fn a_commit_finds_its_rows_by_key_although_there_was_one_row_when_it_was_p
         ..Default::default()
     };
     store.commit(&batch).await.unwrap();
-    let mut side = PgConnection::connect(&server.url("postgres"))
-        .await
-        .unwrap();
     side.execute(
         "INSERT INTO saga_history (shard, saga_id, revision, at, entry)
          SELECT shard, id, revision, updated_at, entries FROM saga",
@@ -150,12 +128,14 @@ async fn a_commit_finds_its_rows_by_key_although_there_was_one_row_when_it_was_p
     side.execute("VACUUM (ANALYZE)").await.unwrap();
     let before = accesses(&server).len();
     completed(&store, 4..=6).await;
-    let hot = accesses(&server);
-    let anew = &hot[before..];
-    let tables: BTreeSet<_> = anew.iter().map(|access| access.table.as_str()).collect();
+    ensure_by_key(&accesses(&server)[before..]);
+}
+
+fn ensure_by_key(hot: &[Access]) {
+    let tables: BTreeSet<_> = hot.iter().map(|access| access.table.as_str()).collect();
     assert!(tables.contains("saga"), "{tables:?}");
     let is_by_key = |one: &&Access| one.names_its_place() && one.condition.contains("id = ");
-    let wrong: Vec<_> = anew.iter().filter(|one| !is_by_key(one)).collect();
+    let wrong: Vec<_> = hot.iter().filter(|one| !is_by_key(one)).collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
@@ -211,6 +191,18 @@ const fn due<'a>(shards: &'a [u16], definitions: &'a [Pin]) -> Due<'a> {
         late_by: Duration::ZERO,
         limit: 10,
     }
+}
+
+/// An installation that logs its plans, and a connection beside it.
+async fn installed() -> (Postgres, Store, PgConnection) {
+    let server = explaining().await;
+    let store = connect(&server.url("postgres"), SHARDS);
+    store.migrate().await.unwrap();
+    let policy = Policy::default();
+    store.make_partitions(&policy, sample::NOON).await.unwrap();
+    let side = PgConnection::connect(&server.url("postgres"));
+    let side = side.await.unwrap();
+    (server, store, side)
 }
 
 /// A server that logs the plan of every statement.
