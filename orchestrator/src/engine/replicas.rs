@@ -32,21 +32,6 @@ pub const BEAT: Duration = Duration::from_millis(500);
 /// others take this replica for dead. Long before the statement itself is given up.
 const SILENCE: Duration = Duration::from_secs(2);
 
-/// How long until the first of the others is dead, unless it beats before that.
-fn until_death(seen: &[ReplicaSeen], own: Uuid, now: Timestamp) -> Option<Duration> {
-    let others = seen.iter().filter(|replica| replica.id != own);
-    let oldest = others.map(|replica| replica.heartbeat_at).min()?;
-    Some(SILENCE.saturating_sub(now.since(oldest)))
-}
-
-/// Comes at that time.
-async fn reached(at: Option<Instant>) {
-    match at {
-        Some(at) => sleep_until(at.into()).await,
-        None => pending().await,
-    }
-}
-
 /// What this replica serves at the moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Duty {
@@ -164,6 +149,21 @@ impl Membership {
         }
         self.consumer.assign(&duty.partitions);
         self.duty.send_replace(duty);
+    }
+}
+
+/// How long until the first of the others is dead, unless it beats before that.
+fn until_death(seen: &[ReplicaSeen], own: Uuid, now: Timestamp) -> Option<Duration> {
+    let others = seen.iter().filter(|replica| replica.id != own);
+    let oldest = others.map(|replica| replica.heartbeat_at).min()?;
+    Some(SILENCE.saturating_sub(now.since(oldest)))
+}
+
+/// Comes at that time.
+async fn reached(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at.into()).await,
+        None => pending().await,
     }
 }
 
