@@ -136,3 +136,24 @@ fn a_late_success_of_an_older_generation_counts_once() {
         "#,
     );
 }
+
+#[test]
+fn a_success_that_was_recorded_before_the_step_was_given_up_on_is_a_duplicate_afterwards() {
+    check_input(
+        &place_order(),
+        r#"{"order":7}"#,
+        "until create-shipment; pause; edit create-shipment {\"order\":7,\"receipts\":[]}; create-shipment/forward@1 ok; cancel; create-shipment failed; create-shipment/forward@1 ok; resume",
+        r#"
+          until create-shipment => create-shipment forward#1 | running, wake 2s
+          pause => nothing | running, paused
+          edit create-shipment {"order":7,"receipts":[]} => nothing | running, paused
+          create-shipment/forward@1 ok => recorded as late | running, paused
+          cancel => nothing | compensating, announces compensating, paused
+          create-shipment failed => nothing | compensating, paused
+          create-shipment/forward@1 ok => refused: no forward command of generation 1, attempt 1, waits for it
+          resume => create-shipment compensate#1 | compensating, wake 2s
+          steps: create-order done, reserve-stock done, authorize-payment done, create-shipment undoing, capture-payment idle, confirm-order idle
+          reason: an operator or the clock: cancelled: the customer asked
+        "#,
+    );
+}

@@ -132,7 +132,10 @@ impl Naive<'_> {
         if newest != Some(reply.generation) {
             // A refusal of an older generation says nothing about the newest.
             let is_older = reply.generation < newest.unwrap_or(0);
+            // What was recorded while a newer one was in flight is a duplicate when it comes again.
+            let truth = (step, reply.generation, reply.outcome);
             if is_older
+                && !self.before.late.contains(&truth)
                 && self.steps[step] == Step::Unknown
                 && reply.direction == Direction::Forward
                 && reply.outcome != Outcome::Rejected
