@@ -6,7 +6,7 @@ use std::fmt;
 use std::time::Duration;
 
 use local::{Postgres, PostgresOptions};
-use orchestrator::store::batch::Batch;
+use orchestrator::store::batch::{Batch, Postponement};
 use orchestrator::store::definition::Pin;
 use orchestrator::store::retention::Policy;
 use orchestrator::store::{Due, Store};
@@ -64,12 +64,7 @@ async fn every_hot_statement_finds_its_rows_by_shard_or_slot() {
     store.migrate().await.unwrap();
 
     completed(&store, 1..=3).await;
-    let (_, open) = sample::start(&sample::chain(), sample::id(9), "a");
-    let batch = Batch {
-        starts: vec![open],
-        ..Default::default()
-    };
-    store.commit(&batch).await.unwrap();
+    leave_open(&store).await;
     let shards: Vec<u16> = (0..SHARDS).collect();
     let definitions = [Pin::of(&sample::chain())];
     store.due(&due(&shards, &definitions)).await.unwrap();
@@ -113,22 +108,46 @@ async fn a_commit_finds_its_rows_by_key_although_the_tables_were_empty_when_anal
 async fn a_commit_finds_its_rows_by_key_although_there_was_one_row_when_it_was_planned() {
     let (server, store, mut side) = installed().await;
     completed(&store, 1..=3).await;
-    let (_, open) = sample::start(&sample::chain(), sample::id(9), "a");
-    let batch = Batch {
-        starts: vec![open],
-        ..Default::default()
-    };
-    store.commit(&batch).await.unwrap();
+    leave_open(&store).await;
     side.execute(
         "INSERT INTO saga_history (shard, saga_id, revision, at, entry)
          SELECT shard, id, revision, updated_at, entries FROM saga",
     )
     .await
     .unwrap();
+    side.execute("DELETE FROM event_outbox WHERE id <> (SELECT id FROM event_outbox LIMIT 1)")
+        .await
+        .unwrap();
+    let outbox = store.outbox(&[0, 1], Duration::ZERO, 10).await.unwrap();
+    let [(row, _)] = &outbox[..] else {
+        panic!("{outbox:#?}")
+    };
     side.execute("VACUUM (ANALYZE)").await.unwrap();
     let before = accesses(&server).len();
     completed(&store, 4..=6).await;
-    ensure_by_key(&accesses(&server)[before..]);
+    let batch = Batch {
+        postponements: vec![Postponement {
+            id: sample::id(9),
+            expected: 1,
+            wake_at: None,
+        }],
+        delivered: vec![*row],
+        ..Default::default()
+    };
+    store.commit(&batch).await.unwrap();
+    let anew = &accesses(&server)[before..];
+    ensure_by_key(anew);
+    assert!(anew.iter().any(|one| one.table == "event_outbox"));
+}
+
+/// One saga that is not completed.
+async fn leave_open(store: &Store) {
+    let (_, open) = sample::start(&sample::chain(), sample::id(9), "a");
+    let batch = Batch {
+        starts: vec![open],
+        ..Default::default()
+    };
+    store.commit(&batch).await.unwrap();
 }
 
 fn ensure_by_key(hot: &[Access]) {
