@@ -46,7 +46,7 @@ pub(super) async fn wakes(
     mut rounds: Rounds,
 ) {
     while rounds.next_or(changed(&mut duty)).await {
-        let shards = duty.borrow().shards.clone();
+        let shards = duty.borrow_and_update().shards.clone();
         if shards.is_empty() {
             continue;
         }
