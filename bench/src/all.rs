@@ -98,7 +98,7 @@ const SHORT: [Run; 11] = [
 const WITHOUT_ROUNDS: &str = "idle";
 
 /// How long the peers take.
-const PEERS_SECONDS: u64 = 400;
+const PEERS_SECONDS: u64 = 700;
 
 /// Everything that was found out.
 #[derive(Debug, Serialize)]
