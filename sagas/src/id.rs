@@ -51,7 +51,8 @@ impl CommandId {
     /// `UUIDv5(saga, "<step>/<direction>/<generation>")`; a step's name has no slash.
     #[must_use]
     pub fn of(saga: SagaId, step: &str, direction: Direction, generation: u32) -> Self {
-        let name = format!("{step}/{direction}/{generation}");
+        let generation = generation.to_string();
+        let name = [step, "/", direction.as_str(), "/", &generation].concat();
         Self(Uuid::new_v5(&saga.0, name.as_bytes()))
     }
 

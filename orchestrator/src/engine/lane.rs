@@ -275,6 +275,10 @@ impl Lane {
     fn queue(&mut self, saga: SagaId, job: Job) {
         let queue = self.queues.entry(saga).or_default();
         let is_next = queue.jobs.is_empty() && queue.stage == Stage::Ready;
+        if queue.jobs.capacity() == 0 {
+            // Most have one event at a time.
+            queue.jobs.reserve_exact(1);
+        }
         queue.jobs.push_back(job);
         self.waiting_jobs += 1;
         if is_next {

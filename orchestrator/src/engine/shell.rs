@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use sagas::SagaId;
 use sagas::machine::Order;
+use sagas::{SagaId, Timestamp};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
@@ -105,8 +105,10 @@ impl Shell {
         let has_room = self.lane.waiting() < self.room.max && !self.is_stopping;
         tokio::select! {
             biased;
-            Some(result) = self.results.recv() => self.lane.take(result, now),
-            Some(message) = self.room.inbox.recv(), if has_room => self.accept(message),
+            Some(result) = self.results.recv() => self.lane.take(result, self.parts.clock.now()),
+            Some(message) = self.room.inbox.recv(), if has_room => {
+                self.accept(message, self.parts.clock.now());
+            }
             () = sleep(resume.unwrap_or_default()), if resume.is_some() => {}
             () = sleep(DELIVERIES_WAIT), if self.lane.has_only_deliveries() => {
                 self.lane.flush_deliveries();
@@ -116,18 +118,18 @@ impl Shell {
 
     /// Takes what arrived meanwhile, so that it comes into the same batch.
     fn take_what_is_there(&mut self) {
+        let now = self.parts.clock.now();
         while let Ok(result) = self.results.try_recv() {
-            self.lane.take(result, self.parts.clock.now());
+            self.lane.take(result, now);
         }
         while self.lane.waiting() < self.room.max
             && let Ok(message) = self.room.inbox.try_recv()
         {
-            self.accept(message);
+            self.accept(message, now);
         }
     }
 
-    fn accept(&mut self, message: Message) {
-        let now = self.parts.clock.now();
+    fn accept(&mut self, message: Message, now: Timestamp) {
         match message {
             Message::Submit {
                 id,

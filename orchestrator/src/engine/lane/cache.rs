@@ -12,7 +12,8 @@ use sagas::{Definition, Saga, SagaId};
 /// A saga in memory.
 #[derive(Debug, Clone)]
 pub(super) struct Cached {
-    pub(super) saga: Saga,
+    /// Boxed, because it changes hands at each step: cache, commit, cache.
+    pub(super) saga: Box<Saga>,
     pub(super) definition: Arc<Definition>,
     /// The last publication of this lane that carried a command of it; `None` where another
     /// replica, or an earlier life of this one, sent what is in flight.

@@ -1,7 +1,8 @@
 //! A saga in the making of a commit: its transitions so far, and what they leave behind.
 
-use sagas::machine::{Announcement, Entry, Refusal, Send, Transition};
-use sagas::{Definition, Json, Saga, Status, Timestamp, transition};
+use sagas::machine::{Announcement, Entry, Reason, Refusal, Send, Transition};
+use sagas::{Definition, Json, Saga, SagaId, Status, Timestamp, transition};
+use serde::Serialize;
 
 use super::cache::Cached;
 use super::job::{Answer, Job};
@@ -15,7 +16,7 @@ pub(super) struct Member {
     /// Events that were put into the batch before its own.
     pub(super) place: usize,
     /// The stored state that it started from, and the publication of that.
-    before: Option<(Saga, Option<u64>)>,
+    before: Option<(Box<Saga>, Option<u64>)>,
     /// The events, each with what to tell its caller if the commit holds.
     pub(super) jobs: Vec<(Job, Answer)>,
     pub(super) commands: Vec<OutgoingCommand>,
@@ -39,6 +40,11 @@ impl Member {
     /// Whether the batch writes it, and so proves the state that it started from.
     pub(super) fn has_moved(&self) -> bool {
         self.before.is_some()
+    }
+
+    /// Its caller is told once the commit holds.
+    pub(super) fn tell_after(&mut self, job: Job, answer: Answer) {
+        add(&mut self.jobs, std::iter::once((job, answer)));
     }
 
     pub(super) fn apply(
@@ -71,13 +77,13 @@ impl Member {
             send,
             reply_partition,
         };
-        self.commands.extend(sends.into_iter().map(command));
-        self.announcements
-            .extend(announcement.map(|what| announce(&next, what, now)));
+        add(&mut self.commands, sends.into_iter().map(command));
+        let announcement = announcement.map(|what| announce(&next, what, now));
+        add(&mut self.announcements, announcement.into_iter());
         let notice = |send| notice(&next, &self.cached.definition, send, reply_partition, now);
-        self.announcements.extend(notices.into_iter().map(notice));
-        self.entries.push(entry);
-        let before = std::mem::replace(&mut self.cached.saga, next);
+        add(&mut self.announcements, notices.into_iter().map(notice));
+        add(&mut self.entries, std::iter::once(entry));
+        let before = std::mem::replace(&mut self.cached.saga, Box::new(next));
         self.before.get_or_insert((before, publication));
         Ok(())
     }
@@ -124,16 +130,37 @@ impl Member {
     }
 }
 
+/// A saga moves once in most commits: room for what that brings, where a `Vec` begins with four.
+fn add<T>(list: &mut Vec<T>, items: impl ExactSizeIterator<Item = T>) {
+    if list.capacity() == 0 {
+        list.reserve_exact(items.len());
+    }
+    list.extend(items);
+}
+
+/// What a lifecycle event says.
+#[derive(Serialize)]
+struct Announced<'a> {
+    saga: SagaId,
+    definition: &'a str,
+    version: u32,
+    revision: u64,
+    state: Status,
+    reason: Option<&'a Reason>,
+    output: Option<&'a Json>,
+}
+
 fn announce(saga: &Saga, what: Announcement, at: Timestamp) -> Outgoing {
-    let payload = serde_json::json!({
-        "saga": saga.id,
-        "definition": saga.definition,
-        "version": saga.version,
-        "revision": saga.revision,
-        "state": saga.status(),
-        "reason": saga.moving.reason,
-        "output": saga.output.as_ref().filter(|_| saga.status() == Status::Completed),
-    });
+    let state = saga.status();
+    let payload = Announced {
+        saga: saga.id,
+        definition: &saga.definition,
+        version: saga.version,
+        revision: saga.revision,
+        state,
+        reason: saga.moving.reason.as_ref(),
+        output: saga.output.as_ref().filter(|_| state == Status::Completed),
+    };
     Outgoing::Event(OutgoingEvent {
         saga: saga.id,
         definition: saga.definition.clone(),

@@ -80,7 +80,7 @@ impl Lane {
                 let before = before.filter(|cached| cached.saga.revision == saga.revision);
                 let publication = before.and_then(|cached| cached.publication);
                 self.cache.put(Cached {
-                    saga,
+                    saga: Box::new(saga),
                     definition,
                     publication,
                 });
@@ -135,7 +135,8 @@ impl Lane {
             // One that began before a culprit was met has nothing to say about the search.
             self.batch_limit = (self.batch_limit * 2).min(self.bounds.batch_max);
         }
-        let mut winners = Vec::new();
+        let members = underway.starts.len() + underway.updates.len();
+        let mut winners = Vec::with_capacity(members);
         for (member, outcome) in underway.starts.into_iter().zip(&committed.starts) {
             let id = member.cached.saga.id;
             match outcome {
@@ -172,7 +173,8 @@ impl Lane {
     }
 
     fn publish(&mut self, winners: Vec<Member>, mut outbox: Option<OutboxId>) {
-        let (mut commands, mut events, mut sagas) = (Vec::new(), Vec::new(), Vec::new());
+        let mut commands = Vec::with_capacity(winners.len());
+        let (mut events, mut sagas) = (Vec::new(), Vec::with_capacity(winners.len()));
         let number = self.publications.next();
         for member in winners {
             let Member {

@@ -21,6 +21,17 @@ struct Plan {
     loads: Vec<SagaId>,
 }
 
+impl Plan {
+    fn with_room(moves: usize, starts: usize) -> Self {
+        let mut plan = Self::default();
+        plan.underway.updates.reserve_exact(moves);
+        plan.batch.updates.reserve_exact(moves);
+        plan.underway.starts.reserve_exact(starts);
+        plan.batch.starts.reserve_exact(starts);
+        plan
+    }
+}
+
 /// What became of one event, before any commit.
 enum Step {
     Moved,
@@ -34,7 +45,9 @@ enum Step {
 impl Lane {
     /// Begins a commit if anything can be committed, and says whether it did.
     pub(super) fn plan(&mut self, now: Timestamp) -> bool {
-        let mut plan = Plan::default();
+        let moves = self.ready.len().min(self.batch_limit);
+        let starts = self.starting.len().min(self.batch_limit - moves);
+        let mut plan = Plan::with_room(moves, starts);
         self.plan_letters(&mut plan);
         while plan.underway.events < self.batch_limit {
             let next = self.ready.pop_front();
@@ -146,7 +159,7 @@ impl Lane {
         let saga = Saga::new(&definition, id, submission.input.clone(), now);
         let digest = submission.digest();
         let cached = Cached {
-            saga,
+            saga: Box::new(saga),
             definition,
             publication: None,
         };
@@ -166,9 +179,7 @@ impl Lane {
             is_retried,
             state: member.state(),
         });
-        member
-            .jobs
-            .push((job, Answer::Accepted { id, is_new: true }));
+        member.tell_after(job, Answer::Accepted { id, is_new: true });
         plan.underway.starts.push(member);
     }
 
@@ -187,7 +198,7 @@ impl Lane {
                 Step::Moved => {
                     plan.underway.events += 1;
                     let answer = told(&member, &job);
-                    member.jobs.push((job, answer));
+                    member.tell_after(job, answer);
                 }
                 Step::Reload => {
                     self.requeue(id, [job].into_iter(), false);
@@ -327,7 +338,7 @@ impl Lane {
             _ => Answer::OrderRefused(refusal.clone()),
         };
         match member {
-            Some(member) => member.jobs.push((job, answer)),
+            Some(member) => member.tell_after(job, answer),
             None => self.finish(job, answer),
         }
     }
