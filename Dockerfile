@@ -22,6 +22,7 @@ FROM rust:1.95-bookworm AS programs
 WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
 # All members of the workspace, because cargo reads the manifest of each.
+COPY allocator allocator
 COPY sagas sagas
 COPY participant participant
 COPY migrations migrations

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 /// A lane allocates on one thread what others free: worth a quarter of the processor time.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: allocator::Mimalloc = allocator::Mimalloc;
 
 fn main() -> ExitCode {
     orchestrator::main(bench::steps3::registry())

@@ -9,7 +9,7 @@ use orchestrator::Registry;
 
 /// A lane allocates on one thread what others free: worth a quarter of the processor time.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: allocator::Mimalloc = allocator::Mimalloc;
 
 fn main() -> ExitCode {
     orchestrator::main(Registry::new())
