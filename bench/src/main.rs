@@ -36,6 +36,9 @@ use ground::Ground;
 use report::Document;
 use workloads::Name;
 
+#[global_allocator]
+static ALLOCATOR: allocator::Mimalloc = allocator::Mimalloc;
+
 /// Measures the orchestrator on this machine, with every part real.
 #[derive(Debug, Parser)]
 #[command(version, about, max_term_width = 100)]

@@ -6,6 +6,9 @@ use sqlx::PgPool;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
+#[global_allocator]
+static ALLOCATOR: allocator::Mimalloc = allocator::Mimalloc;
+
 /// The participants of the benchmark's sagas
 #[derive(Debug, Parser)]
 struct Arguments {

@@ -16,7 +16,7 @@ pub(crate) struct Steps3 {
     #[command(flatten)]
     plan: Plan,
     /// Sagas in flight, several numbers one after the other
-    #[arg(long, value_name = "NUMBERS", value_delimiter = ',', default_values_t = [64, 512, 2000])]
+    #[arg(long, value_name = "NUMBERS", value_delimiter = ',', default_values_t = [64, 512, 2000, 3000])]
     in_flight: Vec<usize>,
     /// Bytes of each command's payload, and of the input
     #[arg(long, value_name = "BYTES", default_value_t = 200)]
