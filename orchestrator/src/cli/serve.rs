@@ -23,7 +23,7 @@ use crate::store::Store;
 const BATCH_MAX: usize = 500;
 
 /// Events that wait in one lane: some commits' worth. Beyond it, replies wait in Kafka.
-const INBOX_MAX: usize = 8_000;
+const INBOX_MAX: usize = 4_000;
 
 /// Sagas in memory. One of six steps takes about 10 kB, and memory stays below 150 MB.
 const CACHE_MAX: usize = 8_000;

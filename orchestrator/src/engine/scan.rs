@@ -19,9 +19,11 @@ use crate::store::batch::{OutboxId, Outgoing};
 use crate::store::definition::Pin;
 
 /// Wakes are looked for this often: a wake is at most so much late.
-pub const WAKES_EVERY: Duration = Duration::from_millis(500);
-/// Wakes taken at a time, over all shards of this replica.
-pub const WAKES_MAX: u32 = 2000;
+pub const WAKES_EVERY: Duration = Duration::from_millis(250);
+/// Wakes taken at a time, over all shards of this replica: as many as two commits take, so that new
+/// sagas still come in beside them. However many sagas ask a participant again that does not answer,
+/// they do so 4 000 times a second at most.
+pub const WAKES_MAX: u32 = 1000;
 /// Wakes that nobody serves are looked for this often, in all shards.
 pub(super) const LATE_EVERY: Duration = Duration::from_secs(3);
 /// A wake that is so late is not being served by the replica that its shard hangs on: while a deploy
@@ -55,6 +57,7 @@ pub(super) async fn wakes(
             definitions: &definitions,
             late_by: Duration::ZERO,
             limit: WAKES_MAX,
+            of_each: share(WAKES_MAX, shards.len()),
         };
         wake(&parts, &lanes, &due).await;
     }
@@ -67,6 +70,13 @@ async fn changed(duty: &mut watch::Receiver<Duty>) {
     }
 }
 
+/// How many of one shard a look takes that takes so many of all: twice its part, because they are never
+/// quite even.
+fn share(limit: u32, shards: usize) -> u32 {
+    let shards = u32::try_from(shards).unwrap_or(u32::MAX).max(1);
+    limit.min((2 * limit).div_ceil(shards))
+}
+
 /// Looks for wakes of any shard that nobody serves. Two replicas that wake one saga do no harm.
 pub(super) async fn late(parts: Parts, lanes: Lanes, definitions: Arc<[Pin]>, mut rounds: Rounds) {
     let shards: Vec<u16> = (0..parts.store.shards()).collect();
@@ -76,6 +86,7 @@ pub(super) async fn late(parts: Parts, lanes: Lanes, definitions: Arc<[Pin]>, mu
             definitions: &definitions,
             late_by: LATE_BY,
             limit: LATE_MAX,
+            of_each: share(LATE_MAX, shards.len()),
         };
         wake(&parts, &lanes, &due).await;
     }
@@ -142,5 +153,19 @@ pub(super) async fn waiters(parts: Parts, mut duty: watch::Receiver<Duty>, mut r
                 .for_each(|saga| parts.waiters.ended(saga, None)),
             Err(error) => tracing::debug!(%error, "cannot look up sagas that clients wait for"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_look_takes_much_more_than_it_may_give() {
+        assert_eq!(share(1000, 64), 32);
+        assert_eq!(share(1000, 1), 1000);
+        assert_eq!(share(1000, 0), 1000);
+        assert_eq!(share(200, 64), 7);
+        assert_eq!(share(200, 10_000), 1);
     }
 }

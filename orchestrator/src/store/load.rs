@@ -32,6 +32,8 @@ pub struct Due<'a> {
     pub late_by: Duration,
     /// At most so many.
     pub limit: u32,
+    /// And of one shard, so that a look is short however many are due.
+    pub of_each: u32,
 }
 
 impl Store {
@@ -63,20 +65,20 @@ impl Store {
         Ok(loaded)
     }
 
-    /// Sagas whose wake has come, the longest due first.
+    /// Sagas whose wake has come, the longest due first; of each shard its own longest.
     ///
     /// # Errors
     ///
     /// When the database is away or refuses.
     pub async fn due(&self, asked: &Due<'_>) -> Result<Vec<SagaId>, Error> {
-        // One index range per shard, and no more of it than the limit: what is pinned is compared as
+        // One index range per shard, and no more of it than is asked for: what is pinned is compared as
         // one text, because a join would leave the order to the planner.
         let statement = sqlx::query(
             "SELECT due.id FROM unnest($1::smallint[]) AS asked (shard) CROSS JOIN LATERAL (
                  SELECT s.id, s.wake_at FROM saga s
                  WHERE s.shard = asked.shard AND s.wake_at <= statement_timestamp() - $3::interval
                      AND concat_ws('/', s.definition, s.version, s.fingerprint) = ANY($4)
-                 ORDER BY s.wake_at LIMIT $2
+                 ORDER BY s.wake_at LIMIT $5
              ) AS due
              ORDER BY due.wake_at, due.id LIMIT $2",
         );
@@ -85,7 +87,8 @@ impl Store {
             .bind(stored(asked.shards))
             .bind(i64::from(asked.limit))
             .bind(late_by)
-            .bind(column(asked.definitions, ToString::to_string));
+            .bind(column(asked.definitions, ToString::to_string))
+            .bind(i64::from(asked.of_each));
         let rows = self.run(statement).await?;
         rows.iter()
             .map(|row| Ok(SagaId(row.try_get("id")?)))

@@ -209,6 +209,7 @@ const fn due<'a>(shards: &'a [u16], definitions: &'a [Pin]) -> Due<'a> {
         definitions,
         late_by: Duration::ZERO,
         limit: 10,
+        of_each: 10,
     }
 }
 

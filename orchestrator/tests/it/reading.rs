@@ -122,6 +122,7 @@ async fn who_is_due_comes_in_order_up_to_the_limit_and_from_the_asked_shards() {
             definitions,
             late_by,
             limit,
+            of_each: limit,
         };
         db.store.due(&due).await.unwrap()
     };
@@ -144,6 +145,7 @@ async fn who_is_due_comes_in_order_up_to_the_limit_and_from_the_asked_shards() {
         definitions: &[Pin::of(&sample::definition(2))],
         late_by: now,
         limit: 100,
+        of_each: 100,
     };
     assert_eq!(db.store.due(&foreign).await.unwrap(), []);
     let some = [3, 11];
@@ -154,6 +156,37 @@ async fn who_is_due_comes_in_order_up_to_the_limit_and_from_the_asked_shards() {
     assert!(!of_some.is_empty());
     assert_eq!(due(&some, 100, now).await, of_some);
     assert_eq!(due(&[], 100, now).await, []);
+}
+
+#[tokio::test]
+async fn of_each_shard_those_come_that_are_due_for_the_longest() {
+    let db = fresh().await;
+    let definition = sample::definition(1);
+    let mut batch = Batch::default();
+    for number in 1..=40_u128 {
+        let late = Duration::from_secs(u64::try_from(number * 7 % 40).unwrap());
+        let (_, start) = sample::start_at(&definition, id(number), "a", NOON + late);
+        batch.starts.push(start);
+    }
+    db.store.commit(&batch).await.unwrap();
+    let mut longest = std::collections::BTreeMap::new();
+    for start in &batch.starts {
+        let wake = (start.state.wake_at.unwrap(), start.id);
+        let of_shard = longest.entry(start.id.shard(SHARDS)).or_insert(wake);
+        *of_shard = wake.min(*of_shard);
+    }
+    assert!(longest.len() < 40, "some shard has two");
+    let mut expected: Vec<_> = longest.into_values().collect();
+    expected.sort_unstable();
+    let due = Due {
+        shards: &(0..SHARDS).collect::<Vec<_>>(),
+        definitions: &[Pin::of(&definition)],
+        late_by: Duration::ZERO,
+        limit: 100,
+        of_each: 1,
+    };
+    let expected: Vec<SagaId> = expected.into_iter().map(|(_, id)| id).collect();
+    assert_eq!(db.store.due(&due).await.unwrap(), expected);
 }
 
 fn replica(number: u128, name: &str) -> Replica {

@@ -169,6 +169,7 @@ impl Database for Real {
                 definitions: &[Pin::of(&sample::definition())],
                 late_by: Duration::ZERO,
                 limit,
+                of_each: limit,
             }))
             .unwrap()
     }
