@@ -38,8 +38,8 @@ pub(crate) struct Arguments {
 struct Run(&'static str, u64);
 
 /// Together half an hour on two processors. The first one lets the broker's compiler do its work.
-const LONG: [Run; 11] = [
-    Run("steps3 --warm-up 60", 290),
+const LONG: [Run; 12] = [
+    Run("steps3 --warm-up 60", 370),
     Run("refused", 120),
     Run("mixed", 70),
     Run("payloads", 220),
@@ -49,11 +49,12 @@ const LONG: [Run; 11] = [
     Run("recovery", 90),
     Run("idle", 220),
     Run("aging", 300),
+    Run("away --seconds 120", 200),
     Run("shop", 130),
 ];
 
 /// Enough of each for every line of its code to run.
-const SHORT: [Run; 11] = [
+const SHORT: [Run; 12] = [
     Run(
         "steps3 --warm-up 0 --rounds 1 --seconds 1 --in-flight 16,64",
         20,
@@ -88,14 +89,15 @@ const SHORT: [Run; 11] = [
         "aging --warm-up 0 --rounds 1 --seconds 1 --rows 2000 --in-flight 16",
         8,
     ),
+    Run("away --seconds 2 --rate 50", 8),
     Run(
         "shop --warm-up 0 --rounds 1 --seconds 1 --in-flight 8 --rate 20",
         20,
     ),
 ];
 
-/// The workload that has no load.
-const WITHOUT_ROUNDS: &str = "idle";
+/// The workloads that have no rounds.
+const WITHOUT_ROUNDS: [&str; 2] = ["idle", "away"];
 
 /// How long the peers take.
 const PEERS_SECONDS: u64 = 700;
@@ -191,7 +193,9 @@ async fn workloads(
 fn parse(line: &str, rounds: Option<u32>) -> anyhow::Result<crate::workloads::Name> {
     let words = std::iter::once("bench").chain(line.split(' '));
     let mut words: Vec<String> = words.map(str::to_owned).collect();
-    if let Some(rounds) = rounds.filter(|_| !line.starts_with(WITHOUT_ROUNDS)) {
+    if let Some(rounds) =
+        rounds.filter(|_| !WITHOUT_ROUNDS.iter().any(|name| line.starts_with(name)))
+    {
         words.extend(["--rounds".to_owned(), rounds.to_string()]);
     }
     match Cli::try_parse_from(words)?.verb {

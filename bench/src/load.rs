@@ -136,7 +136,7 @@ impl Client {
     ) -> anyhow::Result<Vec<Sample>> {
         match shape {
             Shape::InFlight(sagas) => self.closed_loop(sagas, workload, during).await,
-            Shape::PerSecond(sagas) => self.open_loop(sagas, workload, during).await,
+            Shape::PerSecond(sagas) => self.open_loop(sagas, workload, during, true).await,
         }
     }
 
@@ -155,7 +155,7 @@ impl Client {
                 let mut connection = client.connect().await?;
                 while start.elapsed() < during {
                     let now = Instant::now();
-                    let sample = client.sample(&mut connection, start, now, workload.next());
+                    let sample = client.sample(&mut connection, start, now, workload.next(), true);
                     let sample = sample.await?;
                     samples.push(sample);
                     if sample.answer == Answer::Refused {
@@ -177,6 +177,7 @@ impl Client {
         per_second: u32,
         workload: &Arc<Workload>,
         during: Duration,
+        waits: bool,
     ) -> anyhow::Result<Vec<Sample>> {
         let start = Instant::now();
         let gap = Duration::from_secs(1) / per_second.max(1);
@@ -186,13 +187,11 @@ impl Client {
             sleep_until(intended).await;
             let (client, submission) = (self.clone(), workload.next());
             clients.spawn(async move {
-                // An idle connection of an earlier saga, or a new one.
-                let idle = lock(&client.0.idle).pop();
-                let mut connection = match idle {
+                let mut connection = match client.idle() {
                     Some(connection) => connection,
                     None => client.connect().await?,
                 };
-                let sample = client.sample(&mut connection, start, intended, submission);
+                let sample = client.sample(&mut connection, start, intended, submission, waits);
                 let sample = sample.await?;
                 lock(&client.0.idle).push(connection);
                 anyhow::Ok(sample)
@@ -251,6 +250,22 @@ impl Client {
         Ok(())
     }
 
+    /// Submits so many sagas a second for a while, and waits for no end.
+    pub(crate) async fn leave_open_at(
+        &self,
+        per_second: u32,
+        workload: &Arc<Workload>,
+        during: Duration,
+    ) -> anyhow::Result<Vec<Sample>> {
+        self.open_loop(per_second, workload, during, false).await
+    }
+
+    /// The connection of an earlier saga. The orchestrator has ended those that were idle for long.
+    fn idle(&self) -> Option<Connection> {
+        let mut idle = lock(&self.0.idle);
+        std::iter::from_fn(|| idle.pop()).find(|connection| !connection.requests.is_closed())
+    }
+
     async fn connect(&self) -> anyhow::Result<Connection> {
         let turn = self.0.turn.fetch_add(1, Ordering::Relaxed);
         let address = {
@@ -274,8 +289,9 @@ impl Client {
         start: Instant,
         intended: Instant,
         submission: Submission,
+        waits: bool,
     ) -> anyhow::Result<Sample> {
-        let answer = self.submit(connection, submission, true).await?;
+        let answer = self.submit(connection, submission, waits).await?;
         Ok(Sample {
             intended: intended - start,
             latency: intended.elapsed(),

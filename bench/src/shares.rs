@@ -98,6 +98,17 @@ impl Watch {
         self.parts.iter().map(share).collect()
     }
 
+    /// What the orchestrator used since the start: the first replica.
+    ///
+    /// # Panics
+    ///
+    /// Without one; a stage has at least one.
+    pub(crate) fn orchestrator(&self) -> Share {
+        let mut shares = self.shares().into_iter();
+        let ours = shares.find(|share| share.name.starts_with("orchestrator"));
+        ours.expect("a stage has a replica")
+    }
+
     /// What the machine did since the start.
     pub(crate) fn busy(&self) -> Busy {
         let (before, now) = (self.processors, Ticks::now());

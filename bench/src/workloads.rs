@@ -4,6 +4,7 @@
 
 mod admission;
 mod aging;
+mod away;
 mod idle;
 mod latency;
 mod recovery;
@@ -39,6 +40,8 @@ pub(crate) enum Name {
     Replicas(replicas::Arguments),
     /// Twice as many sagas offered as can be carried
     Admission(admission::Arguments),
+    /// Participants that are away for an hour under load: memory, and when all have ended
+    Away(away::Arguments),
     /// The shop: six steps at four services with databases
     Shop(shop::Arguments),
 }
@@ -57,6 +60,7 @@ impl Name {
             Self::Idle(arguments) => Box::pin(idle::run(arguments, ground)).await,
             Self::Replicas(arguments) => Box::pin(replicas::run(arguments, ground)).await,
             Self::Admission(arguments) => Box::pin(admission::run(arguments, ground)).await,
+            Self::Away(arguments) => Box::pin(away::run(arguments, ground)).await,
             Self::Shop(arguments) => Box::pin(shop::run(arguments, ground)).await,
         }
     }

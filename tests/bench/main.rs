@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 /// The workloads, in the order in which they run.
-const WORKLOADS: [&str; 11] = [
+const WORKLOADS: [&str; 12] = [
     "steps3",
     "refused",
     "mixed",
@@ -18,6 +18,7 @@ const WORKLOADS: [&str; 11] = [
     "recovery",
     "idle",
     "aging",
+    "away",
     "shop",
 ];
 

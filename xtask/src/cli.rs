@@ -39,7 +39,7 @@ cargo xtask: build, try, test and measure; checks for its tools and sets up what
 Exit codes: 0 all is well, 1 something failed, 2 wrong usage or a missing tool.";
 
 /// The benchmarks; what each is, `bench NAME --help` says.
-const BENCHES: [&str; 13] = [
+const BENCHES: [&str; 14] = [
     "steps3",
     "refused",
     "mixed",
@@ -50,6 +50,7 @@ const BENCHES: [&str; 13] = [
     "idle",
     "replicas",
     "admission",
+    "away",
     "shop",
     ALL,
     PEERS,

@@ -104,9 +104,7 @@ async fn watch(stage: &Stage, during: Duration) -> Share {
     crate::progress(&format!("  idle for {during:?} …"));
     let watch = Watch::start(&stage.site.parts);
     sleep(during).await;
-    let shares = watch.shares().into_iter();
-    let mut ours = shares.filter(|share| share.name.starts_with("orchestrator"));
-    ours.next().expect("a stage has a replica")
+    watch.orchestrator()
 }
 
 /// With participants again, what was due ends, the template too, and what waits has not moved.
