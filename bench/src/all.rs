@@ -180,7 +180,10 @@ async fn workloads(
             ground.close().await?;
         }
         match parse(line, rounds)?.run(ground).await {
-            Ok(report) => reports.push(report),
+            Ok(report) => {
+                progress(&report.to_string());
+                reports.push(report);
+            }
             Err(error) => failed.push(tell(line, &error)),
         }
     }

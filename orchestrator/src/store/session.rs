@@ -46,7 +46,7 @@ const SETTINGS: &str = "
 /// Connections for everything that is no commit and no list. What is asked for in an order is to come
 /// out of an index in that order. A bitmap and a sort would look as good to the planner, but visit
 /// every row that was deleted and not vacuumed yet, again each time: with 35 000 of them the look for
-/// due wakes took 130 ms, twice a second. A walk through an index marks them, and passes them once.
+/// due wakes took 130 ms, several times a second. A walk through an index marks them, and passes them once.
 pub(super) fn pool(options: PgConnectOptions, connections_max: u32) -> PgPool {
     told(bounded(connections_max), "SET enable_sort = off")
         .connect_lazy_with(options.application_name("saga-orchestrator"))
