@@ -7,7 +7,7 @@ use orchestrator::store::definition::Pin;
 use orchestrator::store::overview::ListFilter;
 use orchestrator::store::replica::Replica;
 use orchestrator::store::{Due, Error, Store};
-use sagas::{Outcome, SagaId, Status};
+use sagas::{Definition, Outcome, SagaId, Status};
 use sqlx::{Connection as _, Executor as _};
 use uuid::Uuid;
 
@@ -95,12 +95,7 @@ async fn a_saga_that_cannot_be_read_is_named() {
 async fn who_is_due_comes_in_order_up_to_the_limit_and_from_the_asked_shards() {
     let db = fresh().await;
     let definition = sample::definition(1);
-    let mut batch = Batch::default();
-    for number in 1..=40_u128 {
-        let late = Duration::from_secs(u64::try_from(number * 7 % 40).unwrap());
-        let (_, start) = sample::start_at(&definition, id(number), "a", NOON + late);
-        batch.starts.push(start);
-    }
+    let mut batch = forty_starts(&definition);
     let far = NOON + Duration::from_secs(400_000_000 * 10);
     batch
         .starts
@@ -162,12 +157,7 @@ async fn who_is_due_comes_in_order_up_to_the_limit_and_from_the_asked_shards() {
 async fn of_each_shard_those_come_that_are_due_for_the_longest() {
     let db = fresh().await;
     let definition = sample::definition(1);
-    let mut batch = Batch::default();
-    for number in 1..=40_u128 {
-        let late = Duration::from_secs(u64::try_from(number * 7 % 40).unwrap());
-        let (_, start) = sample::start_at(&definition, id(number), "a", NOON + late);
-        batch.starts.push(start);
-    }
+    let batch = forty_starts(&definition);
     db.store.commit(&batch).await.unwrap();
     let mut longest = std::collections::BTreeMap::new();
     for start in &batch.starts {
@@ -187,6 +177,17 @@ async fn of_each_shard_those_come_that_are_due_for_the_longest() {
     };
     let expected: Vec<SagaId> = expected.into_iter().map(|(_, id)| id).collect();
     assert_eq!(db.store.due(&due).await.unwrap(), expected);
+}
+
+/// Sagas 1 to 40, which are due in another order than that of their ids.
+fn forty_starts(definition: &Definition) -> Batch {
+    let mut batch = Batch::default();
+    for number in 1..=40_u128 {
+        let late = Duration::from_secs(u64::try_from(number * 7 % 40).unwrap());
+        let (_, start) = sample::start_at(definition, id(number), "a", NOON + late);
+        batch.starts.push(start);
+    }
+    batch
 }
 
 fn replica(number: u128, name: &str) -> Replica {
