@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail, ensure};
 use clap::{Args, Parser as _};
 use serde::Serialize;
+use tokio::process::Command;
 
 use crate::goals::{self, Outcome};
 use crate::ground::Ground;
@@ -48,7 +49,7 @@ const LONG: [Run; 12] = [
     Run("replicas", 180),
     Run("recovery", 90),
     Run("idle", 220),
-    Run("aging", 300),
+    Run("aging", 360),
     Run("away --seconds 120", 200),
     Run("shop", 130),
 ];
@@ -125,17 +126,19 @@ pub(crate) async fn run(
     );
     let runs = if arguments.short { &SHORT } else { &LONG };
     let mut ground = Ground::new(settings)?;
-    let has_peers = arguments.peers.is_some();
-    let (reports, mut failed) = workloads(runs, arguments.rounds, has_peers, &mut ground).await?;
-    let machine = ground.machine().cloned().context("nothing ran")?;
-    let mut peers = Vec::new();
+    let (mut peers, mut failed) = (Vec::new(), Vec::new());
+    // Just before `steps3`, with which they are compared: the machine's own speed changes.
     if let Some(program) = &arguments.peers {
-        progress(&format!("\npeers: about {}", minutes(PEERS_SECONDS)));
+        let after = runs.iter().map(|Run(_, seconds)| seconds).sum();
+        let (about, after) = (minutes(PEERS_SECONDS), minutes(after));
+        progress(&format!("peers: about {about}, then about {after}"));
         match peers::measure(program).await {
             Ok(measured) => peers = measured,
             Err(error) => failed.push(tell("peers", &error)),
         }
     }
+    let reports = workloads(runs, arguments.rounds, &mut ground, &mut failed).await?;
+    let machine = ground.machine().cloned().context("nothing ran")?;
     let all = All {
         machine,
         goals: goals::outcomes(&reports, &peers),
@@ -156,29 +159,29 @@ pub(crate) async fn run(
     Ok(())
 }
 
-/// The reports, and what failed.
+/// The reports; what failed goes to `failed`.
 async fn workloads(
     runs: &[Run],
     rounds: Option<u32>,
-    has_peers: bool,
     ground: &mut Ground,
-) -> anyhow::Result<(Vec<Report>, Vec<String>)> {
-    let (mut reports, mut failed) = (Vec::new(), Vec::new());
+    failed: &mut Vec<String>,
+) -> anyhow::Result<Vec<Report>> {
+    let mut reports = Vec::new();
     let started = Instant::now();
     for (number, Run(line, seconds)) in runs.iter().enumerate() {
         let after = runs.iter().skip(number + 1).map(|Run(_, seconds)| seconds);
-        let after = after.sum::<u64>() + if has_peers { PEERS_SECONDS } else { 0 };
         progress(&format!(
             "\n{} of {}: bench {line}: about {}, then about {}",
             number + 1,
             runs.len(),
             minutes(*seconds),
-            minutes(after)
+            minutes(after.sum())
         ));
         // The shop has servers of its own.
         if line.starts_with("shop") {
             ground.close().await?;
         }
+        write_out().await?;
         match parse(line, rounds)?.run(ground).await {
             Ok(report) => {
                 progress(&report.to_string());
@@ -190,7 +193,14 @@ async fn workloads(
     ground.close().await?;
     let took: Duration = started.elapsed();
     progress(&format!("\nThat took {}.", minutes(took.as_secs())));
-    Ok((reports, failed))
+    Ok(reports)
+}
+
+/// What one workload left to be written must not stall the next.
+async fn write_out() -> anyhow::Result<()> {
+    let status = Command::new("sync").status().await.context("start sync")?;
+    ensure!(status.success(), "sync ended with {status}");
+    Ok(())
 }
 
 fn parse(line: &str, rounds: Option<u32>) -> anyhow::Result<crate::workloads::Name> {

@@ -37,6 +37,10 @@ impl Plan {
         Duration::from_secs(self.seconds)
     }
 
+    fn one_round(self) -> Self {
+        Self { rounds: 1, ..self }
+    }
+
     fn warm_up(&self) -> Duration {
         Duration::from_secs(self.warm_up)
     }
@@ -78,6 +82,29 @@ pub(crate) async fn measure(
         round(plan.round(), ended, window, growth)
     });
     Ok(Load::new(name, shape, rounds.collect()))
+}
+
+/// Puts the same load on two sites in turn, one round with its warm-up after the other: what the
+/// machine does meanwhile, it does to both. Names are those of the loads.
+pub(crate) async fn compare(
+    sites: [(&Site, String); 2],
+    shape: Shape,
+    workload: impl Fn() -> Workload,
+    plan: &Plan,
+) -> anyhow::Result<[Load; 2]> {
+    let mut rounds = [Vec::new(), Vec::new()];
+    for _ in 0..plan.rounds {
+        for ((site, name), rounds) in sites.iter().zip(&mut rounds) {
+            let load = measure(site, name, shape, workload(), &plan.one_round()).await?;
+            rounds.extend(load.rounds);
+        }
+    }
+    let [(_, one), (_, other)] = sites;
+    let [of_one, of_other] = rounds;
+    Ok([
+        Load::new(one, shape, of_one),
+        Load::new(other, shape, of_other),
+    ])
 }
 
 /// The instant that decides to which round a saga belongs. In an open loop its beginning does, so

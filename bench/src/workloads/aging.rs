@@ -1,6 +1,7 @@
-//! `aging`: the same load, and the list of sagas, with ever more sagas that have ended.
+//! `aging`: the same load, in turn with an empty database and beside ever more sagas that have ended,
+//! and the list of sagas.
 //!
-//! They are copies, in the archive, of one that really ran, spread over the past.
+//! What has ended are copies, in the archive, of one that really ran, spread over the past.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,7 @@ use crate::database::Copies;
 use crate::ground::Ground;
 use crate::latencies::Latencies;
 use crate::load::Shape;
-use crate::measure::{Plan, measure};
+use crate::measure::{Plan, compare};
 use crate::report::Report;
 use crate::stage::Stage;
 use crate::workload::Workload;
@@ -46,13 +47,10 @@ const TIMES: u32 = 100;
 const EARLIER: &str = "c.n * interval '50 milliseconds'";
 
 pub(crate) async fn run(arguments: &Arguments, ground: &mut Ground) -> anyhow::Result<Report> {
-    let stage = Stage::open(ground).await?;
+    let (fresh, stage) = (Stage::open(ground).await?, Stage::open(ground).await?);
     let mut report = Report::new("aging");
     let shape = Shape::InFlight(arguments.in_flight);
     let workload = || Workload::completed(arguments.ballast);
-    let empty = measure(&stage.site, "empty", shape, workload(), &arguments.plan).await?;
-    let rate = empty.sagas_per_second;
-    report.loads.push(empty);
     let mut database = stage.database().await?;
     let (mut rows, mut compared) = (0, (0.0, 0.0));
     for &wanted in &arguments.rows {
@@ -67,20 +65,27 @@ pub(crate) async fn run(arguments: &Arguments, ground: &mut Ground) -> anyhow::R
         database.copy(&copies, tell).await?;
         rows = wanted;
         database.tidy().await?;
-        let name = format!("{rows} ended");
-        let aged = measure(&stage.site, name, shape, workload(), &arguments.plan).await?;
+        let sites = [
+            (&fresh.site, "empty".to_owned()),
+            (&stage.site, format!("{rows} ended")),
+        ];
+        let loads = compare(sites, shape, workload, &arguments.plan).await?;
+        let [empty, aged] = &loads;
+        let ratio = aged.sagas_per_second / empty.sagas_per_second;
         let lists = lists(&stage.site.url).await?;
         crate::progress(&format!(
             "  list: p50 {:.1} ms, p99 {:.1} ms",
             lists.p50_ms, lists.p99_ms
         ));
-        compared = (aged.sagas_per_second * 100.0 / rate, lists.p99_ms);
-        report.loads.push(aged);
+        compared = (ratio * 100.0, lists.p99_ms);
+        report.loads.extend(loads);
     }
     report.figure("ended", rows as f64, "sagas");
     report.figure("of the empty rate", compared.0, "%");
     report.figure("list p99", compared.1, "ms");
+    fresh.ensure_ended(0).await?;
     stage.ensure_ended(rows).await?;
+    fresh.close().await?;
     stage.close().await?;
     Ok(report)
 }
