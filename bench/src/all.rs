@@ -47,7 +47,7 @@ const LONG: [Run; 12] = [
     Run("latency", 130),
     Run("admission", 130),
     Run("replicas", 180),
-    Run("recovery", 90),
+    Run("recovery", 180),
     Run("idle", 220),
     Run("aging", 360),
     Run("away --seconds 120", 200),

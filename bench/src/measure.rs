@@ -37,6 +37,11 @@ impl Plan {
         Duration::from_secs(self.seconds)
     }
 
+    /// How many rounds.
+    pub(crate) fn rounds(&self) -> u32 {
+        self.rounds
+    }
+
     fn one_round(self) -> Self {
         Self { rounds: 1, ..self }
     }

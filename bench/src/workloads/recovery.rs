@@ -1,5 +1,6 @@
 //! `recovery`: one of three replicas is killed with SIGKILL while it has thousands of sagas in its
-//! hands, and clients go on at the other two.
+//! hands, and clients go on at the other two. There are as many kills as rounds, each of three
+//! replicas of their own.
 //!
 //! So that it has them, the participants are frozen until the kill: then every open saga waits for
 //! a reply, and those of the dead replica wait until the others have taken over its partitions, or
@@ -16,6 +17,7 @@ use clap::Args;
 use sqlx::types::Uuid;
 
 use crate::ground::Ground;
+use crate::latencies::median;
 use crate::load::Shape;
 use crate::measure::{Plan, measure};
 use crate::report::Report;
@@ -44,17 +46,45 @@ const STEP: Duration = Duration::from_millis(50);
 const AT_ONCE: usize = 256;
 
 pub(crate) async fn run(arguments: &Arguments, ground: &mut Ground) -> anyhow::Result<Report> {
-    let mut stage = Stage::open(ground).await?;
-    stage.add_replica().await?;
-    stage.add_replica().await?;
-    let workload = Arc::new(Workload::completed(arguments.ballast));
     let mut report = Report::new("recovery");
+    let mut stage = three_replicas(ground).await?;
     let shape = Shape::InFlight(arguments.in_flight);
     let before = Workload::completed(arguments.ballast);
     let load = measure(&stage.site, "3 replicas", shape, before, &arguments.plan).await?;
     report.loads.push(load);
+    let mut recoveries = vec![kill_one(stage, arguments).await?];
+    for _ in 1..arguments.plan.rounds() {
+        stage = three_replicas(ground).await?;
+        recoveries.push(kill_one(stage, arguments).await?);
+    }
+    let middle = |of: fn(&Recovery) -> f64| median(recoveries.iter().map(of));
+    report.figure("all move after", middle(|one| one.last.as_secs_f64()), "s");
+    report.figure("served", middle(|one| one.served as f64), "sagas");
+    report.figure("resumed", middle(|one| one.rate), "sagas/s");
+    Ok(report)
+}
 
+async fn three_replicas(ground: &mut Ground) -> anyhow::Result<Stage> {
+    let mut stage = Stage::open(ground).await?;
+    stage.add_replica().await?;
+    stage.add_replica().await?;
+    Ok(stage)
+}
+
+/// What came of one kill.
+#[derive(Debug)]
+struct Recovery {
+    /// When all sagas had moved that the dead replica served.
+    last: Duration,
+    /// How many these are.
+    served: usize,
+    /// How many of them moved in a second.
+    rate: f64,
+}
+
+async fn kill_one(mut stage: Stage, arguments: &Arguments) -> anyhow::Result<Recovery> {
     crate::progress(&format!("  {} sagas are left open …", arguments.open));
+    let workload = Arc::new(Workload::completed(arguments.ballast));
     stage.freeze_participants(true)?;
     let mut database = stage.database().await?;
     let client = stage.site.client.clone();
@@ -82,11 +112,12 @@ pub(crate) async fn run(arguments: &Arguments, ground: &mut Ground) -> anyhow::R
     let moves = database.first_moves(&standing).await?;
     let since_kill: Vec<_> = moves.iter().map(|at| at.since(killed_at)).collect();
     let (last, rate) = resumed(&since_kill);
-    report.figure("all move after", last.as_secs_f64(), "s");
-    report.figure("served", served.len() as f64, "sagas");
-    report.figure("resumed", rate, "sagas/s");
+    let served = served.len();
+    crate::progress(&format!(
+        "  {served} sagas moved within {last:.2?}, {rate:.0} a second"
+    ));
     stage.close().await?;
-    Ok(report)
+    Ok(Recovery { last, served, rate })
 }
 
 /// When the last of them moved, and how many a second did while any did. They move in bursts, when a
