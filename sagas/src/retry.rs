@@ -6,19 +6,23 @@ use serde::{Deserialize, Serialize};
 
 use crate::sabotage::{Bug, is_seeded};
 
+/// Beyond the attempts of a policy, nobody is asked more seldom because of silence.
+pub const SILENCE_MAX: Duration = Duration::from_secs(15 * 60);
+
 /// How long to wait for a reply, and how often and how far apart to try again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RetryPolicy {
-    /// A participant that stays silent for this long is asked again.
+    /// A participant that stays silent for this long is asked again. Beyond `attempts_max`, each wait
+    /// is `factor` times the one before, up to [`SILENCE_MAX`].
     pub reply_within: Duration,
     /// Wait before the second attempt.
     pub delay_first: Duration,
     /// Each wait is this many times the one before.
     pub factor: u32,
-    /// No wait is longer.
+    /// No wait after a failure is longer.
     pub delay_max: Duration,
     /// Before the pivot: the saga compensates after so many. Elsewhere: the saga needs attention
-    /// after so many, and tries on at `delay_max`.
+    /// after so many, and tries on: `delay_max` after each failure, and ever more seldom in silence.
     pub attempts_max: u32,
 }
 
@@ -37,6 +41,19 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
+    /// The wait for a reply to `attempt` (from 1) before the next attempt.
+    ///
+    /// Where the attempts are used up, the participant is away: then the command lies in the broker
+    /// until it is back, and another one helps only if that got lost. So an absence of any length
+    /// costs a saga few attempts, each of which is a record and an entry of its history.
+    #[must_use]
+    pub fn reply_wait(&self, attempt: u32) -> Duration {
+        let beyond = attempt.saturating_sub(self.attempts_max);
+        let growth = self.factor.saturating_pow(beyond.min(32));
+        let most = self.reply_within.max(SILENCE_MAX);
+        self.reply_within.saturating_mul(growth).min(most)
+    }
+
     /// The wait between a `failed` reply to `attempt` (from 1) and the next attempt.
     ///
     /// `seed` spreads the waits of different commands over the last fifth of the delay, so that
@@ -97,6 +114,31 @@ mod tests {
             ..RetryPolicy::default()
         };
         assert!(policy.delay_after(u32::MAX, 1) > Duration::from_secs(1));
+        assert_eq!(policy.reply_wait(u32::MAX), SILENCE_MAX);
+    }
+
+    #[test]
+    fn silence_is_waited_for_longer_only_beyond_the_attempts() {
+        let policy = RetryPolicy::default();
+        let waits = |policy: RetryPolicy, attempts: std::ops::RangeInclusive<u32>| {
+            let waits = attempts.map(|attempt| policy.reply_wait(attempt).as_secs());
+            waits.collect::<Vec<_>>()
+        };
+        assert_eq!(waits(policy, 1..=10), [10; 10]);
+        assert_eq!(
+            waits(policy, 11..=18),
+            [20, 40, 80, 160, 320, 640, 900, 900]
+        );
+        let steady = RetryPolicy {
+            factor: 1,
+            ..policy
+        };
+        assert_eq!(waits(steady, 8..=14), [10; 7]);
+        let patient = RetryPolicy {
+            reply_within: Duration::from_secs(7200),
+            ..policy
+        };
+        assert_eq!(waits(patient, 9..=12), [7200; 4]);
     }
 
     #[test]

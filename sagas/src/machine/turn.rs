@@ -117,7 +117,7 @@ impl<'a> Turn<'a> {
             generation,
             attempt: 1,
             sent_at: self.now,
-            due_at: self.now + self.policy(step).reply_within,
+            due_at: self.now + self.policy(step).reply_wait(1),
             waits: Waits::Reply,
             exhausted_since: None,
             failure: None,
@@ -131,12 +131,13 @@ impl<'a> Turn<'a> {
             return;
         };
         let exhausted = policy.is_last(flight.attempt).then_some(self.now);
+        let attempt = flight.attempt + 1;
         self.send_again(
             step,
             Flight {
-                attempt: flight.attempt + 1,
+                attempt,
                 sent_at: self.now,
-                due_at: self.now + policy.reply_within,
+                due_at: self.now + policy.reply_wait(attempt),
                 waits: Waits::Reply,
                 exhausted_since: flight.exhausted_since.or(exhausted),
                 ..flight
@@ -161,10 +162,10 @@ impl<'a> Turn<'a> {
 
     /// As [`Turn::repeat`], with the whole time for an answer before it.
     pub(super) fn repeat_afresh(&mut self, step: usize) {
-        let due_at = self.now + self.policy(step).reply_within;
         let Some(flight) = self.progress(step).flight().cloned() else {
             return;
         };
+        let due_at = self.now + self.policy(step).reply_wait(flight.attempt);
         let sent_at = self.now;
         self.send_again(
             step,

@@ -2,7 +2,7 @@
 //!
 //! Two clocks run for a command in flight. Until the broker has acknowledged it, it is sent again
 //! after [`CONFIRM_WITHIN`], because the process that should have published it may be gone; that
-//! is the same attempt. Once the policy's `reply_within` has passed, the participant's silence
+//! is the same attempt. Once the policy's wait for a reply has passed, the participant's silence
 //! makes a new attempt of it, acknowledged or not, because the participant may have lost it.
 //!
 //! The saga's deadline turns it back while its point of no return is ahead. Once the pivot may have

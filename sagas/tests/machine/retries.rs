@@ -110,7 +110,7 @@ fn a_retriable_step_is_tried_again_without_end() {
     check(
         &place_order(),
         "until confirm-order; confirm-order failed; wake +1s; confirm-order failed; wake +2s; \
-         confirm-order failed; wake +4s; wake +10s; confirm-order ok",
+         confirm-order failed; wake +4s; wake +20s; wake +40s; confirm-order ok",
         "
           until confirm-order => confirm-order forward#1 | running, wake 2s
           confirm-order failed => nothing | running, wake 0.822s
@@ -119,7 +119,8 @@ fn a_retriable_step_is_tried_again_without_end() {
           wake +2s => confirm-order forward#3 | running, wake 5s
           confirm-order failed => nothing | running, wake 5s, confirm-order needs attention since 3s
           wake +4s => confirm-order forward#4 | running, wake 9s, confirm-order needs attention since 3s
-          wake +10s => confirm-order forward#5 | running, wake 19s, confirm-order needs attention since 3s
+          wake +20s => confirm-order forward#5 | running, wake 29s, confirm-order needs attention since 3s
+          wake +40s => confirm-order forward#6 | running, wake 69s, confirm-order needs attention since 3s
           confirm-order ok => nothing | completed, announces completed
           steps: create-order done, reserve-stock done, authorize-payment done, create-shipment done, capture-payment done, confirm-order done
           output: [1,4]

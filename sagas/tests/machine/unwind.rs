@@ -35,7 +35,7 @@ fn a_compensation_without_an_answer_is_tried_again_without_end() {
     check(
         &place_order(),
         "until reserve-stock; reserve-stock rejected; authorize-payment rejected; wake +10s; \
-         wake +10s; wake +10s; wake +10s; create-order ok",
+         wake +10s; wake +10s; wake +20s; wake +40s; create-order ok",
         "
           until reserve-stock => reserve-stock forward#1, authorize-payment forward#1 | running, wake 2s
           reserve-stock rejected => nothing | compensating, announces compensating, wake 2s
@@ -43,7 +43,8 @@ fn a_compensation_without_an_answer_is_tried_again_without_end() {
           wake +10s => create-order compensate#2 | compensating, wake 12s
           wake +10s => create-order compensate#3 | compensating, wake 22s
           wake +10s => create-order compensate#4 | compensating, wake 32s, create-order needs attention since 30s
-          wake +10s => create-order compensate#5 | compensating, wake 42s, create-order needs attention since 30s
+          wake +20s => create-order compensate#5 | compensating, wake 52s, create-order needs attention since 30s
+          wake +40s => create-order compensate#6 | compensating, wake 92s, create-order needs attention since 30s
           create-order ok => nothing | compensated, announces compensated
           steps: create-order undone, reserve-stock refused, authorize-payment refused, create-shipment idle, capture-payment idle, confirm-order idle
           reason: reserve-stock: some-code: says the participant

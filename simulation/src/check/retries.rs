@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use orchestrator::engine::WAKES_EVERY;
 use sagas::machine::{Entry, EntryKind, OrderKind, Sent};
+use sagas::retry::SILENCE_MAX;
 use sagas::{Direction, Outcome, RetryPolicy, Timestamp};
 
 use super::{Evidence, Finding, Stored};
@@ -103,7 +104,10 @@ fn follow(
             let whole = delay(policy, before.number);
             (failed, whole * 4 / 5, whole)
         }
-        None => (before.since, policy.reply_within, policy.reply_within),
+        None => {
+            let patience = patience(policy, before.number);
+            (before.since, patience, patience)
+        }
     };
     let is_early = at.1 + EARLY_MAX < since.1 + least;
     let is_late = !before.is_held && at.1 > since.1 + most + evidence.late_max();
@@ -154,6 +158,15 @@ fn delay(policy: &RetryPolicy, attempt: u32) -> Duration {
         delay = (delay * policy.factor).min(policy.delay_max);
     }
     delay.min(policy.delay_max)
+}
+
+/// How long silence after an attempt lasts, from the policy's words.
+fn patience(policy: &RetryPolicy, attempt: u32) -> Duration {
+    let mut patience = policy.reply_within;
+    for _ in policy.attempts_max..attempt {
+        patience = (patience * policy.factor).min(policy.reply_within.max(SILENCE_MAX));
+    }
+    patience
 }
 
 impl Evidence<'_> {
