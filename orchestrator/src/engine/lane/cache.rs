@@ -2,6 +2,9 @@
 //!
 //! Never the truth: every write names the revision it started from, and a decision that writes
 //! nothing is taken only on a state that was just read.
+//!
+//! Of a saga for which there is no room it still knows for long what was published: when a participant
+//! is away, far more sagas wait than fit, and all of them would be sent again at every look.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -23,12 +26,14 @@ pub(super) struct Cached {
 #[derive(Debug)]
 pub(super) struct Cache {
     sagas: LruCache<SagaId, Cached>,
+    traces: Traces,
 }
 
 impl Cache {
     pub(super) fn new(capacity: NonZeroUsize) -> Self {
         Self {
             sagas: LruCache::new(capacity),
+            traces: Traces::of(capacity.get().saturating_mul(TRACES_PER_SAGA)),
         }
     }
 
@@ -42,7 +47,21 @@ impl Cache {
     }
 
     pub(super) fn put(&mut self, cached: Cached) {
-        self.sagas.put(cached.saga.id, cached);
+        let id = cached.saga.id;
+        if let Some((other, cached)) = self.sagas.push(id, cached)
+            && other != id
+        {
+            self.traces.leave(&cached);
+        }
+    }
+
+    /// The last publication of this lane that carried a command of the saga as it is at `revision`.
+    pub(super) fn publication(&self, id: SagaId, revision: u64) -> Option<u64> {
+        let cached = self.sagas.peek(&id);
+        match cached.filter(|cached| cached.saga.revision == revision) {
+            Some(cached) => cached.publication,
+            None => self.traces.find(id, revision),
+        }
     }
 
     pub(super) fn drop(&mut self, id: SagaId) {
@@ -56,5 +75,67 @@ impl Cache {
         {
             cached.publication = None;
         }
+        self.traces.unpublish(id, publication);
     }
+}
+
+/// For each saga that fits into the cache, so many leave a trace.
+const TRACES_PER_SAGA: usize = 128;
+
+/// What was published of sagas that are not in the cache any more, 16 bytes each.
+///
+/// A table without chains: a saga may take the place of another one's trace, which is then sent once
+/// more than needed. Memory is taken where a trace is left, not before.
+#[derive(Debug)]
+struct Traces {
+    /// A saga and its revision as one number, and the publication; zeros where there is none.
+    places: Vec<[u64; 2]>,
+}
+
+/// Odd, and without a pattern: a product's upper bits depend on all bits of the factor.
+const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+
+impl Traces {
+    fn of(sagas: usize) -> Self {
+        Self {
+            places: vec![[0; 2]; sagas.next_power_of_two()],
+        }
+    }
+
+    fn leave(&mut self, cached: &Cached) {
+        if let Some(publication) = cached.publication {
+            let (id, revision) = (cached.saga.id, cached.saga.revision);
+            let place = self.place(id);
+            self.places[place] = [sign(id, revision), publication];
+        }
+    }
+
+    fn find(&self, id: SagaId, revision: u64) -> Option<u64> {
+        let [found, publication] = self.places[self.place(id)];
+        (publication > 0 && found == sign(id, revision)).then_some(publication)
+    }
+
+    /// At whatever revision; the trace may be another saga's, which is then forgotten in vain.
+    fn unpublish(&mut self, id: SagaId, publication: u64) {
+        let place = self.place(id);
+        let [_, last] = self.places[place];
+        if last <= publication {
+            self.places[place] = [0; 2];
+        }
+    }
+
+    fn place(&self, id: SagaId) -> usize {
+        let bits = self.places.len().trailing_zeros();
+        let upper = random_part(id).wrapping_mul(SPREAD).checked_shr(64 - bits);
+        usize::try_from(upper.unwrap_or(0)).unwrap_or(0)
+    }
+}
+
+fn sign(id: SagaId, revision: u64) -> u64 {
+    random_part(id) ^ revision.wrapping_mul(SPREAD)
+}
+
+/// The half of an id that says nothing of the time.
+fn random_part(id: SagaId) -> u64 {
+    id.0.as_u64_pair().1
 }

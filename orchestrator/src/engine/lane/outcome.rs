@@ -76,9 +76,7 @@ impl Lane {
         match Saga::restore(&definition, row, &loaded.history) {
             Ok(saga) => {
                 // What this lane has published for the state that it had, it has for the same one.
-                let before = self.cache.get(id);
-                let before = before.filter(|cached| cached.saga.revision == saga.revision);
-                let publication = before.and_then(|cached| cached.publication);
+                let publication = self.cache.publication(id, saga.revision);
                 self.cache.put(Cached {
                     saga: Box::new(saga),
                     definition,

@@ -51,6 +51,57 @@ fn a_wake_leaves_alone_what_the_broker_has_acknowledged() {
     assert!(bench.published().is_empty());
 }
 
+/// Starts a saga, whose state the cache has no room for then.
+fn started_and_forgotten(bench: &mut Bench) -> (SagaId, State, u64) {
+    bench.lane.cache = Cache::new(NonZeroUsize::MIN);
+    let id = bench.submit("a");
+    let state = bench.commit().starts.remove(0).state;
+    let publication = bench.publication();
+    bench.started("b");
+    assert!(bench.lane.cache.get(id).is_none());
+    bench.outputs.clear();
+    (id, state, publication)
+}
+
+#[test]
+fn a_wake_leaves_alone_what_the_broker_has_acknowledged_of_a_saga_that_was_forgotten() {
+    let mut bench = Bench::new();
+    let (id, state, publication) = started_and_forgotten(&mut bench);
+    bench.take(Input::Published {
+        publication,
+        is_acknowledged: true,
+    });
+    bench.now = bench.now + Duration::from_secs(3);
+    bench.take(Input::Due(id));
+    bench.load(id, state);
+    let batch = bench.commit();
+    assert!(batch.updates.is_empty());
+    assert_eq!(batch.postponements.len(), 1);
+}
+
+#[test]
+fn a_wake_sends_again_what_never_arrived_of_a_saga_that_was_forgotten() {
+    let mut bench = Bench::new();
+    let (id, state, publication) = started_and_forgotten(&mut bench);
+    bench.take(Input::Published {
+        publication,
+        is_acknowledged: false,
+    });
+    bench.now = bench.now + Duration::from_secs(3);
+    bench.take(Input::Due(id));
+    bench.load(id, state);
+    assert_eq!(bench.commit().updates.len(), 1);
+    assert_eq!(bench.published(), ["first"]);
+}
+
+#[test]
+fn what_is_known_of_a_saga_that_was_forgotten_is_about_one_revision() {
+    let mut bench = Bench::new();
+    let (id, _, publication) = started_and_forgotten(&mut bench);
+    let known = [0, 1, 2].map(|revision| bench.lane.cache.publication(id, revision));
+    assert_eq!(known, [None, Some(publication), None]);
+}
+
 #[test]
 fn a_wake_sends_again_what_another_process_may_have_kept() {
     let mut bench = Bench::new();
