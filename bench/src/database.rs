@@ -87,6 +87,15 @@ impl Database {
             .await
     }
 
+    /// For how long the longest due saga waits to be woken.
+    pub(crate) async fn overdue(&mut self) -> anyhow::Result<Duration> {
+        let longest =
+            "SELECT coalesce(extract(epoch FROM clock_timestamp() - min(wake_at)), 0)::float8
+            FROM saga WHERE wake_at <= clock_timestamp()";
+        let longest = sqlx::query_scalar(longest).fetch_one(&mut self.0).await?;
+        Ok(Duration::from_secs_f64(longest))
+    }
+
     /// Waits until every saga has ended, and compares with what clients were told. A fast wrong run
     /// is a failed run. `copied`: completed sagas that no client submitted.
     pub(crate) async fn ensure_ended(&mut self, told: Totals, copied: u64) -> anyhow::Result<()> {

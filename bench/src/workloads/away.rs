@@ -1,5 +1,5 @@
 //! `away`: the participants are away while sagas come at a rate, and come back. What does the
-//! orchestrator keep in memory meanwhile, and when has every saga ended?
+//! orchestrator keep in memory meanwhile, how late does it wake a saga, and when has every saga ended?
 //!
 //! The participants are frozen: what they are sent waits in the broker. Sagas ask again after their
 //! policy, turn back where it is used up, and go on asking.
@@ -60,14 +60,17 @@ pub(crate) async fn run(arguments: &Arguments, ground: &mut Ground) -> anyhow::R
         tokio::spawn(async move { client.leave_open_at(rate, &Arc::new(workload), away).await });
     let watch = Watch::start(&stage.site.parts);
     let (start, mut told) = (Instant::now(), Instant::now());
+    let mut overdue = Duration::ZERO;
     while start.elapsed() < away {
         sleep(LOOK_EVERY.min(away.saturating_sub(start.elapsed()))).await;
         memory.look();
         if told.elapsed() >= TELL_EVERY {
             told = Instant::now();
             tell(&mut database, start, &memory).await?;
+            overdue = overdue.max(database.overdue().await?);
         }
     }
+    overdue = overdue.max(database.overdue().await?);
     let used = watch.orchestrator();
     let samples = offered.await??;
     let refused = samples.iter().filter(|s| s.answer == Answer::Refused);
@@ -77,6 +80,7 @@ pub(crate) async fn run(arguments: &Arguments, ground: &mut Ground) -> anyhow::R
     report.figure("open at their return", open as f64, "sagas");
     report.figure("rss at most, while away", memory.most, "MB");
     report.figure("processor, while away", used.processors * 100.0, "%");
+    report.figure("wakes late, at most", overdue.as_secs_f64(), "s");
 
     stage.freeze_participants(false)?;
     let returned = Instant::now();
