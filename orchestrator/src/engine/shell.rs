@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use sagas::machine::Order;
 use sagas::{SagaId, Timestamp};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::time::sleep;
 
 use super::lane::{Answer, Bounds, Input, Lane, Output, Ticket};
@@ -64,7 +64,13 @@ pub(super) struct Shell {
     callers: BTreeMap<Ticket, oneshot::Sender<Answer>>,
     last_ticket: u64,
     is_stopping: bool,
+    /// Whoever loads sagas holds it.
+    loading: Arc<Mutex<()>>,
 }
+
+/// Sagas that are loaded at a time. Each comes with its whole history, which is long when a participant was
+/// away; a lane may ask for as many as it has room for.
+const LOAD_MAX: usize = 200;
 
 /// Acknowledged outbox rows are deleted with the next commit; without one, after this time.
 pub const DELIVERIES_WAIT: Duration = Duration::from_secs(1);
@@ -81,6 +87,7 @@ impl Shell {
             callers: BTreeMap::new(),
             last_ticket: 0,
             is_stopping: false,
+            loading: Arc::default(),
         }
     }
 
@@ -219,12 +226,14 @@ impl Shell {
 
     fn load(&self, sagas: Vec<SagaId>) {
         let (store, report) = (self.parts.store.clone(), self.report.clone());
+        let loading = self.loading.clone();
         tokio::spawn(async move {
-            let result = store.load(&sagas).await.map_err(|error| error.to_string());
-            let _ = report.send(Input::Loaded {
-                asked: sagas,
-                result,
-            });
+            for asked in sagas.chunks(LOAD_MAX) {
+                let _turn = loading.lock().await;
+                let result = store.load(asked).await.map_err(|error| error.to_string());
+                let asked = asked.to_vec();
+                let _ = report.send(Input::Loaded { asked, result });
+            }
         });
     }
 
