@@ -38,7 +38,8 @@ pub(crate) struct Arguments {
 /// A workload's command line, and how long it takes, in seconds.
 struct Run(&'static str, u64);
 
-/// Together some forty minutes on two processors, half of that with one round of each. The first one lets the broker's compiler do its work.
+/// Together half an hour to forty minutes on two processors, with one round of each less. The first one
+/// lets the broker's compiler do its work.
 const LONG: [Run; 12] = [
     Run("steps3 --warm-up 60", 370),
     Run("refused", 120),

@@ -63,18 +63,23 @@ fn started_and_forgotten(bench: &mut Bench) -> (SagaId, State, u64) {
     (id, state, publication)
 }
 
-#[test]
-fn a_wake_leaves_alone_what_the_broker_has_acknowledged_of_a_saga_that_was_forgotten() {
-    let mut bench = Bench::new();
-    let (id, state, publication) = started_and_forgotten(&mut bench);
+/// What its wake commits after three seconds, once the broker has answered.
+fn wake_of_a_forgotten_saga(bench: &mut Bench, is_acknowledged: bool) -> Batch {
+    let (id, state, publication) = started_and_forgotten(bench);
     bench.take(Input::Published {
         publication,
-        is_acknowledged: true,
+        is_acknowledged,
     });
     bench.now = bench.now + Duration::from_secs(3);
     bench.take(Input::Due(id));
     bench.load(id, state);
-    let batch = bench.commit();
+    bench.commit()
+}
+
+#[test]
+fn a_wake_leaves_alone_what_the_broker_has_acknowledged_of_a_saga_that_was_forgotten() {
+    let mut bench = Bench::new();
+    let batch = wake_of_a_forgotten_saga(&mut bench, true);
     assert!(batch.updates.is_empty());
     assert_eq!(batch.postponements.len(), 1);
 }
@@ -82,15 +87,8 @@ fn a_wake_leaves_alone_what_the_broker_has_acknowledged_of_a_saga_that_was_forgo
 #[test]
 fn a_wake_sends_again_what_never_arrived_of_a_saga_that_was_forgotten() {
     let mut bench = Bench::new();
-    let (id, state, publication) = started_and_forgotten(&mut bench);
-    bench.take(Input::Published {
-        publication,
-        is_acknowledged: false,
-    });
-    bench.now = bench.now + Duration::from_secs(3);
-    bench.take(Input::Due(id));
-    bench.load(id, state);
-    assert_eq!(bench.commit().updates.len(), 1);
+    let batch = wake_of_a_forgotten_saga(&mut bench, false);
+    assert_eq!(batch.updates.len(), 1);
     assert_eq!(bench.published(), ["first"]);
 }
 
