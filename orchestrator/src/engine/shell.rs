@@ -2,14 +2,14 @@
 //!
 //! Database work runs in tasks of its own that nobody cancels; results come back as inputs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use sagas::machine::Order;
 use sagas::{SagaId, Timestamp};
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
 use super::lane::{Answer, Bounds, Input, Lane, Output, Ticket};
@@ -64,12 +64,13 @@ pub(super) struct Shell {
     callers: BTreeMap<Ticket, oneshot::Sender<Answer>>,
     last_ticket: u64,
     is_stopping: bool,
-    /// Whoever loads sagas holds it.
-    loading: Arc<Mutex<()>>,
+    /// What the lane asked for and no load has taken yet.
+    to_load: VecDeque<SagaId>,
+    is_loading: bool,
 }
 
-/// Sagas that are loaded at a time. Each comes with its whole history, which is long when a participant was
-/// away; a lane may ask for as many as it has room for.
+/// Sagas that are loaded at a time; what is asked for meanwhile is the next load. Each comes with its whole
+/// history, which is long when a participant was away, and a lane may ask for as many as it has room for.
 const LOAD_MAX: usize = 200;
 
 /// Acknowledged outbox rows are deleted with the next commit; without one, after this time.
@@ -87,7 +88,8 @@ impl Shell {
             callers: BTreeMap::new(),
             last_ticket: 0,
             is_stopping: false,
-            loading: Arc::default(),
+            to_load: VecDeque::new(),
+            is_loading: false,
         }
     }
 
@@ -112,7 +114,7 @@ impl Shell {
         let has_room = self.lane.waiting() < self.room.max && !self.is_stopping;
         tokio::select! {
             biased;
-            Some(result) = self.results.recv() => self.lane.take(result, self.parts.clock.now()),
+            Some(result) = self.results.recv() => self.take_result(result, self.parts.clock.now()),
             Some(message) = self.room.inbox.recv(), if has_room => {
                 self.accept(message, self.parts.clock.now());
             }
@@ -127,13 +129,24 @@ impl Shell {
     fn take_what_is_there(&mut self) {
         let now = self.parts.clock.now();
         while let Ok(result) = self.results.try_recv() {
-            self.lane.take(result, now);
+            self.take_result(result, now);
         }
         while self.lane.waiting() < self.room.max
             && let Ok(message) = self.room.inbox.try_recv()
         {
             self.accept(message, now);
         }
+    }
+
+    fn take_result(&mut self, mut result: Input, now: Timestamp) {
+        if let Input::Loaded { asked, result } = &mut result {
+            self.is_loading = false;
+            if result.is_err() {
+                // Each would wait as long for the same answer.
+                asked.extend(self.to_load.drain(..));
+            }
+        }
+        self.lane.take(result, now);
     }
 
     fn accept(&mut self, message: Message, now: Timestamp) {
@@ -180,7 +193,7 @@ impl Shell {
         let mut advances = Vec::new();
         for output in outputs {
             match output {
-                Output::Load(sagas) => self.load(sagas),
+                Output::Load(sagas) => self.to_load.extend(sagas),
                 Output::Commit { number, batch } => self.commit(number, *batch),
                 Output::Publish {
                     publication,
@@ -219,21 +232,26 @@ impl Shell {
                 }
             }
         }
+        self.load();
         if !advances.is_empty() {
             self.parts.consumer.commit(&advances);
         }
     }
 
-    fn load(&self, sagas: Vec<SagaId>) {
+    /// Begins a load, unless one is under way or nothing is asked for.
+    fn load(&mut self) {
+        if self.is_loading || self.to_load.is_empty() {
+            return;
+        }
+        self.is_loading = true;
+        let asked: Vec<SagaId> = self
+            .to_load
+            .drain(..self.to_load.len().min(LOAD_MAX))
+            .collect();
         let (store, report) = (self.parts.store.clone(), self.report.clone());
-        let loading = self.loading.clone();
         tokio::spawn(async move {
-            for asked in sagas.chunks(LOAD_MAX) {
-                let _turn = loading.lock().await;
-                let result = store.load(asked).await.map_err(|error| error.to_string());
-                let asked = asked.to_vec();
-                let _ = report.send(Input::Loaded { asked, result });
-            }
+            let result = store.load(&asked).await.map_err(|error| error.to_string());
+            let _ = report.send(Input::Loaded { asked, result });
         });
     }
 
