@@ -9,7 +9,7 @@ use sagas::machine::Status;
 use super::archive::AS_SAGA;
 use super::commit::column;
 use super::definition::IS_MISSING;
-use super::overview::{ListFilter, OPEN};
+use super::overview::{ListFilter, OPEN_SAGAS};
 
 /// The columns of a row, which the archive has likewise ([`AS_SAGA`]).
 const COLUMNS: &str =
@@ -74,10 +74,10 @@ fn attention(conditions: &str) -> String {
     format!(
         "WITH orphan AS MATERIALIZED (
              SELECT saga.shard, saga.id, saga.started_at
-             FROM saga LEFT JOIN definition_seen d
+             FROM {OPEN_SAGAS} AS saga LEFT JOIN definition_seen d
                  ON d.name = saga.definition AND d.version = saga.version
                      AND d.fingerprint = saga.fingerprint
-             WHERE status IN {OPEN} AND NOT needs_attention AND {IS_MISSING} AND {conditions}
+             WHERE NOT needs_attention AND {IS_MISSING} AND {conditions}
          )
          SELECT * FROM (
              (SELECT * FROM saga WHERE needs_attention AND {conditions} {NEWEST_FIRST})

@@ -154,6 +154,10 @@ async fn deployed(store: &Store, definitions: &[&Definition]) {
 async fn open_sagas_whose_definition_no_live_replica_has_want_attention() {
     let mut db = fresh().await;
     populate(&db.store).await;
+    // As if somebody had paused it.
+    let pause = sqlx::query("UPDATE saga SET wake_at = NULL WHERE id = $1").bind(id(1).0);
+    let paused = pause.execute(&mut db.side).await.unwrap();
+    assert_eq!(paused.rows_affected(), 1);
     let pinned = sample::definition(2);
     let pin = Pin::of(&pinned);
     let attention = || ListFilter {

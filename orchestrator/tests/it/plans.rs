@@ -8,6 +8,7 @@ use std::time::Duration;
 use local::{Postgres, PostgresOptions};
 use orchestrator::store::batch::{Batch, Postponement};
 use orchestrator::store::definition::Pin;
+use orchestrator::store::overview::ListFilter;
 use orchestrator::store::retention::Policy;
 use orchestrator::store::{Due, Store};
 use serde_json::Value;
@@ -201,6 +202,33 @@ async fn loads_and_looks_for_wakes_keep_to_their_index_whatever_the_tables_were_
         panic!("{hot:#?}")
     };
     assert!(load.condition.contains("id = "), "{load:?}");
+}
+
+#[tokio::test]
+async fn what_is_open_is_counted_and_searched_for_trouble_by_an_index() {
+    let (server, store, mut side) = installed().await;
+    completed(&store, 1..=3).await;
+    leave_open(&store).await;
+    side.execute("VACUUM (ANALYZE)").await.unwrap();
+    let before = accesses(&server).len();
+    let attention = ListFilter {
+        attention: true,
+        limit: 50,
+        ..ListFilter::default()
+    };
+    store.list(&attention).await.unwrap();
+    store.counts().await.unwrap();
+    let hot = &accesses(&server)[before..];
+    let of_sagas: Vec<_> = hot.iter().filter(|one| one.table == "saga").collect();
+    for index in ["saga_wake", "saga_asleep"] {
+        let by = of_sagas.iter().filter(|one| one.how.ends_with(index));
+        assert_eq!(by.count(), 2, "{index}: {of_sagas:#?}");
+    }
+    let wrong: Vec<_> = of_sagas
+        .iter()
+        .filter(|one| one.how.starts_with("Seq"))
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 const fn due<'a>(shards: &'a [u16], definitions: &'a [Pin]) -> Due<'a> {
