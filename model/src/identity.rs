@@ -110,6 +110,7 @@ fn hash_progress<H: Hasher>(progress: &Progress, hasher: &mut H) {
     if let Some(flight) = progress.flight() {
         (flight.generation, flight.attempt).hash(hasher);
         (flight.waits == Waits::Retry).hash(hasher);
+        flight.was_published.hash(hasher);
         flight.exhausted_since.is_some().hash(hasher);
     }
     match progress {

@@ -168,6 +168,7 @@ fn launch_all(transition: &mut Transition, direction: Direction) {
             sent_at: NOW,
             due_at: NOW,
             waits: Waits::Reply,
+            was_published: false,
             exhausted_since: None,
             failure: None,
         };

@@ -68,6 +68,9 @@ pub struct Entry {
     /// The reply came too late to move anything; it is the truth nevertheless.
     #[serde(default, skip_serializing_if = "is_false")]
     pub late: bool,
+    /// A wake's: whether the broker was known to have all that had been sent before.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub published: bool,
     /// The reply that a person gave in the participant's stead.
     #[serde(
         default,
@@ -115,6 +118,7 @@ impl Entry {
             outcome: None,
             payload: None,
             late: false,
+            published: false,
             substitute: None,
             skipped: Vec::new(),
             order: None,

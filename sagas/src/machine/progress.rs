@@ -21,6 +21,10 @@ pub struct Flight {
     pub due_at: Timestamp,
     /// What passes until then.
     pub waits: Waits,
+    /// Whether the broker is known to hold an earlier attempt, which the participant will get: then this one
+    /// may be lost, and nobody looks for it before `due_at`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub was_published: bool,
     /// Since when the policy's attempts are used up, where trying goes on without end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exhausted_since: Option<Timestamp>,

@@ -317,6 +317,7 @@ fn retry_later(turn: &Turn<'_>, step: usize, flight: &Flight, reply: &Reply) -> 
     let exhausted = policy.is_last(flight.attempt).then_some(turn.now);
     Flight {
         waits: Waits::Retry,
+        was_published: false,
         due_at: turn.now + policy.delay_after(flight.attempt, seed),
         failure: Some(fault(&reply.payload, "failed")),
         exhausted_since: flight.exhausted_since.or(exhausted),

@@ -119,13 +119,15 @@ impl<'a> Turn<'a> {
             sent_at: self.now,
             due_at: self.now + self.policy(step).reply_wait(1),
             waits: Waits::Reply,
+            was_published: false,
             exhausted_since: None,
             failure: None,
         }
     }
 
-    /// Sends what is in flight once more, under the same id, as a new attempt.
-    pub(super) fn try_again(&mut self, step: usize) {
+    /// Sends what is in flight once more, under the same id, as a new attempt. `was_published`: the broker
+    /// is known to hold an earlier one.
+    pub(super) fn try_again(&mut self, step: usize, was_published: bool) {
         let policy = *self.policy(step);
         let Some(flight) = self.progress(step).flight().cloned() else {
             return;
@@ -139,6 +141,7 @@ impl<'a> Turn<'a> {
                 sent_at: self.now,
                 due_at: self.now + policy.reply_wait(attempt),
                 waits: Waits::Reply,
+                was_published,
                 exhausted_since: flight.exhausted_since.or(exhausted),
                 ..flight
             },

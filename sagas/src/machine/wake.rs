@@ -3,7 +3,9 @@
 //! Two clocks run for a command in flight. Until the broker has acknowledged it, it is sent again
 //! after [`CONFIRM_WITHIN`], because the process that should have published it may be gone; that
 //! is the same attempt. Once the policy's wait for a reply has passed, the participant's silence
-//! makes a new attempt of it, acknowledged or not, because the participant may have lost it.
+//! makes a new attempt of it, acknowledged or not, because the participant may have lost it. If the
+//! one before was acknowledged, the broker still has it for a participant that was away: nobody
+//! asks whether the new one was published.
 //!
 //! The saga's deadline turns it back while its point of no return is ahead. Once the pivot may have
 //! happened it never does: the saga goes on, and needs attention until it ends. While a saga is
@@ -46,7 +48,7 @@ pub(super) fn apply(mut turn: Turn<'_>, published: bool) -> Result<Transition, R
             continue;
         };
         if flight.due_at <= turn.now {
-            overdue(&mut turn, step);
+            overdue(&mut turn, step, published);
             moved = true;
         } else if !published
             && is_unconfirmed(&flight)
@@ -65,6 +67,7 @@ pub(super) fn apply(mut turn: Turn<'_>, published: bool) -> Result<Transition, R
     let (definition, now) = (turn.definition, turn.now);
     let mut transition = turn.finish(EntryKind::Wake);
     transition.next.wake_at = earliest(definition, &transition.next, now);
+    transition.entry.published = published;
     Ok(transition)
 }
 
@@ -101,7 +104,7 @@ impl Saga {
 }
 
 fn is_unconfirmed(flight: &Flight) -> bool {
-    flight.waits == Waits::Reply
+    flight.waits == Waits::Reply && !flight.was_published
 }
 
 /// The flight of a step whose last attempt before giving up is over. A saga that turns back has
@@ -117,12 +120,16 @@ fn exhausted<'a>(turn: &'a Turn<'_>, step: usize) -> Option<&'a Flight> {
 }
 
 /// The participant stayed silent, or the delay after a failure is over.
-fn overdue(turn: &mut Turn<'_>, step: usize) {
+fn overdue(turn: &mut Turn<'_>, step: usize, published: bool) {
+    let flight = turn.progress(step).flight();
+    // An attempt that was answered is over: its copy at the broker brings no other answer.
+    let was_published = flight
+        .is_some_and(|flight| flight.waits == Waits::Reply && (published || flight.was_published));
     let is_forward = matches!(turn.progress(step), Progress::Forward(_));
     if is_forward && turn.next.is_unwinding() {
         turn.set(step, Progress::Unknown);
     } else {
-        turn.try_again(step);
+        turn.try_again(step, was_published);
     }
 }
 

@@ -124,10 +124,10 @@ fn a_fence_is_sent_again_until_it_is_answered() {
           cancel => capture-payment fence#1 | running, wake 2s
           capture-payment/forward failed => refused: no forward command of generation 1, attempt 1, waits for it
           wake +2s unpublished => capture-payment fence#1 | running, wake 4s
-          wake +8s => capture-payment fence#2 | running, wake 12s
+          wake +8s => capture-payment fence#2 | running, wake 20s
           capture-payment failed => nothing | running, wake 11.826s
           wake +2s => capture-payment fence#3 | running, wake 14s
-          wake +10s => capture-payment fence#4 | running, wake 24s, capture-payment needs attention since 22s
+          wake +10s => capture-payment fence#4 | running, wake 42s, capture-payment needs attention since 22s
           capture-payment fenced => create-shipment compensate#1 | compensating, announces compensating, wake 24s
           steps: create-order done, reserve-stock done, authorize-payment done, create-shipment undoing, capture-payment undone, confirm-order idle
           reason: an operator or the clock: cancelled: the customer asked

@@ -11,7 +11,7 @@ fn a_deadline_that_passes_before_the_pivot_turns_the_saga_back() {
         "until print-card; wake +50s; wake +10s; print-card/compensate ok; wrap-gift ok",
         "
           until print-card => print-card forward#1 | running, wake 2s
-          wake +50s => print-card forward#2 | running, wake 52s
+          wake +50s => print-card forward#2 | running, wake 60s
           wake +10s => print-card compensate#1 | compensating, announces compensating, wake 62s
           print-card/compensate ok => wrap-gift compensate#1 | compensating, wake 62s
           wrap-gift ok => nothing | compensated, announces compensated
@@ -29,8 +29,8 @@ fn a_deadline_that_passes_with_the_pivot_in_flight_calls_for_attention_and_no_mo
         "until capture-payment; wake +50s; wake +10s; capture-payment ok",
         "
           until capture-payment => capture-payment forward#1 | running, wake 2s
-          wake +50s => capture-payment forward#2 | running, wake 52s
-          wake +10s => capture-payment forward#3 | running, wake 62s, overdue since 60s
+          wake +50s => capture-payment forward#2 | running, wake 60s
+          wake +10s => capture-payment forward#3 | running, wake 70s, overdue since 60s
           capture-payment ok => send-mail forward#1 as notice, add-points skipped | completed, announces completed
           steps: read-price done, tell-warehouse done, wrap-gift done, print-card done, capture-payment done, send-mail done, add-points skipped
           output: [4,null]

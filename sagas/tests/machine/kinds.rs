@@ -26,8 +26,8 @@ fn a_query_that_stays_silent_is_given_up_on_without_being_undone() {
         "start; wake +10s; wake +10s; wake +10s; read-price ok",
         "
           start => read-price forward#1 | running, announces started, wake 2s
-          wake +10s => read-price forward#2 | running, wake 12s
-          wake +10s => read-price forward#3 | running, wake 22s
+          wake +10s => read-price forward#2 | running, wake 20s
+          wake +10s => read-price forward#3 | running, wake 30s
           wake +10s => nothing | compensated, announces compensated
           read-price ok => refused: the saga is compensated and does not change any more
           steps: read-price undone, tell-warehouse idle, wrap-gift idle, print-card idle, capture-payment idle, send-mail idle, add-points idle

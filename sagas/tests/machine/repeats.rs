@@ -32,7 +32,7 @@ fn a_failure_of_an_old_attempt_does_not_count() {
          wake +2s; create-order#2 failed; create-order#1 ok",
         "
           start => create-order forward#1 | running, announces started, wake 2s
-          wake +10s => create-order forward#2 | running, wake 12s
+          wake +10s => create-order forward#2 | running, wake 20s
           create-order#1 failed => refused: no forward command of generation 1, attempt 1, waits for it
           create-order#2 failed => nothing | running, wake 11.754s
           create-order#2 failed => refused: no forward command of generation 1, attempt 2, waits for it
@@ -48,7 +48,7 @@ fn a_failure_of_an_old_attempt_does_not_count() {
 fn a_success_of_an_old_attempt_counts() {
     check(&place_order(), "start; wake +10s; create-order#1 ok", "
             start => create-order forward#1 | running, announces started, wake 2s
-            wake +10s => create-order forward#2 | running, wake 12s
+            wake +10s => create-order forward#2 | running, wake 20s
             create-order#1 ok => reserve-stock forward#1, authorize-payment forward#1 | running, wake 12s
             steps: create-order done, reserve-stock in_flight, authorize-payment in_flight, create-shipment idle, capture-payment idle, confirm-order idle
           ");

@@ -30,8 +30,8 @@ fn a_silent_step_before_the_pivot_is_given_up_and_undone() {
         "start; wake +10s; wake +10s; wake +10s; create-order ok",
         "
           start => create-order forward#1 | running, announces started, wake 2s
-          wake +10s => create-order forward#2 | running, wake 12s
-          wake +10s => create-order forward#3 | running, wake 22s
+          wake +10s => create-order forward#2 | running, wake 20s
+          wake +10s => create-order forward#3 | running, wake 30s
           wake +10s => create-order compensate#1 | compensating, announces compensating, wake 32s
           create-order ok => nothing | compensated, announces compensated
           steps: create-order undone, reserve-stock idle, authorize-payment idle, create-shipment idle, capture-payment idle, confirm-order idle
@@ -73,8 +73,8 @@ fn a_step_that_is_given_up_does_not_drag_a_sibling_into_new_attempts() {
         "
           until reserve-stock => reserve-stock forward#1, authorize-payment forward#1 | running, wake 2s
           authorize-payment ok => nothing | running, wake 2s
-          wake +10s => reserve-stock forward#2 | running, wake 12s
-          wake +10s => reserve-stock forward#3 | running, wake 22s
+          wake +10s => reserve-stock forward#2 | running, wake 20s
+          wake +10s => reserve-stock forward#3 | running, wake 30s
           wake +10s => authorize-payment compensate#1, reserve-stock compensate#1 | compensating, announces compensating, wake 32s
           reserve-stock ok => nothing | compensating, wake 32s
           authorize-payment ok => create-order compensate#1 | compensating, wake 32s
@@ -93,11 +93,11 @@ fn an_unknown_pivot_is_tried_again_without_end_and_never_undone() {
          capture-payment failed; wake +4s; capture-payment ok",
         "
           until capture-payment => capture-payment forward#1 | running, wake 2s
-          wake +10s => capture-payment forward#2 | running, wake 12s
+          wake +10s => capture-payment forward#2 | running, wake 20s
           capture-payment failed => nothing | running, wake 11.826s
           wake +4s => capture-payment forward#3 | running, wake 16s
-          wake +10s => capture-payment forward#4 | running, wake 26s, capture-payment needs attention since 24s
-          capture-payment failed => nothing | running, wake 26s, capture-payment needs attention since 24s
+          wake +10s => capture-payment forward#4 | running, wake 44s, capture-payment needs attention since 24s
+          capture-payment failed => nothing | running, wake 27.511s, capture-payment needs attention since 24s
           wake +4s => capture-payment forward#5 | running, wake 30s, capture-payment needs attention since 24s
           capture-payment ok => confirm-order forward#1 | running, wake 30s
           steps: create-order done, reserve-stock done, authorize-payment done, create-shipment done, capture-payment done, confirm-order in_flight
@@ -119,8 +119,8 @@ fn a_retriable_step_is_tried_again_without_end() {
           wake +2s => confirm-order forward#3 | running, wake 5s
           confirm-order failed => nothing | running, wake 5s, confirm-order needs attention since 3s
           wake +4s => confirm-order forward#4 | running, wake 9s, confirm-order needs attention since 3s
-          wake +20s => confirm-order forward#5 | running, wake 29s, confirm-order needs attention since 3s
-          wake +40s => confirm-order forward#6 | running, wake 69s, confirm-order needs attention since 3s
+          wake +20s => confirm-order forward#5 | running, wake 67s, confirm-order needs attention since 3s
+          wake +40s => confirm-order forward#6 | running, wake 147s, confirm-order needs attention since 3s
           confirm-order ok => nothing | completed, announces completed
           steps: create-order done, reserve-stock done, authorize-payment done, create-shipment done, capture-payment done, confirm-order done
           output: [1,4]
@@ -137,9 +137,9 @@ fn retriable_steps_without_a_pivot_are_tried_again_without_end() {
         "
           until confirm-order => confirm-order forward#1, send-receipt forward#1 | running, wake 2s
           confirm-order ok => nothing | running, wake 2s
-          wake +10s => send-receipt forward#2 | running, wake 12s
-          wake +10s => send-receipt forward#3 | running, wake 22s
-          wake +10s => send-receipt forward#4 | running, wake 32s, send-receipt needs attention since 30s
+          wake +10s => send-receipt forward#2 | running, wake 20s
+          wake +10s => send-receipt forward#3 | running, wake 30s
+          wake +10s => send-receipt forward#4 | running, wake 50s, send-receipt needs attention since 30s
           cancel => refused: the saga has passed its point of no return and can only be completed
           send-receipt ok => nothing | completed, announces completed
           steps: reserve-stock done, authorize-payment done, confirm-order done, send-receipt done

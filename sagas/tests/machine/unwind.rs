@@ -40,11 +40,11 @@ fn a_compensation_without_an_answer_is_tried_again_without_end() {
           until reserve-stock => reserve-stock forward#1, authorize-payment forward#1 | running, wake 2s
           reserve-stock rejected => nothing | compensating, announces compensating, wake 2s
           authorize-payment rejected => create-order compensate#1 | compensating, wake 2s
-          wake +10s => create-order compensate#2 | compensating, wake 12s
-          wake +10s => create-order compensate#3 | compensating, wake 22s
-          wake +10s => create-order compensate#4 | compensating, wake 32s, create-order needs attention since 30s
-          wake +20s => create-order compensate#5 | compensating, wake 52s, create-order needs attention since 30s
-          wake +40s => create-order compensate#6 | compensating, wake 92s, create-order needs attention since 30s
+          wake +10s => create-order compensate#2 | compensating, wake 20s
+          wake +10s => create-order compensate#3 | compensating, wake 30s
+          wake +10s => create-order compensate#4 | compensating, wake 50s, create-order needs attention since 30s
+          wake +20s => create-order compensate#5 | compensating, wake 90s, create-order needs attention since 30s
+          wake +40s => create-order compensate#6 | compensating, wake 170s, create-order needs attention since 30s
           create-order ok => nothing | compensated, announces compensated
           steps: create-order undone, reserve-stock refused, authorize-payment refused, create-shipment idle, capture-payment idle, confirm-order idle
           reason: reserve-stock: some-code: says the participant

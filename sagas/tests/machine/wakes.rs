@@ -26,9 +26,9 @@ fn what_is_published_is_not_sent_again_before_the_participants_silence_is_too_lo
             start => create-order forward#1 | running, announces started, wake 2s
             wake +2s => refused: nothing is due before 10s
             wake +7s => refused: nothing is due before 10s
-            wake +1s => create-order forward#2 | running, wake 12s
+            wake +1s => create-order forward#2 | running, wake 20s
             wake +2s => refused: nothing is due before 20s
-            wake +8s => create-order forward#3 | running, wake 22s
+            wake +8s => create-order forward#3 | running, wake 30s
             steps: create-order in_flight, reserve-stock idle, authorize-payment idle, create-shipment idle, capture-payment idle, confirm-order idle
           ");
 }

@@ -44,6 +44,8 @@ pub(crate) struct World<'a> {
     notices: Vec<Send>,
     /// Steps whose last command is known to be published; a crash forgets it.
     published: BTreeSet<usize>,
+    /// Commands that the broker holds, or held.
+    at_broker: BTreeSet<(usize, Direction, u32)>,
     /// Flights that a wake found published, by step and instant of sending.
     confirmed: BTreeSet<(usize, Timestamp)>,
     commands: Vec<Send>,
@@ -73,6 +75,7 @@ impl<'a> World<'a> {
             outbox: Vec::new(),
             notices: Vec::new(),
             published: BTreeSet::new(),
+            at_broker: BTreeSet::new(),
             confirmed: BTreeSet::new(),
             commands: Vec::new(),
             replies: Vec::new(),
@@ -207,6 +210,8 @@ impl<'a> World<'a> {
         }
         for send in self.outbox.drain(..) {
             self.published.insert(send.step);
+            self.at_broker
+                .insert((send.step, send.direction, send.generation));
             self.commands.push(send);
         }
     }
@@ -304,7 +309,28 @@ impl<'a> World<'a> {
             self.published.remove(&send.step);
             self.outbox.push(send);
         }
+        self.what_was_published_is_there()?;
         self.wake_is_not_late()
+    }
+
+    /// Nobody looks for the newest attempt of a command where the broker holds an earlier one.
+    fn what_was_published_is_there(&mut self) -> Result<(), Broken> {
+        for (step, progress) in self.saga.moving.steps.iter().enumerate() {
+            let Some(flight) = progress.flight().filter(|flight| flight.was_published) else {
+                continue;
+            };
+            let direction = match progress {
+                Progress::Undoing(_) => Direction::Compensate,
+                Progress::Fencing(_) => Direction::Fence,
+                _ => Direction::Forward,
+            };
+            require(
+                self.at_broker
+                    .contains(&(step, direction, flight.generation)),
+                "a command counts as published that the broker never had",
+            )?;
+        }
+        Ok(())
     }
 
     /// A second implementation of the rules comes to the same; an order that is refused aside.
@@ -386,8 +412,9 @@ impl<'a> World<'a> {
         let steps = self.saga.moving.steps.iter().enumerate();
         let due = steps.filter_map(|(step, progress)| {
             let flight = progress.flight()?;
-            let is_open =
-                flight.waits == Waits::Reply && !self.confirmed.contains(&(step, flight.sent_at));
+            let is_open = flight.waits == Waits::Reply
+                && !flight.was_published
+                && !self.confirmed.contains(&(step, flight.sent_at));
             let confirm_at = flight.sent_at + CONFIRM_WITHIN;
             Some(if is_open {
                 confirm_at.min(flight.due_at)

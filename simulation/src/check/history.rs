@@ -72,25 +72,24 @@ fn replay(id: SagaId, stored: &Stored) -> Result<Saga, String> {
     let input = first.input.clone().ok_or("there is no input")?;
     let mut saga = Saga::new(&definition, id, input, row.started_at);
     for entry in history {
-        let mut results = events(entry)
-            .into_iter()
-            .map(|event| transition(&definition, &saga, event, entry.at));
-        let same = results.find_map(|result| result.ok().filter(|made| made.entry == *entry));
+        let event = event(entry);
+        let result = event.and_then(|event| transition(&definition, &saga, event, entry.at).ok());
+        let same = result.filter(|made| made.entry == *entry);
         let made = same.ok_or_else(|| format!("revision {} does not follow", entry.revision))?;
         saga = made.next;
     }
     Ok(saga)
 }
 
-/// The events that may have made this entry.
-fn events(entry: &Entry) -> Vec<Event> {
+/// The event that made this entry.
+fn event(entry: &Entry) -> Option<Event> {
     match entry.event {
-        EntryKind::Started => vec![Event::Start],
-        EntryKind::Wake => [true, false]
-            .map(|published| Event::Wake { published })
-            .into(),
-        EntryKind::Order => entry.order.clone().map(Event::Order).into_iter().collect(),
-        EntryKind::Reply => reply(entry).map(Event::Reply).into_iter().collect(),
+        EntryKind::Started => Some(Event::Start),
+        EntryKind::Wake => Some(Event::Wake {
+            published: entry.published,
+        }),
+        EntryKind::Order => entry.order.clone().map(Event::Order),
+        EntryKind::Reply => reply(entry).map(Event::Reply),
     }
 }
 

@@ -31,7 +31,9 @@ pub(super) fn everything(turn: &mut Turn<'_>) -> Result<OrderResult, Refusal> {
 pub(super) fn now(turn: &mut Turn<'_>, step: usize) -> Result<OrderResult, Refusal> {
     match turn.progress(step).clone() {
         Progress::Forward(_) if turn.next.is_unwinding() => return Err(TURNED_BACK),
-        Progress::Forward(_) | Progress::Undoing(_) | Progress::Fencing(_) => turn.try_again(step),
+        Progress::Forward(_) | Progress::Undoing(_) | Progress::Fencing(_) => {
+            turn.try_again(step, false)
+        }
         Progress::Parked(trouble) => unpark(turn, step, &trouble)?,
         Progress::Idle
         | Progress::Done
