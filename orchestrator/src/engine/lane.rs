@@ -341,11 +341,11 @@ impl Lane {
             self.delivered.extend(publication.outbox);
         } else {
             for saga in &publication.sagas {
-                self.cache.unpublish(*saga, number);
+                self.cache.unpublish(*saga);
             }
             for member in self.commits.members_mut() {
                 if publication.sagas.contains(&member.cached.saga.id) {
-                    member.unpublish(number);
+                    member.unpublish();
                 }
             }
         }

@@ -33,6 +33,15 @@ pub struct Flight {
     pub failure: Option<Fault>,
 }
 
+impl Flight {
+    /// Whether the participant may never get it unless somebody sees to its being published: it waits
+    /// for a reply, and the broker is not known to hold an earlier attempt.
+    #[must_use]
+    pub fn is_unconfirmed(&self) -> bool {
+        self.waits == Waits::Reply && !self.was_published
+    }
+}
+
 /// What a flight waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -51,7 +51,7 @@ pub(super) fn apply(mut turn: Turn<'_>, published: bool) -> Result<Transition, R
             overdue(&mut turn, step, published);
             moved = true;
         } else if !published
-            && is_unconfirmed(&flight)
+            && flight.is_unconfirmed()
             && flight.sent_at + CONFIRM_WITHIN <= turn.now
         {
             turn.repeat(step);
@@ -101,10 +101,6 @@ impl Saga {
         let after_start = definition.deadline().filter(|_| counts);
         after_start.map(|after_start| self.started_at + after_start)
     }
-}
-
-fn is_unconfirmed(flight: &Flight) -> bool {
-    flight.waits == Waits::Reply && !flight.was_published
 }
 
 /// The flight of a step whose last attempt before giving up is over. A saga that turns back has
@@ -175,7 +171,7 @@ fn earliest(definition: &Definition, saga: &Saga, now: Timestamp) -> Option<Time
     let due = flights.map(|flight| {
         let confirm_at = flight.sent_at + CONFIRM_WITHIN;
         // Once that instant is past, its wake has come, or stands in the stored one.
-        if is_unconfirmed(flight) && confirm_at > now {
+        if flight.is_unconfirmed() && confirm_at > now {
             confirm_at.min(flight.due_at)
         } else {
             flight.due_at

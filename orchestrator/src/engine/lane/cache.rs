@@ -8,9 +8,11 @@
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::Duration;
 
 use lru::LruCache;
-use sagas::{Definition, Saga, SagaId};
+use sagas::machine::{Flight, Progress};
+use sagas::{Definition, Saga, SagaId, Timestamp};
 
 /// A saga in memory.
 #[derive(Debug, Clone)]
@@ -18,9 +20,39 @@ pub(super) struct Cached {
     /// Boxed, because it changes hands at each step: cache, commit, cache.
     pub(super) saga: Box<Saga>,
     pub(super) definition: Arc<Definition>,
-    /// The last publication of this lane that carried a command of it; `None` where another
-    /// replica, or an earlier life of this one, sent what is in flight.
-    pub(super) publication: Option<u64>,
+    /// `None` where another replica, or an earlier life of this one, sent what is in flight.
+    pub(super) carried: Option<Carried>,
+}
+
+/// The commands of a saga that this lane has handed over to the broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Carried {
+    /// The last publication that carried one.
+    pub(super) last: u64,
+    /// What was sent at this time or later is in that one, or in one before it. Of what is older nothing
+    /// is known: another replica sent it, or the broker did not take it.
+    pub(super) since: Timestamp,
+}
+
+impl Cached {
+    /// The last publication that carried a command, if all that the broker may lack is in it, or in one
+    /// before it.
+    pub(super) fn publication(&self) -> Option<u64> {
+        let carried = self.carried?;
+        let is_carried = |flight: &Flight| flight.sent_at >= carried.since;
+        let mut open = flights(&self.saga).filter(|flight| flight.is_unconfirmed());
+        open.all(is_carried).then_some(carried.last)
+    }
+}
+
+/// A time after all that the saga has in flight, whichever replica's clock it was sent by.
+pub(super) fn after_all_of(saga: &Saga) -> Timestamp {
+    let last = flights(saga).map(|flight| flight.sent_at).max();
+    last.unwrap_or_default() + Duration::from_micros(1)
+}
+
+fn flights(saga: &Saga) -> impl Iterator<Item = &Flight> {
+    saga.moving.steps.iter().filter_map(Progress::flight)
 }
 
 #[derive(Debug)]
@@ -55,11 +87,11 @@ impl Cache {
         }
     }
 
-    /// The last publication of this lane that carried a command of the saga as it is at `revision`.
-    pub(super) fn publication(&self, id: SagaId, revision: u64) -> Option<u64> {
+    /// What this lane has handed over of the saga as it is at `revision`.
+    pub(super) fn carried(&self, id: SagaId, revision: u64) -> Option<Carried> {
         let cached = self.sagas.peek(&id);
         match cached.filter(|cached| cached.saga.revision == revision) {
-            Some(cached) => cached.publication,
+            Some(cached) => cached.carried,
             None => self.traces.find(id, revision),
         }
     }
@@ -68,14 +100,12 @@ impl Cache {
         self.sagas.pop(&id);
     }
 
-    /// Forgets that `publication` carried what `id` has in flight: it did not arrive.
-    pub(super) fn unpublish(&mut self, id: SagaId, publication: u64) {
-        if let Some(cached) = self.sagas.peek_mut(&id)
-            && cached.publication.is_some_and(|last| last <= publication)
-        {
-            cached.publication = None;
+    /// A publication that carried something of the saga did not arrive: nothing is known any more.
+    pub(super) fn unpublish(&mut self, id: SagaId) {
+        if let Some(cached) = self.sagas.peek_mut(&id) {
+            cached.carried = None;
         }
-        self.traces.unpublish(id, publication);
+        self.traces.drop(id);
     }
 }
 
@@ -103,25 +133,24 @@ impl Traces {
     }
 
     fn leave(&mut self, cached: &Cached) {
-        if let Some(publication) = cached.publication {
+        if let Some(publication) = cached.publication() {
             let (id, revision) = (cached.saga.id, cached.saga.revision);
             let place = self.place(id);
             self.places[place] = [sign(id, revision), publication];
         }
     }
 
-    fn find(&self, id: SagaId, revision: u64) -> Option<u64> {
-        let [found, publication] = self.places[self.place(id)];
-        (publication > 0 && found == sign(id, revision)).then_some(publication)
+    /// Only sagas leave a trace of which everything is known.
+    fn find(&self, id: SagaId, revision: u64) -> Option<Carried> {
+        let [found, last] = self.places[self.place(id)];
+        let since = Timestamp::default();
+        (last > 0 && found == sign(id, revision)).then_some(Carried { last, since })
     }
 
     /// At whatever revision; the trace may be another saga's, which is then forgotten in vain.
-    fn unpublish(&mut self, id: SagaId, publication: u64) {
+    fn drop(&mut self, id: SagaId) {
         let place = self.place(id);
-        let [_, last] = self.places[place];
-        if last <= publication {
-            self.places[place] = [0; 2];
-        }
+        self.places[place] = [0; 2];
     }
 
     fn place(&self, id: SagaId) -> usize {

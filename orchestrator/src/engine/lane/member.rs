@@ -4,7 +4,7 @@ use sagas::machine::{Announcement, Entry, Reason, Refusal, Send, Transition};
 use sagas::{Definition, Json, Saga, SagaId, Status, Timestamp, transition};
 use serde::Serialize;
 
-use super::cache::Cached;
+use super::cache::{Cached, Carried, after_all_of};
 use super::job::{Answer, Job};
 use super::{Lane, OutgoingCommand};
 use crate::store::batch::{Outgoing, OutgoingEvent, OutgoingNotice, State};
@@ -15,8 +15,10 @@ pub(super) struct Member {
     pub(super) cached: Cached,
     /// Events that were put into the batch before its own.
     pub(super) place: usize,
-    /// The stored state that it started from, and the publication of that.
-    before: Option<(Box<Saga>, Option<u64>)>,
+    /// The stored state that it started from, and what was handed over of that.
+    before: Option<(Box<Saga>, Option<Carried>)>,
+    /// Once it sends something: what was sent from then on will have been handed over.
+    since: Option<Timestamp>,
     /// The events, each with what to tell its caller if the commit holds.
     pub(super) jobs: Vec<(Job, Answer)>,
     pub(super) commands: Vec<OutgoingCommand>,
@@ -30,6 +32,7 @@ impl Member {
             cached,
             place,
             before: None,
+            since: None,
             jobs: Vec::new(),
             commands: Vec::new(),
             announcements: Vec::new(),
@@ -63,10 +66,12 @@ impl Member {
             announcement,
         } = transition(&cached.definition, &cached.saga, job.event(published), now)?;
         let reply_partition = lane.reply_partition();
-        let publication = self.cached.publication;
+        let carried = self.cached.carried;
         if !sends.is_empty() {
-            // Its number is known once the commit holds.
-            self.cached.publication = None;
+            // Which publication has them is known once the commit holds.
+            self.cached.carried = None;
+            let since = || carried.map_or_else(|| after_all_of(&self.cached.saga), |c| c.since);
+            self.since.get_or_insert_with(since);
         }
         let command = |send: Send| OutgoingCommand {
             saga: next.id,
@@ -84,27 +89,37 @@ impl Member {
         add(&mut self.announcements, notices.into_iter().map(notice));
         add(&mut self.entries, std::iter::once(entry));
         let before = std::mem::replace(&mut self.cached.saga, Box::new(next));
-        self.before.get_or_insert((before, publication));
+        self.before.get_or_insert((before, carried));
         Ok(())
     }
 
     /// The saga as it is stored while the commit does not hold; `None` where it is not stored yet.
     pub(super) fn take_back(self) -> (Option<Cached>, Vec<(Job, Answer)>) {
         let before = self.before.filter(|(saga, _)| saga.revision > 0);
-        let cached = before.map(|(saga, publication)| Cached {
+        let cached = before.map(|(saga, carried)| Cached {
             saga,
-            publication,
+            carried,
             ..self.cached
         });
         (cached, self.jobs)
     }
 
-    /// Forgets that `publication` carried what the saga has in flight: it did not arrive.
-    pub(super) fn unpublish(&mut self, publication: u64) {
-        let before = self.before.as_mut().map(|(_, last)| last);
-        let lasts = [Some(&mut self.cached.publication), before];
-        for last in lasts.into_iter().flatten() {
-            last.take_if(|last| *last <= publication);
+    /// Its commands are in the publication of this number.
+    pub(super) fn publish(&mut self, number: u64) {
+        let carried = |since| Carried {
+            last: number,
+            since,
+        };
+        self.cached.carried = self.since.map(carried);
+    }
+
+    /// A publication that carried something of the saga did not arrive: what is known is what its commit
+    /// is going to send.
+    pub(super) fn unpublish(&mut self) {
+        self.cached.carried = None;
+        if let Some((saga, carried)) = &mut self.before {
+            *carried = None;
+            self.since = self.since.map(|_| after_all_of(saga));
         }
     }
 

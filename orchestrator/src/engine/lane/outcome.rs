@@ -76,11 +76,11 @@ impl Lane {
         match Saga::restore(&definition, row, &loaded.history) {
             Ok(saga) => {
                 // What this lane has published for the state that it had, it has for the same one.
-                let publication = self.cache.publication(id, saga.revision);
+                let carried = self.cache.carried(id, saga.revision);
                 self.cache.put(Cached {
                     saga: Box::new(saga),
                     definition,
-                    publication,
+                    carried,
                 });
             }
             Err(error) => {
@@ -174,9 +174,13 @@ impl Lane {
         let mut commands = Vec::with_capacity(winners.len());
         let (mut events, mut sagas) = (Vec::new(), Vec::with_capacity(winners.len()));
         let number = self.publications.next();
-        for member in winners {
+        for mut member in winners {
+            if !member.commands.is_empty() {
+                member.publish(number);
+                sagas.push(member.cached.saga.id);
+            }
             let Member {
-                mut cached,
+                cached,
                 jobs,
                 commands: own,
                 announcements,
@@ -190,10 +194,6 @@ impl Lane {
                     reason: cached.saga.moving.reason.clone(),
                 };
                 self.outputs.push(Output::Ended(id, end));
-            }
-            if !own.is_empty() {
-                cached.publication = Some(number);
-                sagas.push(id);
             }
             commands.extend(own);
             events.extend(announcements);

@@ -161,7 +161,7 @@ impl Lane {
         let cached = Cached {
             saga: Box::new(saga),
             definition,
-            publication: None,
+            carried: None,
         };
         let mut member = Member::of(cached, plan.underway.events);
         member
@@ -288,7 +288,7 @@ impl Lane {
         if matches!(job, Job::Wake) && !is_proven && own_wake.is_none_or(|own| own > now) {
             return Step::Reload;
         }
-        let publication = member.cached.publication;
+        let publication = member.cached.publication();
         let published =
             publication.is_some_and(|last| self.publications.are_acknowledged_up_to(last));
         if matches!(job, Job::Wake)

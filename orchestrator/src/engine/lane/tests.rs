@@ -226,7 +226,7 @@ impl Bench {
     fn row(&self, id: SagaId, state: &State) -> SagaRow {
         SagaRow {
             id,
-            definition: "two-questions".to_owned(),
+            definition: self.definition.name().to_owned(),
             version: 1,
             fingerprint: self.definition.fingerprint(),
             status: state.status,

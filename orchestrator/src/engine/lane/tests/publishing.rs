@@ -96,7 +96,8 @@ fn a_wake_sends_again_what_never_arrived_of_a_saga_that_was_forgotten() {
 fn what_is_known_of_a_saga_that_was_forgotten_is_about_one_revision() {
     let mut bench = Bench::new();
     let (id, _, publication) = started_and_forgotten(&mut bench);
-    let known = [0, 1, 2].map(|revision| bench.lane.cache.publication(id, revision));
+    let carried = |revision| bench.lane.cache.carried(id, revision);
+    let known = [0, 1, 2].map(|revision| carried(revision).map(|carried| carried.last));
     assert_eq!(known, [None, Some(publication), None]);
 }
 
@@ -300,6 +301,63 @@ fn a_lane_that_reads_nothing_has_replies_sent_to_another_lane_of_its_replica() {
     });
     let partitions: Vec<_> = commands.flatten().map(|c| c.reply_partition).collect();
     assert_eq!(partitions, [3]);
+}
+
+/// Two steps side by side, and one that follows the first of them.
+fn side_by_side() -> Definition {
+    let mut saga = Definition::of::<serde_json::Value>("side-by-side");
+    let undo = |_: &_, (), _| Forget {};
+    let first = saga.step("first").send(|_, ()| Ask {}).compensate(undo);
+    let other = saga.step("other").send(|_, ()| Ask {}).compensate(undo);
+    let next = saga.step("next").after(first).send(|_, _| Ask {});
+    let next = next.compensate(|_, _, _| Forget {});
+    let last = saga.step("last").after((next, other));
+    last.send(|_, _| Ask {}).pivot();
+    saga.build().unwrap()
+}
+
+/// After three seconds the wake sends the other step's command again, whatever became of the next one's.
+fn ensure_the_other_is_sent_again(bench: &mut Bench, id: SagaId) {
+    bench.outputs.clear();
+    bench.now = bench.now + Duration::from_secs(1);
+    bench.take(Input::Due(id));
+    assert_eq!(bench.commit().updates.len(), 1);
+    assert_eq!(bench.published(), ["other"]);
+}
+
+#[test]
+fn what_another_process_may_have_kept_is_sent_again_although_this_one_has_sent_since() {
+    let mut bench = Bench::of(side_by_side());
+    let (id, state) = Bench::of(side_by_side()).started("a");
+    bench.now = bench.now + Duration::from_secs(2);
+    bench.reply(id, "first", Outcome::Succeeded, "7");
+    bench.load(id, state);
+    bench.commit();
+    assert_eq!(bench.published(), ["next"]);
+    let publication = bench.publication();
+    bench.take(Input::Published {
+        publication,
+        is_acknowledged: true,
+    });
+    ensure_the_other_is_sent_again(&mut bench, id);
+}
+
+#[test]
+fn what_was_given_up_is_sent_again_although_more_was_published_since() {
+    let mut bench = Bench::of(side_by_side());
+    let id = bench.submit("a");
+    bench.commit();
+    let given_up = bench.publication();
+    bench.now = bench.now + Duration::from_secs(2);
+    bench.reply(id, "first", Outcome::Succeeded, "7");
+    bench.commit();
+    for publication in [bench.publication(), given_up] {
+        bench.take(Input::Published {
+            publication,
+            is_acknowledged: publication != given_up,
+        });
+    }
+    ensure_the_other_is_sent_again(&mut bench, id);
 }
 
 /// The broker gives a command up while a commit of its saga is under way that sends nothing.
