@@ -69,6 +69,8 @@ bugs! {
     ReadsStale = "reads-stale",
     /// The history says of each reply that it answers the first attempt.
     ForgetsAttempts = "forgets-attempts",
+    /// A lane that has published one command of a saga takes all of them for published.
+    TakesAllForPublished = "takes-all-for-published",
     /// A lane takes lifecycle events for published that it dropped.
     DropsEvents = "drops-events",
     /// The lifecycle events of one saga go to any partition.

@@ -74,6 +74,7 @@ checks! {
     commits::a_saga_is_in_one_commit_at_a_time,
     history::only_legal_status_transitions,
     history::history_replays_to_the_state,
+    history::wakes_know_what_was_published,
     effects::effects_happen_at_most_once,
     effects::no_effect_after_its_tombstone,
     effects::no_compensation_without_a_reason,

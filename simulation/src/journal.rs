@@ -44,6 +44,10 @@ pub struct Journal {
     pub committed_at_once: Vec<SagaId>,
     /// Commands that were handed to the broker.
     pub published: Vec<Published>,
+    /// When the broker first acknowledged an attempt of a command, by true time.
+    pub(crate) acknowledged: BTreeMap<Attempt, Timestamp>,
+    /// What the broker has not acknowledged yet, by the lane's process, the lane and its publication.
+    pub(crate) handed_over: BTreeMap<(Life, usize, u64), Vec<Attempt>>,
     /// When a process's lane last took a reply record, by true time.
     pub(crate) came: BTreeMap<(Life, Position), Timestamp>,
     /// Reply records that an offset was moved past.
@@ -164,6 +168,9 @@ pub struct Read {
     /// The revision of the newest of them.
     pub newest: u64,
 }
+
+/// One attempt of a command: saga, step, direction, generation, attempt.
+pub(crate) type Attempt = (SagaId, usize, Direction, u32, u32);
 
 /// A command that was handed to the broker.
 #[derive(Debug, Clone)]

@@ -187,6 +187,11 @@ pub const ROWS: &[Row] = &[
         "history_replays_to_the_state",
     ),
     simulated(
+        "a wake takes for published only what the broker has",
+        Bug::TakesAllForPublished,
+        "wakes_know_what_was_published",
+    ),
+    simulated(
         "every lifecycle event is published",
         Bug::DropsEvents,
         "every_lifecycle_event_is_published",

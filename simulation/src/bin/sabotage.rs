@@ -21,7 +21,7 @@ struct Arguments {
     #[arg(long, default_value_t = 150)]
     seeds: u64,
     /// Sagas in each world
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = 20)]
     sagas: usize,
     /// Only this bug
     bug: Option<String>,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sagas::machine::{Entry, EntryKind, Event, Reply, Row, transition};
+use sagas::machine::{Entry, EntryKind, Event, Flight, Progress, Reply, Row, transition};
 use sagas::{Direction, Json, Outcome, Saga, SagaId, Status};
 
 use super::{Evidence, Finding, Stored, require};
@@ -41,7 +41,7 @@ fn is_legal(was: Status, is: Status, has_turned: bool) -> bool {
 /// The history, played again through the state machine, gives the stored state and the restored saga.
 pub(super) fn history_replays_to_the_state(evidence: &Evidence<'_>) -> Finding {
     for (id, stored) in &evidence.sagas {
-        let replayed = replay(*id, stored).map_err(|text| (Some(*id), text))?;
+        let replayed = replay(*id, stored, |_, _| Ok(())).map_err(|text| (Some(*id), text))?;
         let row = &stored.loaded.row;
         require(replayed.moving == row.moving, *id, || {
             format!(
@@ -65,13 +65,62 @@ pub(super) fn history_replays_to_the_state(evidence: &Evidence<'_>) -> Finding {
     Ok(())
 }
 
-fn replay(id: SagaId, stored: &Stored) -> Result<Saga, String> {
+/// A wake takes for published only what the broker had acknowledged by then.
+pub(super) fn wakes_know_what_was_published(evidence: &Evidence<'_>) -> Finding {
+    let acknowledged = &evidence.journal.acknowledged;
+    for (id, stored) in &evidence.sagas {
+        let look = |saga: &Saga, entry: &Entry| {
+            let stored_at = evidence.journal.stored_at.get(&(*id, entry.revision));
+            let Some(stored_at) = stored_at.filter(|_| entry.published) else {
+                return Ok(());
+            };
+            let mut attempts = saga
+                .moving
+                .steps
+                .iter()
+                .enumerate()
+                .filter_map(open_attempt);
+            let lacking = attempts.find(|(step, direction, flight)| {
+                let (generation, attempt) = (flight.generation, flight.attempt);
+                let attempt = (*id, *step, *direction, generation, attempt);
+                acknowledged.get(&attempt).is_none_or(|at| at > stored_at)
+            });
+            lacking.map_or(Ok(()), |lacking| {
+                Err(format!(
+                    "revision {} takes for published {lacking:?}",
+                    entry.revision
+                ))
+            })
+        };
+        replay(*id, stored, look).map_err(|text| (Some(*id), text))?;
+    }
+    Ok(())
+}
+
+/// What a step has in flight, if the broker may lack it.
+fn open_attempt((step, progress): (usize, &Progress)) -> Option<(usize, Direction, &Flight)> {
+    let direction = match progress {
+        Progress::Undoing(_) => Direction::Compensate,
+        Progress::Fencing(_) => Direction::Fence,
+        _ => Direction::Forward,
+    };
+    let flight = progress.flight().filter(|flight| flight.is_unconfirmed());
+    flight.map(|flight| (step, direction, flight))
+}
+
+/// Plays the history again, and looks at each state with the entry that follows it.
+fn replay(
+    id: SagaId,
+    stored: &Stored,
+    look: impl Fn(&Saga, &Entry) -> Result<(), String>,
+) -> Result<Saga, String> {
     let (row, history) = (&stored.loaded.row, &stored.loaded.history);
     let definition = Arc::clone(&stored.definition);
     let first = history.first().ok_or("there is no history")?;
     let input = first.input.clone().ok_or("there is no input")?;
     let mut saga = Saga::new(&definition, id, input, row.started_at);
     for entry in history {
+        look(&saga, entry)?;
         let event = event(entry);
         let result = event.and_then(|event| transition(&definition, &saga, event, entry.at).ok());
         let same = result.filter(|made| made.entry == *entry);

@@ -195,6 +195,14 @@ impl World {
         }
     }
 
+    fn note_acknowledged(&mut self, publication: (Life, usize, u64), is_acknowledged: bool) {
+        let attempts = self.journal.handed_over.remove(&publication);
+        let now = self.now();
+        for attempt in attempts.into_iter().flatten().filter(|_| is_acknowledged) {
+            self.journal.acknowledged.entry(attempt).or_insert(now);
+        }
+    }
+
     /// One record of a hand-over has arrived, or was lost.
     pub(crate) fn acknowledge(&mut self, handover: u64, is_good: bool) {
         let Some(open) = self.broker.handovers.get_mut(&handover) else {
@@ -218,6 +226,7 @@ impl World {
                 publication,
             } => {
                 let is_acknowledged = is_good;
+                self.note_acknowledged((life, lane, publication), is_acknowledged);
                 let input = Input::Published {
                     publication,
                     is_acknowledged,

@@ -188,6 +188,14 @@ impl World {
                 } => {
                     self.bus.next_flight();
                     let mut records = Vec::new();
+                    let attempts = commands.iter().map(|command| {
+                        let send = &command.send;
+                        let number = (send.generation, send.attempt);
+                        (command.saga, send.step, send.direction, number.0, number.1)
+                    });
+                    self.journal
+                        .handed_over
+                        .insert((life, lane, publication), attempts.collect());
                     for command in commands {
                         let record = self.scene.outgoing.command(&command);
                         records.push(self.address(&record));

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use lru::LruCache;
 use sagas::machine::{Flight, Progress};
+use sagas::sabotage::{Bug, is_seeded};
 use sagas::{Definition, Saga, SagaId, Timestamp};
 
 /// A saga in memory.
@@ -41,7 +42,8 @@ impl Cached {
         let carried = self.carried?;
         let is_carried = |flight: &Flight| flight.sent_at >= carried.since;
         let mut open = flights(&self.saga).filter(|flight| flight.is_unconfirmed());
-        open.all(is_carried).then_some(carried.last)
+        let is_known = open.all(is_carried) || is_seeded(Bug::TakesAllForPublished);
+        is_known.then_some(carried.last)
     }
 }
 
