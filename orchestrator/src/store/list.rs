@@ -24,12 +24,10 @@ const NEWEST_FIRST: &str = "ORDER BY started_at DESC, id DESC LIMIT $1";
 /// Conditions are written out, each only where it is asked for, because the planner finds the right
 /// index only then.
 pub(super) fn sql(filter: &ListFilter) -> String {
-    let conditions = conditions(filter);
     if filter.attention {
         // Nothing in the archive needs any.
-        return attention(&conditions);
+        return attention(&conditions(filter, &filter.states));
     }
-    let hot = format!("SELECT {COLUMNS} FROM saga WHERE {conditions} {NEWEST_FIRST}");
     let archived = [
         (Status::Completed, "NOT is_compensated"),
         (Status::Compensated, "is_compensated"),
@@ -37,11 +35,35 @@ pub(super) fn sql(filter: &ListFilter) -> String {
     let is_wanted = |state| filter.states.is_empty() || filter.states.contains(&state);
     let archived = archived.into_iter().filter(|(state, _)| is_wanted(*state));
     let archived = archived.map(|(_, is_of_state)| archived_part(filter, is_of_state));
-    let parts: Vec<String> = std::iter::once(hot).chain(archived).collect();
+    let parts: Vec<String> = hot_parts(filter).into_iter().chain(archived).collect();
     format!(
         "SELECT * FROM (({})) AS everywhere {NEWEST_FIRST}",
         parts.join(") UNION ALL (")
     )
+}
+
+/// What did not go to the archive yet.
+fn hot_parts(filter: &ListFilter) -> Vec<String> {
+    let (ended, open): (Vec<Status>, Vec<Status>) =
+        filter.states.iter().partition(|state| state.is_terminal());
+    let mut parts = Vec::new();
+    if !open.is_empty() || filter.states.is_empty() {
+        let conditions = conditions(filter, &open);
+        parts.push(format!(
+            "SELECT {COLUMNS} FROM saga WHERE {conditions} {NEWEST_FIRST}"
+        ));
+    }
+    if !ended.is_empty() {
+        // Few, because those that end go there at once: gathered by an index of their own and put in
+        // order. In the order of the list, they would be looked for among all that are open.
+        let conditions = conditions(filter, &ended);
+        parts.push(format!(
+            "SELECT * FROM (
+                 SELECT {COLUMNS} FROM saga WHERE finished_at IS NOT NULL AND {conditions} OFFSET 0
+             ) AS ended {NEWEST_FIRST}"
+        ));
+    }
+    parts
 }
 
 /// Sagas of one state in the archive.
@@ -68,16 +90,19 @@ fn archived_part(filter: &ListFilter, is_of_state: &str) -> String {
     format!("SELECT {AS_SAGA} FROM saga_archive WHERE {is_of_state} {conditions} {order}")
 }
 
-/// Two kinds of them, each by its own index. The open sagas are gathered before they are ordered:
-/// where nearly none is an orphan, a walk in order would go through the whole table.
+/// Two kinds of them, each by its own index. Open sagas are looked through for orphans only where a
+/// definition is missing, and gathered before they are ordered: where nearly none is an orphan, a walk
+/// in order would go through the whole table.
 fn attention(conditions: &str) -> String {
     format!(
-        "WITH orphan AS MATERIALIZED (
+        "WITH missing AS MATERIALIZED (
+             SELECT name, version, fingerprint FROM definition_seen d WHERE {IS_MISSING}
+         ), orphan AS MATERIALIZED (
              SELECT saga.shard, saga.id, saga.started_at
-             FROM {OPEN_SAGAS} AS saga LEFT JOIN definition_seen d
-                 ON d.name = saga.definition AND d.version = saga.version
-                     AND d.fingerprint = saga.fingerprint
-             WHERE NOT needs_attention AND {IS_MISSING} AND {conditions}
+             FROM {OPEN_SAGAS} AS saga JOIN missing m
+                 ON m.name = saga.definition AND m.version = saga.version
+                     AND m.fingerprint = saga.fingerprint
+             WHERE EXISTS (SELECT FROM missing) AND NOT needs_attention AND {conditions}
          )
          SELECT * FROM (
              (SELECT * FROM saga WHERE needs_attention AND {conditions} {NEWEST_FIRST})
@@ -88,11 +113,11 @@ fn attention(conditions: &str) -> String {
     )
 }
 
-/// What holds for rows of the table `saga`.
-fn conditions(filter: &ListFilter) -> String {
+/// What holds for rows of the table `saga`; of any state, where none is named.
+fn conditions(filter: &ListFilter, states: &[Status]) -> String {
     let mut conditions = vec!["true".to_owned()];
-    if !filter.states.is_empty() {
-        let states: Vec<String> = column(&filter.states, |state| format!("'{state}'"));
+    if !states.is_empty() {
+        let states: Vec<String> = column(states, |state| format!("'{state}'"));
         conditions.push(format!("saga.status IN ({})", states.join(", ")));
     }
     if filter.before.is_some() {

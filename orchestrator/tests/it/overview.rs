@@ -8,7 +8,7 @@ use orchestrator::store::batch::{Batch, DeadLetter};
 use orchestrator::store::definition::{Missing, Pin};
 use orchestrator::store::overview::ListFilter;
 use orchestrator::store::replica::Replica;
-use sagas::{Definition, Outcome, SagaId, Status};
+use sagas::{Definition, Outcome, SagaId, Status, Timestamp};
 use uuid::Uuid;
 
 use crate::database::fresh;
@@ -165,13 +165,16 @@ async fn open_sagas_whose_definition_no_live_replica_has_want_attention() {
         ..all()
     };
     // A binary that has another graph under the same name and version is no help.
+    deployed(&db.store, &[&pinned]).await;
+    let long_ago = "UPDATE definition_seen SET seen_at = '2026-01-01 UTC'";
+    sqlx::query(long_ago).execute(&mut db.side).await.unwrap();
     deployed(&db.store, &[&sample::definition(3)]).await;
     let missing = db.store.missing(from_ref(&pin)).await.unwrap();
     assert_eq!(
         missing,
         [Missing {
             pin: pin.clone(),
-            since: None
+            since: Some(Timestamp::from_micros(1_767_225_600_000_000))
         }]
     );
     let counts = db.store.counts().await.unwrap();

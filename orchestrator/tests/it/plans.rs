@@ -11,6 +11,7 @@ use orchestrator::store::definition::Pin;
 use orchestrator::store::overview::ListFilter;
 use orchestrator::store::retention::Policy;
 use orchestrator::store::{Due, Store};
+use sagas::Status;
 use serde_json::Value;
 use sqlx::{Connection as _, Executor as _, PgConnection};
 
@@ -218,16 +219,21 @@ async fn what_is_open_is_counted_and_searched_for_trouble_by_an_index() {
     };
     store.list(&attention).await.unwrap();
     store.counts().await.unwrap();
+    let ended = ListFilter {
+        states: vec![Status::Completed],
+        limit: 50,
+        ..ListFilter::default()
+    };
+    store.list(&ended).await.unwrap();
     let hot = &accesses(&server)[before..];
     let of_sagas: Vec<_> = hot.iter().filter(|one| one.table == "saga").collect();
     for index in ["saga_wake", "saga_asleep"] {
         let by = of_sagas.iter().filter(|one| one.how.ends_with(index));
         assert_eq!(by.count(), 2, "{index}: {of_sagas:#?}");
     }
-    let wrong: Vec<_> = of_sagas
-        .iter()
-        .filter(|one| one.how.starts_with("Seq"))
-        .collect();
+    let walks = ["Seq Scan ", "Index Scan saga_started"];
+    let is_wrong = |one: &&&Access| walks.contains(&one.how.as_str());
+    let wrong: Vec<_> = of_sagas.iter().filter(is_wrong).collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
@@ -286,6 +292,10 @@ fn accesses(server: &Postgres) -> Vec<Access> {
         }
         let plan: Value = serde_json::from_str(&plan).unwrap();
         let statement = plan["Query Text"].as_str().unwrap();
+        if statement.starts_with("-- ") {
+            // A migration: it runs once, and each of them begins with what it is for.
+            continue;
+        }
         visit(&plan["Plan"], statement, &mut all);
     }
     all
