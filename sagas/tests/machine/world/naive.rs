@@ -355,7 +355,13 @@ impl Naive<'_> {
         self.steps[step] = match self.steps[step] {
             Step::Retrying if !self.turned_back => Step::Forward,
             Step::Parked(Why::CommandUnbuildable) => Step::Idle,
-            Step::Parked(Why::CompensationUnbuildable) => Step::Unknown,
+            Step::Parked(Why::CompensationUnbuildable) => {
+                if self.before.replies[step].is_some() {
+                    Step::Done
+                } else {
+                    Step::Unknown
+                }
+            }
             Step::Parked(Why::ReplyUnreadable | Why::Refused) => Step::Forward,
             Step::Parked(Why::CompensationRefused) => Step::Undoing,
             other => other,
