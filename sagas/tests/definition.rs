@@ -66,6 +66,32 @@ fn an_empty_definition_is_refused() {
 }
 
 #[test]
+fn a_step_without_its_last_word_is_refused_by_its_name() {
+    check(
+        |saga| {
+            let stock = compensatable(saga, "reserve-stock", &[]);
+            let _ = saga.step("read-price");
+            let sending = saga.step("capture-payment").after(stock);
+            let _ = sending.send(|(), ()| Capture);
+            std::mem::forget(saga.step("tell").when(|(), ()| true));
+            compensatable(saga, "reserve-stock", &[]);
+        },
+        r#"step "read-price" was begun and not added, because its last word is missing; end it with compensate, pivot, retriable, query, notify or hint
+           step "capture-payment" was begun and not added, because its last word is missing; end it with compensate, pivot, retriable, query, notify or hint
+           step "tell" was begun and not added, because its last word is missing; end it with compensate, pivot, retriable, query, notify or hint
+           step "reserve-stock" is there 2 times; give each step a name of its own"#,
+    );
+}
+
+#[test]
+fn a_definition_whose_only_step_is_unfinished_is_not_called_empty() {
+    check(
+        |saga| drop(saga.step("reserve-stock")),
+        r#"step "reserve-stock" was begun and not added, because its last word is missing; end it with compensate, pivot, retriable, query, notify or hint"#,
+    );
+}
+
+#[test]
 fn sixty_four_steps_are_enough() {
     let mut saga = Definition::of::<()>("long");
     for step in 0..64 {

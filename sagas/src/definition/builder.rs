@@ -32,6 +32,9 @@ pub struct DefinitionBuilder<I> {
     pub(super) retry: RetryPolicy,
     pub(super) deadline: Option<Duration>,
     pub(super) steps: Vec<StepDraft>,
+    /// Names of the steps that were begun and have not had their last word, in the order of their
+    /// beginning. A step borrows the builder until its last word, so that word is the last name's.
+    pub(super) begun: Vec<String>,
     pub(super) output: Option<OutputDraft>,
     /// Tells this builder's handles from those of another.
     pub(super) id: u64,
@@ -71,6 +74,7 @@ impl<I: Input> DefinitionBuilder<I> {
             retry: RetryPolicy::default(),
             deadline: None,
             steps: Vec::new(),
+            begun: Vec::new(),
             output: None,
             id: BUILDERS.fetch_add(1, Ordering::Relaxed),
             input: PhantomData,
@@ -98,7 +102,11 @@ impl<I: Input> DefinitionBuilder<I> {
     }
 
     /// Begins a step. Its name is unique within the definition and stays the same over deploys.
+    ///
+    /// Its last word adds it: `compensate`, `pivot`, `retriable`, `query`, `notify` or `hint`. A step
+    /// without one is a problem of the definition.
     pub fn step(&mut self, name: &str) -> NamedStep<'_, I, (), Always> {
+        self.begun.push(name.to_owned());
         NamedStep::new(self, name)
     }
 

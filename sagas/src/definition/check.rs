@@ -93,7 +93,9 @@ fn names<I>(builder: &DefinitionBuilder<I>, problems: &mut Vec<Problem>) {
     if builder.version == 0 {
         problems.push(Problem::VersionZero);
     }
-    if builder.steps.is_empty() {
+    let unfinished = builder.begun.iter().cloned();
+    problems.extend(unfinished.map(|step| Problem::Unfinished { step }));
+    if builder.steps.is_empty() && builder.begun.is_empty() {
         problems.push(Problem::Empty);
     }
     if builder.steps.len() > StepSet::CAPACITY {

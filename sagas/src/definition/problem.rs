@@ -11,6 +11,15 @@ pub enum Problem {
     /// There is no step.
     #[error("the definition has no step; add at least one with `step(…)`")]
     Empty,
+    /// A step that was begun and has no kind: without this problem, sagas would run without it.
+    #[error(
+        "step {step:?} was begun and not added, because its last word is missing; end it with \
+         compensate, pivot, retriable, query, notify or hint"
+    )]
+    Unfinished {
+        /// The name that it was begun with.
+        step: String,
+    },
     /// More steps than a definition can have.
     #[error("{count} steps are more than {max}; split the saga in two")]
     TooManySteps {

@@ -1,7 +1,8 @@
 //! The words of a step: `step … after | given … when … send … retry … compensate | pivot | …`.
 //!
-//! A step's kind is its last word, so a step without a kind cannot be written; and a conditional
-//! step has no word `pivot`, because the point of no return is never conditional.
+//! A step's kind is its last word, so no step of a definition lacks a kind; a step without its last
+//! word is a warning of the compiler and a problem of `build()`. A conditional step has no word
+//! `pivot`, because the point of no return is never conditional.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -230,6 +231,7 @@ impl<I: Input, N: Needs, C: Command, P: Presence> SendingStep<'_, I, N, C, P> {
             reply_schema: erased::schema_of::<C::Reply>,
         };
         let (handles, given) = (self.needs.handles(), self.needs.given());
+        self.builder.begun.pop();
         self.builder.steps.push(StepDraft {
             definition,
             handles,
