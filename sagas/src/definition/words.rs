@@ -78,15 +78,21 @@ impl<'b, I: Input> NamedStep<'b, I, (), Always> {
 
 impl<'b, I: Input, N: Needs, P: Presence> NamedStep<'b, I, N, P> {
     /// The step runs only where `holds` says so, from the input and the replies of its needs; else
-    /// it is skipped. The verdict is found once, when the needs are done, and stored.
+    /// it is skipped. The verdict is found once, when the needs are done, and stored. Of several
+    /// conditions all must hold, and one that does not ends the question.
     ///
     /// Like every closure of a definition, `holds` must not look at anything else.
     pub fn when<F>(self, holds: F) -> NamedStep<'b, I, N, Sometimes>
     where
         F: Fn(&I, N::Replies) -> bool + Send + Sync + 'static,
     {
-        let needs = self.needs.clone();
+        let (needs, before) = (self.needs.clone(), self.condition);
         let condition: Condition = Arc::new(move |input, replies| {
+            if let Some(before) = &before
+                && !before(input, replies)?
+            {
+                return Ok(false);
+            }
             Ok(holds(&erased::read_input(input)?, needs.read(replies)?))
         });
         NamedStep {

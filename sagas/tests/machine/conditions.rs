@@ -1,6 +1,6 @@
 //! Conditional steps: whether they run is decided once, and who needs them knows it.
 
-use crate::definitions::gift_order;
+use crate::definitions::{gift_order, two_conditions};
 use crate::script::check_input;
 
 #[test]
@@ -87,5 +87,29 @@ fn a_condition_that_panics_parks_the_step_until_it_is_tried_again() {
           steps: read-price done, tell-warehouse done, wrap-gift by_hand, print-card done, capture-payment done, send-mail done, add-points skipped
           output: [4,null]
         "#,
+    );
+}
+
+#[test]
+fn of_two_conditions_both_must_hold() {
+    for order in ["99", "101"] {
+        check_input(
+            &two_conditions(),
+            &format!(r#"{{"order":{order}}}"#),
+            "start",
+            "
+              start => wrap-gift skipped | completed, announces started
+              steps: wrap-gift skipped
+            ",
+        );
+    }
+    check_input(
+        &two_conditions(),
+        r#"{"order":100}"#,
+        "start",
+        "
+          start => wrap-gift forward#1 | running, announces started, wake 2s
+          steps: wrap-gift in_flight
+        ",
     );
 }

@@ -219,6 +219,17 @@ pub(crate) fn gift_order() -> Definition {
         .expect("conditions and kinds without effect change nothing of the legal ends")
 }
 
+/// One step, and only for the order 100.
+pub(crate) fn two_conditions() -> Definition {
+    let mut saga = Definition::of::<Order>("two-conditions");
+    saga.step("wrap-gift")
+        .when(|o, ()| o.order >= 100)
+        .when(|o, ()| o.order <= 100)
+        .send(|o, ()| o.command::<WrapGift>("wrap-gift", vec![]))
+        .query();
+    saga.build().expect("a query has a legal end")
+}
+
 /// Two reservations in parallel and no pivot; then two retriable steps in parallel.
 pub(crate) fn without_a_pivot() -> Definition {
     let mut saga = Definition::of::<Order>("without-a-pivot");
