@@ -211,6 +211,8 @@ fn config(settings: &Settings) -> rdkafka::ClientConfig {
         ("auto.offset.reset", "earliest"),
         ("allow.auto.create.topics", "false"),
         ("check.crcs", "true"),
+        // Else a transaction that somebody leaves open holds up all replies behind its records.
+        ("isolation.level", "read_uncommitted"),
         // A full local queue is looked at again after this time; the default is a second.
         ("fetch.queue.backoff.ms", "5"),
         // What is read ahead while `sink` blocks; the default is 64 MiB.

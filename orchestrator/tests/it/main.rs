@@ -10,6 +10,7 @@ mod broker;
 mod bus;
 mod commit;
 mod database;
+mod foreign;
 mod outbox;
 mod overview;
 mod plans;

@@ -149,6 +149,8 @@ impl Poller {
             ("enable.auto.offset.store", "false"),
             ("auto.offset.reset", "earliest"),
             ("check.crcs", "true"),
+            // Else a transaction that somebody leaves open holds up all commands behind its records.
+            ("isolation.level", "read_uncommitted"),
             ("partition.assignment.strategy", "cooperative-sticky"),
             ("fetch.queue.backoff.ms", "5"),
             ("topic.metadata.refresh.interval.ms", "1000"),
