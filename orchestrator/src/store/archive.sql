@@ -13,7 +13,9 @@ due AS MATERIALIZED (
 gone AS (
     DELETE FROM saga USING due
     WHERE saga.shard = $1 AND saga.id = due.id AND saga.finished_at <= $2
-    RETURNING saga.*, saga.entries AS first_entries, NULL::text AS last_entries
+    RETURNING saga.shard, saga.id, saga.definition, saga.version, saga.fingerprint, saga.started_at,
+        saga.finished_at, saga.revision, saga.status, saga.moving, saga.spilled,
+        saga.entries AS first_entries, NULL::text AS last_entries
 ),
 :to_archive
 SELECT count(*) AS moved,

@@ -6,8 +6,8 @@
 use sagas::Timestamp;
 use sagas::wire::Headers;
 use sha2::{Digest as _, Sha256};
-use sqlx::Row as _;
 use sqlx::postgres::PgRow;
+use sqlx::{AssertSqlSafe, Row as _};
 use uuid::Uuid;
 
 use super::batch::DeadLetter;
@@ -26,6 +26,10 @@ pub struct DeadLetterRow {
     pub letter: DeadLetter,
 }
 
+/// The columns that [`read`] reads.
+const COLUMNS: &str =
+    "id, received_at, cluster, topic, partition, record_offset, reason, key, headers, value";
+
 impl Store {
     /// Dead letters, newest first; `before` is time and id of the last one seen.
     ///
@@ -37,14 +41,15 @@ impl Store {
         before: Option<(Timestamp, Uuid)>,
         limit: u32,
     ) -> Result<Vec<DeadLetterRow>, Error> {
-        let sql = match before {
-            None => "SELECT * FROM dead_letter ORDER BY received_at DESC, id DESC LIMIT $1",
-            Some(_) => {
-                "SELECT * FROM dead_letter WHERE (received_at, id) < ($2, $3)
-                 ORDER BY received_at DESC, id DESC LIMIT $1"
-            }
+        let before_it = match before {
+            None => "",
+            Some(_) => "WHERE (received_at, id) < ($2, $3)",
         };
-        let mut statement = sqlx::query(sql).bind(i64::from(limit));
+        let sql = format!(
+            "SELECT {COLUMNS} FROM dead_letter {before_it}
+             ORDER BY received_at DESC, id DESC LIMIT $1"
+        );
+        let mut statement = sqlx::query(AssertSqlSafe(sql)).bind(i64::from(limit));
         if let Some((received_at, id)) = before {
             statement = statement.bind(received_at.to_chrono()).bind(id);
         }

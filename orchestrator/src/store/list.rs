@@ -9,12 +9,8 @@ use sagas::machine::Status;
 use super::archive::AS_SAGA;
 use super::commit::column;
 use super::definition::IS_MISSING;
+use super::load::COLUMNS;
 use super::overview::{ListFilter, OPEN_SAGAS};
-
-/// The columns of a row, which the archive has likewise ([`AS_SAGA`]).
-const COLUMNS: &str =
-    "id, definition, version, fingerprint, status, revision, started_at, updated_at,
-    finished_at, wake_at, moving";
 
 const NEWEST_FIRST: &str = "ORDER BY started_at DESC, id DESC LIMIT $1";
 
@@ -37,7 +33,7 @@ pub(super) fn sql(filter: &ListFilter) -> String {
     let archived = archived.map(|(_, is_of_state)| archived_part(filter, is_of_state));
     let parts: Vec<String> = hot_parts(filter).into_iter().chain(archived).collect();
     format!(
-        "SELECT * FROM (({})) AS everywhere {NEWEST_FIRST}",
+        "SELECT {COLUMNS} FROM (({})) AS everywhere {NEWEST_FIRST}",
         parts.join(") UNION ALL (")
     )
 }
@@ -58,7 +54,7 @@ fn hot_parts(filter: &ListFilter) -> Vec<String> {
         // order. In the order of the list, they would be looked for among all that are open.
         let conditions = conditions(filter, &ended);
         parts.push(format!(
-            "SELECT * FROM (
+            "SELECT {COLUMNS} FROM (
                  SELECT {COLUMNS} FROM saga WHERE finished_at IS NOT NULL AND {conditions} OFFSET 0
              ) AS ended {NEWEST_FIRST}"
         ));
@@ -104,11 +100,11 @@ fn attention(conditions: &str) -> String {
                      AND m.fingerprint = saga.fingerprint
              WHERE EXISTS (SELECT FROM missing) AND NOT needs_attention AND {conditions}
          )
-         SELECT * FROM (
-             (SELECT * FROM saga WHERE needs_attention AND {conditions} {NEWEST_FIRST})
+         SELECT {COLUMNS} FROM (
+             (SELECT {COLUMNS} FROM saga WHERE needs_attention AND {conditions} {NEWEST_FIRST})
              UNION ALL
-             (SELECT saga.* FROM (SELECT shard, id FROM orphan {NEWEST_FIRST}) AS o
-              JOIN saga ON saga.shard = o.shard AND saga.id = o.id)
+             (SELECT {COLUMNS} FROM (SELECT shard AS o_shard, id AS o_id FROM orphan {NEWEST_FIRST}) AS o
+              JOIN saga ON saga.shard = o_shard AND saga.id = o_id)
          ) AS both_kinds {NEWEST_FIRST}"
     )
 }

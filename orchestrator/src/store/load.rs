@@ -5,6 +5,7 @@
 //! archive, so that whoever names a saga that has ended is answered alike, wherever it lies.
 
 use std::collections::HashSet;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -36,6 +37,26 @@ pub struct Due<'a> {
     pub of_each: u32,
 }
 
+/// The columns of the table `saga` that [`read_row`] reads. The archive has them likewise
+/// ([`super::archive::AS_SAGA`]). Named one by one, as in every statement: a column that a newer
+/// migration adds changes no result, which Postgres would refuse to a prepared statement.
+pub(super) const COLUMNS: &str =
+    "id, definition, version, fingerprint, status, revision, started_at, updated_at,
+    finished_at, wake_at, moving";
+
+static LOAD: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT {COLUMNS}, '[' || concat_ws(',', nullif(s.entries, ''), (
+             SELECT string_agg(h.entry, ',' ORDER BY h.revision) FROM saga_history h
+             WHERE s.spilled AND h.shard = s.shard AND h.saga_id = s.id
+         )) || ']' AS history
+         FROM unnest($1::smallint[], $2::uuid[]) AS l (asked_shard, asked) CROSS JOIN LATERAL (
+             SELECT shard, {COLUMNS}, entries, spilled FROM saga
+             WHERE saga.shard = l.asked_shard AND saga.id = l.asked OFFSET 0
+         ) AS s"
+    )
+});
+
 impl Store {
     /// Rows and whole histories, in no particular order. Unknown ids are simply absent.
     ///
@@ -46,17 +67,9 @@ impl Store {
     pub async fn load(&self, ids: &[SagaId]) -> Result<Vec<Loaded>, Error> {
         // One look by key for each: a join of a table that was small when it was last analyzed
         // would be planned as a walk through all of it. OFFSET keeps it from becoming a join.
-        let statement = sqlx::query(
-            "SELECT s.*, '[' || concat_ws(',', nullif(s.entries, ''), (
-                 SELECT string_agg(h.entry, ',' ORDER BY h.revision) FROM saga_history h
-                 WHERE s.spilled AND h.shard = s.shard AND h.saga_id = s.id
-             )) || ']' AS history
-             FROM unnest($1::smallint[], $2::uuid[]) AS l (shard, id) CROSS JOIN LATERAL (
-                 SELECT * FROM saga WHERE saga.shard = l.shard AND saga.id = l.id OFFSET 0
-             ) AS s",
-        )
-        .bind(column(ids, |id| self.shard(*id)))
-        .bind(column(ids, |id| id.0));
+        let statement = sqlx::query(LOAD.as_str())
+            .bind(column(ids, |id| self.shard(*id)))
+            .bind(column(ids, |id| id.0));
         let rows = self.run(statement).await?;
         let mut loaded: Vec<Loaded> = rows.iter().map(read_loaded).collect::<Result<_, _>>()?;
         let found: HashSet<SagaId> = loaded.iter().map(|loaded| loaded.row.id).collect();

@@ -77,7 +77,8 @@ impl Store {
                  FROM {OPEN_SAGAS} AS saga
                  GROUP BY status, definition, version, fingerprint
              ), open AS (
-                 SELECT pinned.*, d.seen_at, {IS_MISSING} AS is_missing
+                 SELECT status, name, version, fingerprint, sagas, attention, d.seen_at,
+                     {IS_MISSING} AS is_missing
                  FROM pinned LEFT JOIN definition_seen d USING (name, version, fingerprint)
              ), counted (kind, count) AS (
                  SELECT status, sum(sagas)::bigint FROM open GROUP BY status
@@ -180,6 +181,8 @@ impl Store {
 /// that have none. A condition on the status alone has no index, because most open sagas run, and a scan
 /// of the table passes all that ended since the last vacuum.
 pub(super) const OPEN_SAGAS: &str = "(
-    SELECT * FROM saga WHERE wake_at IS NOT NULL
+    SELECT shard, id, definition, version, fingerprint, status, started_at, needs_attention
+    FROM saga WHERE wake_at IS NOT NULL
     UNION ALL
-    SELECT * FROM saga WHERE wake_at IS NULL AND status IN ('running', 'compensating', 'stuck'))";
+    SELECT shard, id, definition, version, fingerprint, status, started_at, needs_attention
+    FROM saga WHERE wake_at IS NULL AND status IN ('running', 'compensating', 'stuck'))";

@@ -74,8 +74,8 @@ impl Store {
                  DELETE FROM replica
                  WHERE heartbeat_at < statement_timestamp() - interval '1 hour' AND id <> $1
              )
-             SELECT *, clock_timestamp() AS database_time FROM (
-                 SELECT * FROM own
+             SELECT id, name, started_at, heartbeat_at, clock_timestamp() AS database_time FROM (
+                 SELECT id, name, started_at, heartbeat_at FROM own
                  UNION ALL
                  SELECT id, name, started_at, heartbeat_at FROM replica
                  WHERE id <> $1 AND heartbeat_at > statement_timestamp() - interval '2 s'

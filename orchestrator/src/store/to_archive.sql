@@ -12,7 +12,8 @@ told AS (
 ),
 -- The first day on which each may go, among the days on which something goes.
 placed AS (
-    SELECT gone.*,
+    SELECT id, fingerprint, revision, version, started_at, finished_at, shard, status, definition,
+        moving,
         '[' || concat_ws(',', nullif(first_entries, ''), told.entries, last_entries) || ']' AS history,
         greatest(:first_day, due.day + (due.step - (due.day - DATE '2000-01-01') % due.step) % due.step)
             AS drop_on

@@ -8,6 +8,7 @@
 
 mod broker;
 mod bus;
+mod columns;
 mod commit;
 mod database;
 mod foreign;
