@@ -3,6 +3,8 @@
 //! Parsed by hand, because an argument parser would double the time until the first output. Pure:
 //! nothing here looks at the machine.
 
+use crate::ab;
+
 /// What `--help` prints.
 pub(crate) const HELP: &str = "\
 cargo xtask: build, try, test and measure; checks for its tools and sets up what it can
@@ -21,6 +23,13 @@ cargo xtask: build, try, test and measure; checks for its tools and sets up what
                               cargo xtask bench all --write
                             `peers`: `steps3` beside the same work on what others offer, with ratios
                               cargo xtask bench peers --in-flight 64,512
+  bench ab --baseline COMMIT [WORKLOAD] [-- ARGS]
+                            this tree beside a commit, both built, run by run in turn: the ratio
+                              cargo xtask bench ab --baseline 02bc92b --at-least 0.95
+                              cargo xtask bench ab --baseline main shop --pairs 9 -- --warm-up 60
+                            --pairs 7, --seconds 20 (of a round), --json; --at-least RATIO: 1 below it;
+                            ARGS go to the workload (steps3: --in-flight 2000); the baseline stays
+                            built in target/ab
   simulate [ARGS]           run seeded worlds of the whole service on virtual time
                               cargo xtask simulate --seeds 1000 --from 1
   sabotage [BUG]            seed bugs in production code; for each a check must notice
@@ -39,7 +48,7 @@ cargo xtask: build, try, test and measure; checks for its tools and sets up what
 Exit codes: 0 all is well, 1 something failed, 2 wrong usage or a missing tool.";
 
 /// The benchmarks; what each is, `bench NAME --help` says.
-const BENCHES: [&str; 14] = [
+const BENCHES: [&str; 15] = [
     "steps3",
     "refused",
     "mixed",
@@ -54,6 +63,7 @@ const BENCHES: [&str; 14] = [
     "shop",
     ALL,
     PEERS,
+    AB,
 ];
 
 /// All of them, beside what others offer.
@@ -61,6 +71,9 @@ pub(crate) const ALL: &str = "all";
 
 /// The one that is not a command of `bench`, but a program of another workspace.
 pub(crate) const PEERS: &str = "peers";
+
+/// The one that compares two commits.
+const AB: &str = "ab";
 
 /// Something was asked that does not exist; the text says what does.
 #[derive(Debug)]
@@ -75,7 +88,7 @@ impl std::fmt::Display for Usage {
 impl std::error::Error for Usage {}
 
 /// One invocation.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub(crate) struct Invocation {
     /// What to do.
     pub(crate) command: Command,
@@ -84,7 +97,7 @@ pub(crate) struct Invocation {
 }
 
 /// What to do.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub(crate) enum Command {
     Help,
     Tools,
@@ -100,6 +113,7 @@ pub(crate) enum Command {
     Bench {
         arguments: Vec<String>,
     },
+    Ab(ab::Options),
     Simulate {
         arguments: Vec<String>,
     },
@@ -141,6 +155,13 @@ pub(crate) fn parse(arguments: &[String]) -> Result<Invocation, String> {
         "sabotage" => Command::Sabotage {
             arguments: [rest, passed_on].concat(),
         },
+        "bench" if rest.first().is_some_and(|name| name == AB) => {
+            if rest.iter().any(|word| word == "--help" || word == "-h") {
+                Command::Help
+            } else {
+                Command::Ab(ab::Options::parse(&rest[1..], &passed_on)?)
+            }
+        }
         "bench" if rest.first().is_some_and(|name| BENCHES.contains(&&**name)) => Command::Bench {
             arguments: [rest, passed_on].concat(),
         },
@@ -222,6 +243,18 @@ mod tests {
                 may_install: true
             })
         );
+    }
+
+    #[test]
+    fn a_comparison_is_understood_here() {
+        let line = "bench ab --baseline 02bc92b shop -- --in-flight 500";
+        let Command::Ab(options) = parsed(line).unwrap().command else {
+            panic!("{line} is a comparison");
+        };
+        assert_eq!(options.baseline, "02bc92b");
+        assert!(options.workload.ends_with(&words("--in-flight 500")));
+        assert!(parsed("bench ab").unwrap_err().contains("--baseline"));
+        assert_eq!(parsed("bench ab --help").unwrap().command, Command::Help);
     }
 
     #[test]

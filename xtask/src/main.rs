@@ -8,6 +8,7 @@
     reason = "it talks to a person"
 )]
 
+mod ab;
 mod cli;
 mod run;
 mod steps;
@@ -69,32 +70,10 @@ fn perform(command: &Command, may_install: bool) -> anyhow::Result<()> {
             ))
         }
         Command::Bench { arguments } => {
-            let purposes = [
-                Purpose::Build,
-                Purpose::Dashboard,
-                Purpose::Postgres,
-                Purpose::Kafka,
-            ];
-            tools::ensure(&purposes, may_install)?;
-            steps::kafka()?;
-            steps::dashboard()?;
-            run::cargo(&["build", "--release", "-p", "shop", "-p", "bench", "--bins"])?;
-            let mut arguments = arguments.clone();
-            let name = arguments.first().map(String::as_str);
-            if name == Some(cli::PEERS) {
-                return steps::peers(&arguments[1..]);
-            }
-            if name == Some(cli::ALL) && !arguments.iter().any(|argument| argument == "--short") {
-                let peers = steps::peers_program()?;
-                arguments.extend(["--peers".to_owned(), peers.to_string_lossy().into_owned()]);
-            }
-            Err(run::become_program(
-                run::Profile::Release,
-                "bench",
-                None,
-                &arguments,
-            ))
+            build_bench(may_install)?;
+            bench(arguments)
         }
+        Command::Ab(options) => ab::run(options, || build_bench(may_install)),
         Command::Sabotage { arguments } => {
             tools::ensure(&[Purpose::Build], may_install)?;
             steps::sabotage(arguments)
@@ -126,5 +105,36 @@ fn demo(arguments: &[String], may_install: bool) -> anyhow::Result<()> {
         "shop",
         Some("demo"),
         arguments,
+    ))
+}
+
+fn build_bench(may_install: bool) -> anyhow::Result<()> {
+    let purposes = [
+        Purpose::Build,
+        Purpose::Dashboard,
+        Purpose::Postgres,
+        Purpose::Kafka,
+    ];
+    tools::ensure(&purposes, may_install)?;
+    steps::kafka()?;
+    steps::dashboard()?;
+    run::cargo(&["build", "--release", "-p", "shop", "-p", "bench", "--bins"])
+}
+
+fn bench(arguments: &[String]) -> anyhow::Result<()> {
+    let mut arguments = arguments.to_vec();
+    let name = arguments.first().map(String::as_str);
+    if name == Some(cli::PEERS) {
+        return steps::peers(&arguments[1..]);
+    }
+    if name == Some(cli::ALL) && !arguments.iter().any(|argument| argument == "--short") {
+        let peers = steps::peers_program()?;
+        arguments.extend(["--peers".to_owned(), peers.to_string_lossy().into_owned()]);
+    }
+    Err(run::become_program(
+        run::Profile::Release,
+        "bench",
+        None,
+        &arguments,
     ))
 }

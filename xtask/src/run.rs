@@ -19,10 +19,10 @@ pub(crate) fn target() -> PathBuf {
     root().join(chosen)
 }
 
-/// Runs a program in a folder and says so; an end other than 0 is an error.
+/// Runs a program whose output is asked for; an end other than 0 is an error.
 pub(crate) fn program(command: &mut Command) -> anyhow::Result<()> {
     let line = line(command);
-    println!("$ {line}");
+    eprintln!("$ {line}");
     let status = command
         .stdin(Stdio::null())
         .status()
@@ -31,6 +31,11 @@ pub(crate) fn program(command: &mut Command) -> anyhow::Result<()> {
         bail!("{line}: {status}");
     }
     Ok(())
+}
+
+/// Runs a program that only prepares for another: standard output stays free for that one's result.
+pub(crate) fn prepare(command: &mut Command) -> anyhow::Result<()> {
+    program(command.stdout(std::io::stderr()))
 }
 
 /// The command as a person types it: cargo without the path of its toolchain.
@@ -50,7 +55,7 @@ fn line(command: &Command) -> String {
 
 /// Runs cargo, the one that runs us.
 pub(crate) fn cargo(arguments: &[&str]) -> anyhow::Result<()> {
-    program(cargo_command().args(arguments))
+    prepare(cargo_command().args(arguments))
 }
 
 /// Cargo in the root of the workspace, for callers that set more.
@@ -86,7 +91,7 @@ pub(crate) fn become_program(
     let file = target().join(folder).join(binary);
     let mut program = Command::new(&file);
     program.args(command).args(arguments);
-    println!("$ {}", line(&program));
+    eprintln!("$ {}", line(&program));
     let error = program.exec();
     anyhow::Error::new(error).context(format!("start {}", file.display()))
 }

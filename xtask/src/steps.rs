@@ -20,7 +20,7 @@ const PEERS: &str = "bench/peers";
 pub(crate) fn kafka() -> anyhow::Result<()> {
     if std::env::var_os(local::kafka::LIBS_VARIABLE).is_some() {
         let libs = local::kafka::libs()?;
-        println!(
+        eprintln!(
             "Kafka's jars: {} ({})",
             libs.display(),
             local::kafka::LIBS_VARIABLE
@@ -29,10 +29,10 @@ pub(crate) fn kafka() -> anyhow::Result<()> {
     }
     let libs = local::kafka::default_libs();
     if local::kafka::is_complete(&libs) {
-        println!("Kafka's jars: {}", libs.display());
+        eprintln!("Kafka's jars: {}", libs.display());
         return Ok(());
     }
-    println!(
+    eprintln!(
         "Fetching Kafka's jars to {} (45 files, 43 MB)",
         libs.display()
     );
@@ -46,14 +46,14 @@ pub(crate) fn kafka() -> anyhow::Result<()> {
     maven.arg("dependency:copy-dependencies");
     let mut output = std::ffi::OsString::from("-DoutputDirectory=");
     output.push(&libs);
-    run::program(maven.arg(output))?;
+    run::prepare(maven.arg(output))?;
     write(&local::kafka::stamp(&libs), local::kafka::POM)
 }
 
 /// Builds the dashboard's page.
 pub(crate) fn dashboard() -> anyhow::Result<()> {
     let Some(folder) = dashboard_folder() else {
-        println!("there is no dashboard/package.json: nothing to build");
+        eprintln!("there is no dashboard/package.json: nothing to build");
         return Ok(());
     };
     let lock_file = folder.join("package-lock.json");
@@ -61,7 +61,7 @@ pub(crate) fn dashboard() -> anyhow::Result<()> {
         .with_context(|| format!("read {}", lock_file.display()))?;
     let stamp = folder.join("node_modules/.installed-lock.json");
     if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == lock) {
-        println!("the packages of the dashboard are installed");
+        eprintln!("the packages of the dashboard are installed");
     } else {
         npm(&folder, &["ci", "--no-audit", "--no-fund"])?;
         write(&stamp, &lock)?;
@@ -80,7 +80,7 @@ fn dashboard_folder() -> Option<PathBuf> {
 }
 
 fn npm(folder: &Path, arguments: &[&str]) -> anyhow::Result<()> {
-    run::program(Command::new("npm").args(arguments).current_dir(folder))
+    run::prepare(Command::new("npm").args(arguments).current_dir(folder))
 }
 
 /// Seeds bugs in production code and looks whether they are noticed.
@@ -107,7 +107,7 @@ pub(crate) fn peers_program() -> anyhow::Result<PathBuf> {
     let mut command = run::cargo_command();
     command.args(["build", "--release", "--locked", "--package", "compare"]);
     command.arg("--target-dir").arg(&target);
-    run::program(command.current_dir(workspace))?;
+    run::prepare(command.current_dir(workspace))?;
     Ok(target.join("release/compare"))
 }
 
@@ -137,7 +137,7 @@ fn cargo_deny() -> anyhow::Result<PathBuf> {
     if file.is_file() {
         return Ok(file);
     }
-    println!(
+    eprintln!(
         "Installing cargo-deny {CARGO_DENY} to {} (once, some minutes)",
         folder.display()
     );
@@ -147,7 +147,7 @@ fn cargo_deny() -> anyhow::Result<PathBuf> {
     command
         .args(["--profile", "dev", "--root"])
         .arg(folder.join(format!("cargo-deny-{CARGO_DENY}")));
-    run::program(&mut command)?;
+    run::prepare(&mut command)?;
     Ok(file)
 }
 

@@ -63,14 +63,14 @@ pub(crate) fn ensure(purposes: &[Purpose], may_install: bool) -> anyhow::Result<
         Decision::Refuse(text) => return Err(NotReady(text).into()),
         Decision::Install(packages) => packages,
     };
-    println!(
+    eprintln!(
         "Missing tools: installing {} with apt-get",
         packages.join(" ")
     );
-    run::program(Command::new("apt-get").arg("update"))?;
+    run::prepare(Command::new("apt-get").arg("update"))?;
     let mut install = Command::new("apt-get");
     install.env("DEBIAN_FRONTEND", "noninteractive");
-    run::program(
+    run::prepare(
         install
             .args(["install", "-y", "--no-install-recommends"])
             .args(packages),
