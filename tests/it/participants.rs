@@ -164,6 +164,35 @@ async fn a_participant_that_fails_is_asked_again_and_a_failure_counts_for_its_at
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_escaped_nul_in_an_answer_or_an_order_is_text_like_any_other() {
+    let (world, shipping, saga) = played().await;
+    let refusal = json!({ "code": "odd\0", "message": "a\0b" });
+    let command = shipping.next();
+    shipping.answer(&command, Outcome::Rejected, &refusal).await;
+    let compensated = world.ended(saga, "compensated").await;
+    assert_eq!(compensated["reason"]["message"], "a\0b", "{compensated}");
+    let url = format!("{}/v1/sagas?state=compensated", world.url());
+    let answer = world.http.get(url).send().await.unwrap();
+    let list: Value = answer.json().await.unwrap();
+    assert_eq!(list["sagas"][0]["id"], saga.to_string(), "{list}");
+
+    let next = world.submit(&order(2)).await;
+    let command = shipping.next_for(next);
+    for action in ["pause", "resume"] {
+        let body = json!({ "actor": "c\0", "reason": "d\0e" });
+        let url = format!("{}/v1/sagas/{next}/{action}", world.url());
+        let answer = world.http.post(url).json(&body).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+    }
+    let mut reply = shipping.plan(&command).await;
+    reply["note"] = json!("f\0g");
+    shipping.answer(&command, Outcome::Succeeded, &reply).await;
+    let ended = world.ended(next, "completed").await;
+    assert_eq!(ended["steps"][3]["reply"]["note"], "f\0g", "{ended}");
+    assert_eq!(world.audited(SOON).await.exit_code(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_reply_of_another_shape_stops_its_own_saga_and_no_other() {
     let (world, shipping, saga) = played().await;
     let command = shipping.next();

@@ -56,13 +56,7 @@ impl Inputs {
             .read()
             .map_err(|error| Problem::new(Kind::Malformed, format!("the input: {error}")))?;
         let mut faults = Vec::new();
-        // JSON has the character as an escape only.
-        if input.text().contains(r"\u0000") {
-            find_nul(&value, &mut String::new(), &mut faults);
-        }
-        if faults.is_empty()
-            && let Some(validator) = self.0.get(definition.name())
-        {
+        if let Some(validator) = self.0.get(definition.name()) {
             let errors = validator.iter_errors(&value).take(ERRORS_MAX);
             faults.extend(errors.map(|error| PathError {
                 path: error.instance_path().as_str().to_owned(),
@@ -86,57 +80,6 @@ impl Inputs {
         );
         Err(Problem::invalid(detail, faults))
     }
-}
-
-/// The same for a value inside of a body; `at` is its path there.
-pub(super) fn find_nul_in(value: &Json, at: &str, faults: &mut Vec<PathError>) {
-    match value.read() {
-        Ok(value) => find_nul(&value, &mut at.to_owned(), faults),
-        Err(error) => faults.push(PathError {
-            path: at.to_owned(),
-            message: error.to_string(),
-        }),
-    }
-}
-
-/// Postgres keeps no NUL in a text, so a value with one could be accepted and never be queried.
-fn find_nul(value: &Value, path: &mut String, faults: &mut Vec<PathError>) {
-    match value {
-        Value::String(text) if text.contains('\0') => nul(path, "the text", faults),
-        Value::Array(items) => {
-            for (index, item) in items.iter().enumerate() {
-                within(path, &index.to_string(), |path| {
-                    find_nul(item, path, faults)
-                });
-            }
-        }
-        Value::Object(members) => {
-            for (name, member) in members {
-                if name.contains('\0') {
-                    nul(path, "a name in it", faults);
-                    continue;
-                }
-                within(path, name, |path| find_nul(member, path, faults));
-            }
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
-}
-
-fn nul(path: &str, what: &str, faults: &mut Vec<PathError>) {
-    if faults.len() < ERRORS_MAX {
-        let message = format!("{what} contains \\u0000, which cannot be stored");
-        let path = path.to_owned();
-        faults.push(PathError { path, message });
-    }
-}
-
-fn within(path: &mut String, part: &str, look: impl FnOnce(&mut String)) {
-    let length = path.len();
-    path.push('/');
-    path.push_str(&part.replace('~', "~0").replace('/', "~1"));
-    look(path);
-    path.truncate(length);
 }
 
 fn cut(message: &str) -> String {
@@ -196,12 +139,11 @@ mod tests {
     }
 
     #[test]
-    fn a_nul_is_refused_where_it_stands() {
-        let found = faults(r#"{"guest":1,"legs":[{"to":"a"},{"to":"b\u0000"}],"a/b~":["\u0000"]}"#);
-        let paths: Vec<_> = found.iter().map(|(path, _)| path.as_str()).collect();
-        assert_eq!(paths, ["/a~1b~0/0", "/legs/1/to"]);
-        assert_eq!(faults(r#"{"guest":1,"legs":[],"x\u0000":1}"#)[0].0, "");
-        assert_eq!(faults(r#"{"guest":1,"legs":[{"to":"\\u0000"}]}"#), []);
+    fn an_escaped_nul_is_text_like_any_other() {
+        assert_eq!(
+            faults(r#"{"guest":1,"legs":[{"to":"b\u0000"}],"a/b~":["\u0000"]}"#),
+            []
+        );
     }
 
     #[test]

@@ -20,4 +20,5 @@ mod reading;
 mod retention;
 mod sample;
 mod schema;
+mod texts;
 mod trouble;

@@ -134,6 +134,17 @@ pub(crate) fn reply(
         Outcome::Rejected | Outcome::Failed => r#"{"code":"no-paper","message":"all used up"}"#,
         _ => "null",
     };
+    reply_that_says(definition, saga, step, outcome, payload)
+}
+
+/// The same, with this text as its payload.
+pub(crate) fn reply_that_says(
+    definition: &Definition,
+    saga: &Saga,
+    step: usize,
+    outcome: Outcome,
+    payload: &str,
+) -> (Saga, Update) {
     let event = Event::Reply(Reply {
         step: format!("step-{step}"),
         direction: Direction::Forward,

@@ -85,6 +85,19 @@ async fn a_command_that_nobody_can_read_or_handle_is_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_answer_with_an_escaped_nul_is_stored_and_repeated_as_it_is() {
+    let mut world = World::new().await;
+    let running = service(world.settings()).start().await.unwrap();
+    let command = world.count("nul", Wish::RejectWithNul);
+    let expected = r#"{"code":"no","message":"a\u0000b"}"#;
+    for _ in 0..2 {
+        let reply = world.ask(&command);
+        assert_eq!(text(&reply), (Outcome::Rejected, Some(1), expected));
+    }
+    running.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_record_that_is_no_command_is_counted_and_passed_over() {
     let mut world = World::new().await;
     world.send_garbage();

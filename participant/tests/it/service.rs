@@ -17,6 +17,8 @@ pub const PARTICIPANT: &str = "counter";
 pub enum Wish {
     Succeed,
     Reject,
+    /// With the character U+0000 in its message.
+    RejectWithNul,
     Fail,
     Panic,
     BadStatement,
@@ -80,6 +82,7 @@ async fn act(
     match wish {
         Wish::Succeed => {}
         Wish::Reject => return Err(HandlerError::rejected("no", "as you wish")),
+        Wish::RejectWithNul => return Err(HandlerError::rejected("no", "a\0b")),
         Wish::Fail => return Err(HandlerError::failed("not-now", "as you wish")),
         Wish::Panic => panic!("as you wish"),
         Wish::BadStatement => {
