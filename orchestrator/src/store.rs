@@ -8,7 +8,8 @@
 //!   list, counts, ended, dead_letters, …                     (REST, on the primary, uncached)
 //!        │
 //!     session   one statement at a time, in a task of its own, with bounds on every wait;
-//!               connections of their own for commits, and for readers
+//!        │      connections of their own for commits, and for readers
+//!   connections closed, not given back, where they lead to another server or have become old
 //! ```
 //!
 //! Invariant: no transaction of this module spans two statements. So there is nothing to roll
@@ -20,12 +21,12 @@
 use std::fmt;
 use std::str::FromStr as _;
 
-use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
 
 mod archive;
 pub mod batch;
 mod commit;
+mod connections;
 pub mod dead_letter;
 pub mod definition;
 mod destination;
@@ -47,6 +48,7 @@ pub use load::Due;
 
 pub use error::{CommitError, Error, Failure};
 
+use connections::{Connections, Server};
 use destination::Destination;
 
 use sagas::SagaId;
@@ -82,9 +84,9 @@ const READERS_SHARE: u32 = 4;
 /// The database. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Store {
-    pool: PgPool,
-    commits: PgPool,
-    readers: PgPool,
+    pool: Connections,
+    commits: Connections,
+    readers: Connections,
     shards: u16,
     destination: Destination,
 }
@@ -111,10 +113,11 @@ impl Store {
             .connections_max
             .saturating_sub(commits_max + readers_max)
             .max(1);
+        let server = Server::default();
         Ok(Self {
-            pool: session::pool(options.clone(), others_max),
-            commits: session::commits(options.clone(), commits_max),
-            readers: session::readers(options, readers_max),
+            pool: session::pool(options.clone(), others_max, &server),
+            commits: session::commits(options.clone(), commits_max, &server),
+            readers: session::readers(options, readers_max, &server),
             shards: settings.shards,
             destination: Destination::default(),
         })
@@ -138,9 +141,9 @@ impl Store {
 
     /// Ends all connections, once what runs on them has ended.
     pub async fn close(&self) {
-        self.pool.close().await;
-        self.commits.close().await;
-        self.readers.close().await;
+        for connections in [&self.pool, &self.commits, &self.readers] {
+            connections.pool().close().await;
+        }
     }
 
     /// The number of shards, as the database has it.

@@ -13,6 +13,13 @@ pub enum Failure {
     /// There was no connection: the database has not seen the statement.
     #[error("cannot get a connection to Postgres")]
     NotSent(#[source] sqlx::Error),
+    /// The address leads to a standby, or to a server that has not finished its start. The statement was
+    /// not sent.
+    #[error("Postgres is in recovery: the address leads to a standby")]
+    InRecovery,
+    /// The server takes no writes. The statement was not sent.
+    #[error("Postgres is read-only: default_transaction_read_only is on")]
+    ReadOnly,
     /// The database, or the connection, said no.
     #[error("the statement failed")]
     Answered(#[source] sqlx::Error),
@@ -39,6 +46,30 @@ impl Failure {
         let error = error.try_downcast_ref::<PgDatabaseError>()?;
         (error.severity() == PgSeverity::Error).then(|| error.code())
     }
+
+    /// Whether the fault lies with the connection, which is closed.
+    fn has_spoiled(&self) -> bool {
+        matches!(self, Self::Answered(error) if spoils_connection(error))
+    }
+}
+
+/// Whether the connection that brought this error is of no more use: its session is not what this crate
+/// has made of it, or it leads to another kind of server. Other statements would fail on it, too.
+pub(super) fn spoils_connection(error: &sqlx::Error) -> bool {
+    let sqlx::Error::Database(error) = error else {
+        return false;
+    };
+    match error.code().as_deref() {
+        // A result of another shape than when the statement was prepared. A statement that was prepared on
+        // another connection, or twice: a pooler in between has changed the connection.
+        Some("0A000" | "26000" | "42P05") => true,
+        // A standby says so to a statement that would write to its log alone ("cannot assign
+        // TransactionIds during recovery"). To all others that write it says 25006, as does a server that
+        // is read-only; the rest of class 25 tells of a transaction that should not be there.
+        Some("XX000") => true,
+        Some(code) => code.starts_with("25"),
+        None => false,
+    }
 }
 
 /// Why a commit did not do what was asked.
@@ -61,7 +92,11 @@ pub enum CommitError {
 
 impl From<Failure> for CommitError {
     fn from(failure: Failure) -> Self {
-        if let Failure::NotSent(_) | Failure::Answered(sqlx::Error::PoolClosed) = failure {
+        if let Failure::NotSent(_)
+        | Failure::InRecovery
+        | Failure::ReadOnly
+        | Failure::Answered(sqlx::Error::PoolClosed) = failure
+        {
             return Self::Unavailable(failure);
         }
         if let Failure::Answered(sqlx::Error::Encode(_)) = failure {
@@ -136,6 +171,8 @@ impl From<Failure> for Error {
             Some(code) if ["53", "57", "25", "55"].contains(&&code[..2]) => {
                 Self::Unavailable(failure)
             }
+            // The next one goes by another connection.
+            Some(_) if failure.has_spoiled() => Self::Unavailable(failure),
             Some(_) => Self::Refused(failure),
             None => Self::Unavailable(failure),
         }

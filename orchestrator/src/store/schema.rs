@@ -29,7 +29,7 @@ impl Store {
     pub async fn migrate(&self) -> Result<(), Error> {
         // A connection of its own: a migration may take longer than any statement may. Dropped half
         // way, it is closed, and the migration is rolled back.
-        let options = self.pool.connect_options();
+        let options = self.pool.pool().connect_options();
         let connected = PgConnection::connect_with(&options).await;
         let mut connection = connected.map_err(Failure::NotSent)?;
         // `run` would make this future one that cannot be spawned (rust-lang/rust#100013).

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgPoolOptions, PgRow};
 use sqlx::query::Query;
-use sqlx::{AssertSqlSafe, PgPool, Postgres};
+use sqlx::{AssertSqlSafe, Postgres};
 
+use super::connections::{Connections, Server, Use};
 use super::overview::ListFilter;
 use super::{Failure, Store, list};
 
@@ -24,6 +25,9 @@ const CONNECTION_WITHIN: Duration = Duration::from_secs(3);
 /// The server gives up on a statement after 10 s ([`SETTINGS`]); a server that is silent for longer
 /// than that is gone.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
+
+/// A connection of readers that was not used for so long is closed.
+const READER_IDLE_MAX: Duration = Duration::from_secs(60 * 60);
 
 /// What every connection is told.
 ///
@@ -47,45 +51,64 @@ const SETTINGS: &str = "
 /// out of an index in that order. A bitmap and a sort would look as good to the planner, but visit
 /// every row that was deleted and not vacuumed yet, again each time: with 35 000 of them the look for
 /// due wakes took 130 ms, several times a second. A walk through an index marks them, and passes them once.
-pub(super) fn pool(options: PgConnectOptions, connections_max: u32) -> PgPool {
-    told(bounded(connections_max), "SET enable_sort = off")
-        .connect_lazy_with(options.application_name("saga-orchestrator"))
+pub(super) fn pool(
+    options: PgConnectOptions,
+    connections_max: u32,
+    server: &Server,
+) -> Connections {
+    let pool = told(bounded(connections_max), server, "SET enable_sort = off");
+    Connections::new(pool, options.application_name("saga-orchestrator"), server)
 }
 
 /// Connections for commits alone. An index is there only a way to rows by their keys: while the tables
 /// are small, or were empty when they were last looked at, the planner would rather walk through a
 /// whole index once for each row of a batch, and the plan stays when the tables have grown. A bitmap
 /// scan cannot do that.
-pub(super) fn commits(options: PgConnectOptions, connections_max: u32) -> PgPool {
+pub(super) fn commits(
+    options: PgConnectOptions,
+    connections_max: u32,
+    server: &Server,
+) -> Connections {
     let by_key = "SET enable_indexscan = off; SET enable_indexonlyscan = off";
-    told(bounded(connections_max), by_key)
-        .connect_lazy_with(options.application_name("saga-orchestrator"))
+    let pool = told(bounded(connections_max), server, by_key);
+    Connections::new(pool, options.application_name("saga-orchestrator"), server)
 }
 
 /// Every new connection is told the common settings, and these.
-fn told(pool: PgPoolOptions, settings: &'static str) -> PgPoolOptions {
+fn told(pool: PgPoolOptions, server: &Server, settings: &'static str) -> PgPoolOptions {
+    let server = server.clone();
     pool.after_connect(move |connection, _| {
+        let server = server.clone();
         Box::pin(async move {
             settle(connection).await?;
-            sqlx::raw_sql(settings).execute(connection).await?;
+            sqlx::raw_sql(settings).execute(&mut *connection).await?;
+            server.is_right(connection, Use::Writes).await?;
             Ok(())
         })
     })
 }
 
-/// Connections that keep what they have learned of the archive's partitions: they stay open.
-pub(super) fn readers(options: PgConnectOptions, connections_max: u32) -> PgPool {
-    bounded(connections_max)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .after_connect(|connection, _| {
+/// Connections that keep what they have learned of the archive's partitions: they stay open for longer.
+pub(super) fn readers(
+    options: PgConnectOptions,
+    connections_max: u32,
+    server: &Server,
+) -> Connections {
+    let seen = server.clone();
+    let pool = bounded(connections_max)
+        .idle_timeout(READER_IDLE_MAX)
+        .after_connect(move |connection, _| {
+            let seen = seen.clone();
             Box::pin(async move {
                 settle(connection).await?;
-                learn(connection).await;
+                if seen.is_right(connection, Use::Reads).await? {
+                    learn(connection).await;
+                }
                 Ok(())
             })
-        })
-        .connect_lazy_with(options.application_name("saga-orchestrator-readers"))
+        });
+    let options = options.application_name("saga-orchestrator-readers");
+    Connections::new(pool, options, server)
 }
 
 fn bounded(connections_max: u32) -> PgPoolOptions {
@@ -135,7 +158,8 @@ impl Store {
     }
 
     fn readers_max(&self) -> usize {
-        usize::try_from(self.readers.options().get_max_connections()).unwrap_or(usize::MAX)
+        let options = self.readers.pool().options();
+        usize::try_from(options.get_max_connections()).unwrap_or(usize::MAX)
     }
 
     /// As [`Store::run`], for statements that answer with exactly one row.
@@ -154,12 +178,15 @@ fn one(mut rows: Vec<PgRow>) -> Result<PgRow, Failure> {
         .ok_or(Failure::Answered(sqlx::Error::RowNotFound))
 }
 
-async fn run(pool: &PgPool, statement: Statement) -> Result<Vec<PgRow>, Failure> {
-    let pool = pool.clone();
+async fn run(connections: &Connections, statement: Statement) -> Result<Vec<PgRow>, Failure> {
+    let connections = connections.clone();
     let task = tokio::spawn(async move {
-        let mut connection = pool.acquire().await.map_err(Failure::NotSent)?;
+        let mut connection = connections.acquire().await?;
         let answer = statement.fetch_all(&mut *connection);
         if let Ok(answer) = tokio::time::timeout(ANSWER_WITHIN, answer).await {
+            if let Err(error) = &answer {
+                Connections::judge(&mut connection, error);
+            }
             return answer.map_err(Failure::Answered);
         }
         // Its answer may still come, to whoever asks next: nobody must.

@@ -6,6 +6,7 @@
     reason = "clippy sees tests only inside `#[cfg(test)]`"
 )]
 
+mod address;
 mod broker;
 mod bus;
 mod columns;
