@@ -10,6 +10,7 @@ mod failure;
 mod http;
 mod migrate;
 mod patience;
+mod pins;
 mod places;
 mod retention;
 mod serve;
@@ -27,7 +28,7 @@ use clap::{CommandFactory, FromArgMatches};
 
 use crate::config::Layers;
 use crate::{Registry, logging};
-use arguments::{Cli, Verb};
+use arguments::{Cli, DefinitionsVerb, Verb};
 pub(crate) use failure::{Failure, chain};
 
 pub(crate) use arguments::{DevArguments, ServeArguments, ServeOnly};
@@ -63,24 +64,17 @@ fn run(registry: Registry, arguments: Vec<OsString>) -> Result<(), Failure> {
     let cli = Cli::from_arg_matches(&layers.matches).map_err(crate::config::Error::from)?;
     logging::start(cli.common.log_format, &cli.common.log_level)
         .map_err(|error| Failure::Usage(error.to_string()))?;
-    match cli.verb {
-        // Needs no runtime, no database and no broker.
-        Verb::Definitions(verb) => definitions::run(&registry, &verb, &mut std::io::stdout()),
-        verb => {
-            let runtime = tokio::runtime::Builder::new_multi_thread()
-                .enable_all()
-                .build()
-                .map_err(|error| Failure::Failed(format!("cannot start threads: {error}")))?;
-            let result = runtime.block_on(connected(registry, verb, &layers));
-            // A client library that hangs must not keep the process alive.
-            runtime.shutdown_timeout(RUNTIME_END);
-            result
-        }
-    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Failed(format!("cannot start threads: {error}")))?;
+    let result = runtime.block_on(command(registry, cli.verb, &layers));
+    // A client library that hangs must not keep the process alive.
+    runtime.shutdown_timeout(RUNTIME_END);
+    result
 }
 
-/// The commands that talk to Postgres or Kafka.
-async fn connected(registry: Registry, verb: Verb, layers: &Layers) -> Result<(), Failure> {
+async fn command(registry: Registry, verb: Verb, layers: &Layers) -> Result<(), Failure> {
     match verb {
         Verb::Serve(mut arguments) => {
             layers.resolve_postgres(&mut arguments.postgres)?;
@@ -100,7 +94,12 @@ async fn connected(registry: Registry, verb: Verb, layers: &Layers) -> Result<()
             layers.resolve_kafka(&mut arguments.kafka)?;
             topics::run(&registry, &arguments).await
         }
-        Verb::Definitions(verb) => definitions::run(&registry, &verb, &mut std::io::stdout()),
+        Verb::Definitions(mut arguments) => {
+            if let Some(DefinitionsVerb::Check { postgres }) = &mut arguments.verb {
+                layers.resolve_postgres(postgres)?;
+            }
+            definitions::run(&registry, &arguments, &mut std::io::stdout()).await
+        }
         Verb::Conformance(mut arguments) => {
             layers.resolve_kafka(&mut arguments.kafka)?;
             conformance::run(&arguments).await

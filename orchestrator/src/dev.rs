@@ -121,6 +121,10 @@ fn settings(url: &str, brokers: &str, port: u16) -> Result<ServeArguments, Failu
         ("kafka-options", BROKER_OPTIONS),
     ];
     let flags = flags.map(|(name, value)| format!("--{name}={value}"));
+    // While a definition is being written, it changes all the time.
+    let flags = flags
+        .into_iter()
+        .chain(["--allow-changed-definitions".to_owned()]);
     command
         .try_get_matches_from(flags)
         .and_then(|matches| ServeArguments::from_arg_matches(&matches))
@@ -137,6 +141,7 @@ mod tests {
         assert_eq!(settings.kafka.brokers, "127.0.0.1:7");
         assert_eq!(settings.http.listen.to_string(), "127.0.0.1:8099");
         assert_eq!(settings.kafka.reply_partitions, PARTITIONS);
+        assert!(settings.only.allow_changed_definitions);
         assert_eq!(
             settings.kafka.kafka_options.expose()["fetch.wait.max.ms"],
             "5"

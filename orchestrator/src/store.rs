@@ -4,6 +4,7 @@
 //!   commit      one batch, one statement, one round trip     (the engine; commit/commit.sql)
 //!   load, due   what a lane needs to go on                   (the engine)
 //!   heartbeat, outbox                                        (the engine)
+//!   lacking, open_sagas_of   before a binary serves          (`serve`, `saga definitions check`)
 //!   archive, partitions, purge   what has ended goes         (the engine, `saga retention`)
 //!   list, counts, ended, dead_letters, …                     (REST, on the primary, uncached)
 //!        │
@@ -31,6 +32,7 @@ pub mod dead_letter;
 pub mod definition;
 mod destination;
 mod error;
+pub mod lacking;
 mod list;
 mod load;
 pub mod loaded;

@@ -65,7 +65,7 @@ impl Layout {
 /// What does not change while the world runs.
 #[derive(Debug)]
 pub struct Scene {
-    /// Every definition.
+    /// Every definition; of some names another graph of the same version, too, which is retired.
     pub registry: Registry,
     /// What older binaries have: some definitions are missing, some are others under the same name
     /// and version.
@@ -88,9 +88,7 @@ impl Scene {
     pub fn random(rng: &mut Rng) -> Self {
         let random = (0..3).map(|number| recipe::random(format!("random-{number}"), rng));
         let recipes: Vec<Recipe> = recipe::shapes().into_iter().chain(random).collect();
-        let registry = recipes
-            .iter()
-            .fold(Registry::new(), |all, recipe| all.with(recipe.build()));
+        let registry = recipes.iter().fold(Registry::new(), newest);
         let older = (0..2).map(|_| older(&recipes, rng)).collect();
         let recipes = recipes.into_iter();
         Self {
@@ -108,6 +106,16 @@ impl Scene {
                 .collect(),
         }
     }
+}
+
+/// Adds a recipe, every second one beside the graph of those older binaries that had changed it.
+fn newest(registry: Registry, recipe: &Recipe) -> Registry {
+    let has_another = registry.names().count() % 2 == 1;
+    let registry = registry.with(recipe.build());
+    if has_another {
+        return registry.retired(recipe.with_another_graph().build());
+    }
+    registry
 }
 
 fn older(recipes: &[Recipe], rng: &mut Rng) -> Registry {

@@ -15,6 +15,7 @@ mod kafka;
 mod killed;
 mod outage;
 mod postgres;
+mod release;
 mod replicas;
 mod shoppers;
 mod start;

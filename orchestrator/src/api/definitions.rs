@@ -8,8 +8,8 @@ use super::backend::Backend;
 use super::problem::{Kind, Problem};
 
 pub(super) async fn list(State(backend): State<Backend>) -> Answer<Value> {
-    let definitions: Vec<_> = backend
-        .registry()
+    let registry = backend.registry();
+    let definitions: Vec<_> = registry
         .iter()
         .map(|definition| {
             json!({
@@ -17,6 +17,7 @@ pub(super) async fn list(State(backend): State<Backend>) -> Answer<Value> {
                 "version": definition.version(),
                 "fingerprint": definition.fingerprint(),
                 "steps": definition.steps().len(),
+                "retired": registry.is_retired(definition),
             })
         })
         .collect();

@@ -66,6 +66,18 @@ pub(crate) fn registry() -> Registry {
     Registry::new().with(saga.build().unwrap())
 }
 
+/// `book-trip` in this version, as so many rooms in a row.
+pub(crate) fn trip(version: u32, rooms: usize) -> Definition {
+    let mut saga = Definition::of::<Trip>("book-trip");
+    saga.version(version);
+    for room in 0..rooms {
+        saga.step(&format!("book-room-{room}"))
+            .send(|trip, ()| BookRoom { guest: trip.guest })
+            .compensate(|trip, (), _| ReleaseRoom { guest: trip.guest });
+    }
+    saga.build().unwrap()
+}
+
 /// A saga after a script such as `start; book-room ok; pay-room silent 3`, one event a second from
 /// 2026-11-23T13:10:36Z on, as it would be stored.
 #[track_caller]

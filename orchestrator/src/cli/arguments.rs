@@ -32,7 +32,7 @@ pub(super) enum Verb {
     Retention(RetentionArguments),
     /// Creates, checks or lists the Kafka topics of the definitions
     Topics(TopicsArguments),
-    /// Lists the definitions of this binary, or shows or draws one
+    /// Lists the definitions of this binary, shows or draws one, or compares them with open sagas
     Definitions(DefinitionsArguments),
     /// Puts a running participant, in any language, through the cases that its inbox is there for
     Conformance(ConformanceArguments),
@@ -45,6 +45,14 @@ pub(crate) struct ServeOnly {
     #[arg(long, env = "SAGA_NO_MIGRATE", help_heading = "Postgres")]
     #[arg(value_parser = clap::builder::BoolishValueParser::new())]
     pub(crate) no_migrate: bool,
+    /// Start although a definition was changed under its version; sagas of the one before wait
+    ///
+    /// Without it, the start is refused while open sagas pin another graph than this binary has under
+    /// the same name and version. They stay where they are, and need attention, until a binary has
+    /// what they pin; `saga definitions check` lists them.
+    #[arg(long, env = "SAGA_ALLOW_CHANGED_DEFINITIONS", help_heading = "Engine")]
+    #[arg(value_parser = clap::builder::BoolishValueParser::new())]
+    pub(crate) allow_changed_definitions: bool,
 }
 
 /// Everything that the service needs to know.
@@ -183,7 +191,21 @@ pub(super) enum DefinitionsVerb {
         #[arg(long, value_enum, default_value_t = Picture::Mermaid)]
         format: Picture,
     },
+    /// Lists what open sagas pin and this binary lacks: run it with the new binary before a rollout
+    ///
+    /// It reads the database, and changes nothing. `serve` compares the same before it is ready: it
+    /// refuses to start where a definition was changed under its version, and only says what is not
+    /// there, because in a rollout the replicas that go may still have it.
+    #[command(after_help = CHECK_CODES)]
+    Check {
+        #[command(flatten)]
+        postgres: Postgres,
+    },
 }
+
+const CHECK_CODES: &str = "\
+Exit codes: 0 this binary has all that open sagas pin; 1 it failed; 2 wrong settings; 3 Postgres is out
+of reach; 4 it lacks some.";
 
 /// In which language a definition is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

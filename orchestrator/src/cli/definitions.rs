@@ -1,4 +1,4 @@
-//! `definitions`: what this binary can run, without any connection.
+//! `definitions`: what this binary can run. Only `check`, which `pins.rs` has, connects to anything.
 
 use std::io::Write;
 
@@ -7,14 +7,14 @@ use sagas::definition::GraphFormat;
 use serde_json::json;
 
 use super::arguments::{DefinitionsArguments, DefinitionsVerb, Output, Picture};
-use super::{Failure, table};
+use super::{Failure, pins, table};
 use crate::Registry;
 use crate::near::near;
 
-pub(super) fn run(
+pub(super) async fn run(
     registry: &Registry,
     arguments: &DefinitionsArguments,
-    out: &mut dyn Write,
+    out: &mut (dyn Write + Send),
 ) -> Result<(), Failure> {
     let written = match &arguments.verb {
         None => list(registry, arguments.output, out),
@@ -24,6 +24,9 @@ pub(super) fn run(
             return Err(Failure::Usage(text.to_owned()));
         }
         Some(DefinitionsVerb::Graph { name, format }) => graph(find(registry, name)?, *format, out),
+        Some(DefinitionsVerb::Check { postgres }) => {
+            return pins::check(registry, postgres, arguments.output).await;
+        }
     };
     // A reader that has seen enough closes the pipe: `saga definitions | head`.
     written.or_else(|error| match error.kind() {
@@ -42,6 +45,7 @@ fn list(registry: &Registry, output: Output, out: &mut dyn Write) -> std::io::Re
                     "version": definition.version(),
                     "fingerprint": definition.fingerprint(),
                     "steps": definition.steps().len(),
+                    "retired": registry.is_retired(definition),
                 })
             })
             .collect();
@@ -55,6 +59,12 @@ fn list(registry: &Registry, output: Output, out: &mut dyn Write) -> std::io::Re
                 definition.version().to_string(),
                 definition.steps().len().to_string(),
                 definition.fingerprint().to_string(),
+                if registry.is_retired(definition) {
+                    "yes"
+                } else {
+                    "-"
+                }
+                .to_owned(),
             ]
         })
         .collect();
@@ -65,12 +75,14 @@ fn list(registry: &Registry, output: Output, out: &mut dyn Write) -> std::io::Re
              orchestrator::main(Registry::new().with(definition))"
         );
     }
-    table::write(out, ["NAME", "VERSION", "STEPS", "FINGERPRINT"], &rows)
+    let head = ["NAME", "VERSION", "STEPS", "FINGERPRINT", "RETIRED"];
+    table::write(out, head, &rows)
 }
 
-/// The newest version of a definition.
+/// The newest version of a definition; of those that start sagas, if one does.
 fn find<'a>(registry: &'a Registry, name: &str) -> Result<&'a Definition, Failure> {
-    let definition = registry.newest(name).map(AsRef::as_ref);
+    let retired = || registry.iter().filter(|known| known.name() == name).last();
+    let definition = registry.newest(name).or_else(retired).map(AsRef::as_ref);
     definition.ok_or_else(|| {
         let known: Vec<_> = registry.names().collect();
         let hint = match near(registry.names(), name) {
@@ -130,24 +142,26 @@ mod tests {
     use super::*;
     use crate::api::sample;
 
-    fn printed(verb: Option<DefinitionsVerb>, output: Output) -> Result<String, Failure> {
+    async fn printed(verb: Option<DefinitionsVerb>, output: Output) -> Result<String, Failure> {
         let mut out = Vec::new();
         let arguments = DefinitionsArguments { verb, output };
-        run(&sample::registry(), &arguments, &mut out)?;
+        run(&sample::registry(), &arguments, &mut out).await?;
         Ok(String::from_utf8(out).unwrap())
     }
 
-    #[test]
-    fn the_list_names_every_definition() {
-        let text = printed(None, Output::Table).unwrap();
+    #[tokio::test]
+    async fn the_list_names_every_definition() {
+        let text = printed(None, Output::Table).await.unwrap();
         assert!(text.starts_with("NAME"), "{text}");
         assert!(text.contains("book-trip  1        3"), "{text}");
     }
 
-    #[test]
-    fn one_definition_shows_steps_needs_and_schema() {
+    #[tokio::test]
+    async fn one_definition_shows_steps_needs_and_schema() {
         let name = "book-trip".to_owned();
-        let text = printed(Some(DefinitionsVerb::Show { name }), Output::Table).unwrap();
+        let text = printed(Some(DefinitionsVerb::Show { name }), Output::Table)
+            .await
+            .unwrap();
         assert!(
             text.contains("pay-room     pivot          bank.pay-room"),
             "{text}"
@@ -155,40 +169,50 @@ mod tests {
         assert!(text.contains("\"guest\""), "{text}");
     }
 
-    #[test]
-    fn an_unknown_definition_is_answered_with_those_that_exist() {
+    #[tokio::test]
+    async fn an_unknown_definition_is_answered_with_those_that_exist() {
         let name = "nope".to_owned();
-        let failure = printed(Some(DefinitionsVerb::Show { name }), Output::Json).unwrap_err();
+        let failure = printed(Some(DefinitionsVerb::Show { name }), Output::Json)
+            .await
+            .unwrap_err();
         assert!(
             failure.to_string().ends_with("there is: book-trip"),
             "{failure}"
         );
     }
 
-    fn drawn(name: &str, format: Picture, output: Output) -> Result<String, Failure> {
+    async fn drawn(name: &str, format: Picture, output: Output) -> Result<String, Failure> {
         let name = name.to_owned();
-        printed(Some(DefinitionsVerb::Graph { name, format }), output)
+        printed(Some(DefinitionsVerb::Graph { name, format }), output).await
     }
 
-    #[test]
-    fn a_definition_is_drawn_in_each_language() {
-        let drawn = |format| drawn("book-trip", format, Output::Table).unwrap();
-        assert!(drawn(Picture::Mermaid).contains("\nflowchart LR\n"));
-        assert!(drawn(Picture::Dot).starts_with("digraph \"book-trip\" {\n"));
-        let json: serde_json::Value = serde_json::from_str(&drawn(Picture::Json)).unwrap();
+    #[tokio::test]
+    async fn a_definition_is_drawn_in_each_language() {
+        let drawn = async |format| drawn("book-trip", format, Output::Table).await.unwrap();
+        assert!(drawn(Picture::Mermaid).await.contains("\nflowchart LR\n"));
+        assert!(
+            drawn(Picture::Dot)
+                .await
+                .starts_with("digraph \"book-trip\" {\n")
+        );
+        let json: serde_json::Value = serde_json::from_str(&drawn(Picture::Json).await).unwrap();
         assert_eq!(json["point_of_no_return"], "pay-room");
     }
 
-    #[test]
-    fn a_mistyped_definition_is_answered_with_its_near_match() {
-        let failure = drawn("book-trp", Picture::Dot, Output::Table).unwrap_err();
+    #[tokio::test]
+    async fn a_mistyped_definition_is_answered_with_its_near_match() {
+        let failure = drawn("book-trp", Picture::Dot, Output::Table)
+            .await
+            .unwrap_err();
         let expected = "no definition \"book-trp\" in this binary; did you mean `book-trip`?";
         assert_eq!(failure.to_string(), expected);
     }
 
-    #[test]
-    fn a_picture_does_not_pass_over_an_output_that_it_does_not_have() {
-        let failure = drawn("book-trip", Picture::Dot, Output::Json).unwrap_err();
+    #[tokio::test]
+    async fn a_picture_does_not_pass_over_an_output_that_it_does_not_have() {
+        let failure = drawn("book-trip", Picture::Dot, Output::Json)
+            .await
+            .unwrap_err();
         assert!(failure.to_string().contains("--format"), "{failure}");
     }
 }

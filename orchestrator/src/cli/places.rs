@@ -86,7 +86,7 @@ pub(super) fn policy(registry: &Registry, settings: &Retention) -> Result<Policy
         .check()
         .map_err(|error| Failure::Usage(format!("--retention-…: {error}")))?;
     for name in policy.definitions.keys() {
-        if registry.newest(name).is_none() {
+        if !registry.knows(name) {
             let hint = match near(registry.names(), name) {
                 Some(near) => format!("; did you mean {near}?"),
                 None => String::new(),

@@ -74,6 +74,7 @@ pub(crate) async fn serve(
         postgres: settings.postgres.clone(),
         engine,
         is_migrating: !settings.only.no_migrate,
+        is_change_allowed: settings.only.allow_changed_definitions,
         is_ensuring_topics,
         backend: backend.clone(),
     };

@@ -1,11 +1,11 @@
-//! The start of the service: the schema, the topics, then the engine.
+//! The start of the service: the schema, what open sagas pin, the topics, then the engine.
 //!
 //! What is away is waited for, without end and aloud, because the parts of a deployment start in
 //! any order. What is wrong and stays wrong ends the start with a text that says what to do.
 
 use super::failure::chain;
 use super::patience::Patience;
-use super::{Failure, places, topics};
+use super::{Failure, pins, places, topics};
 use crate::api::{Backend, Startup};
 use crate::bus;
 use crate::config::Postgres;
@@ -20,6 +20,8 @@ pub(super) struct Plan {
     pub(super) postgres: Postgres,
     pub(super) engine: Settings,
     pub(super) is_migrating: bool,
+    /// Whether definitions that were changed under their version are no reason to refuse the start.
+    pub(super) is_change_allowed: bool,
     /// Whether topics are created and checked; somebody else has done it otherwise.
     pub(super) is_ensuring_topics: bool,
     pub(super) backend: Backend,
@@ -29,6 +31,7 @@ impl Plan {
     /// Brings everything up.
     pub(super) async fn engine(self) -> Result<Engine, Failure> {
         self.prepare_schema().await?;
+        self.compare_definitions().await?;
         self.prepare_topics().await?;
         self.start_engine().await
     }
@@ -49,6 +52,31 @@ impl Plan {
             self.backend.waits_for(Startup { postgres, kafka });
             patience.bear(&text).await;
         }
+    }
+
+    async fn compare_definitions(&self) -> Result<(), Failure> {
+        let mut patience = Patience::new();
+        loop {
+            match pins::compare(&self.registry, &self.store).await {
+                Ok(differences) => return pins::judge(&differences, self.is_change_allowed),
+                Err(error) => self.bear(&error, &mut patience).await?,
+            }
+        }
+    }
+
+    /// Waits a little if the database is away; what is wrong and stays wrong is returned.
+    async fn bear(&self, error: &store::Error, patience: &mut Patience) -> Result<(), Failure> {
+        let name = places::postgres_name(&self.postgres);
+        if !is_away(error, &self.store).await {
+            let text = format!("{name}: {}", chain(error));
+            return Err(Failure::Failed(text));
+        }
+        let text = format!("cannot use {name}: {}", chain(error));
+        let kafka = Some("not asked yet".to_owned());
+        let postgres = Some(text.clone());
+        self.backend.waits_for(Startup { postgres, kafka });
+        patience.bear(&text).await;
+        Ok(())
     }
 
     async fn prepare_topics(&self) -> Result<(), Failure> {

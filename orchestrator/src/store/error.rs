@@ -47,6 +47,11 @@ impl Failure {
         (error.severity() == PgSeverity::Error).then(|| error.code())
     }
 
+    /// Whether the server ended the statement before it was done: by `statement_timeout`, as a rule.
+    pub(super) fn was_cancelled(&self) -> bool {
+        self.rolled_back() == Some("57014")
+    }
+
     /// Whether the fault lies with the connection, which is closed.
     fn has_spoiled(&self) -> bool {
         matches!(self, Self::Answered(error) if spoils_connection(error))

@@ -13,6 +13,7 @@ mod columns;
 mod commit;
 mod database;
 mod foreign;
+mod lacking;
 mod outbox;
 mod overview;
 mod plans;

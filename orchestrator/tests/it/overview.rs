@@ -140,7 +140,7 @@ async fn counts_agree_with_the_rows_and_stuck_sagas_want_attention() {
 }
 
 /// A replica lives that has these definitions.
-async fn deployed(store: &Store, definitions: &[&Definition]) {
+pub(crate) async fn deployed(store: &Store, definitions: &[&Definition]) {
     let replica = Replica {
         id: Uuid::from_u128(1),
         name: "a".to_owned(),

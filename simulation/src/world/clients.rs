@@ -76,7 +76,9 @@ struct Given {
 
 impl Clients {
     pub(crate) fn random(count: usize, scene: &Scene, rng: &mut Rng) -> Self {
-        let definitions: Vec<&Arc<Definition>> = scene.registry.iter().collect();
+        let registry = &scene.registry;
+        let definitions = registry.names().filter_map(|name| registry.newest(name));
+        let definitions: Vec<&Arc<Definition>> = definitions.collect();
         let clients = (0..count).map(|number| {
             let key = rng
                 .chance(800)

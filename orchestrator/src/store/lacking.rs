@@ -1,0 +1,106 @@
+//! What open sagas may pin and a binary lacks: read once, before that binary serves.
+//!
+//! Whatever a saga pins was published first (`definition_seen`, migration 0007), so the look begins
+//! there; open sagas are gone through only for what the binary lacks, and only those that started
+//! while some replica had it. Every statement ends with the session's `statement_timeout` at the latest.
+//!
+//! It says what there is, and decides nothing.
+
+use sqlx::Row as _;
+
+use super::commit::column;
+use super::definition::{self, Pin};
+use super::{Error, Store};
+
+/// A definition that some replica had, and this binary does not have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lacking {
+    /// Which.
+    pub pin: Pin,
+    /// Whether a replica has published it within 10 s; each that lives does so every 5 s.
+    pub is_live: bool,
+}
+
+/// How many open sagas there are of one kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counted {
+    /// So many.
+    Exactly(u64),
+    /// More than so many.
+    MoreThan(u64),
+    /// The database was not done within its time.
+    Unknown,
+}
+
+/// Sagas that are counted one by one: enough to tell few from many.
+const COUNTED_MAX: u32 = 10_000;
+
+impl Store {
+    /// What replicas have published, now or ever, without what is in `held`; by name, version and
+    /// fingerprint.
+    ///
+    /// # Errors
+    ///
+    /// When the database is away or refuses.
+    pub async fn lacking(&self, held: &[Pin]) -> Result<Vec<Lacking>, Error> {
+        let statement = sqlx::query(
+            "SELECT name, version, fingerprint, seen_at,
+                 seen_at > statement_timestamp() - interval '10 s' AS is_live
+             FROM definition_seen d
+             WHERE NOT EXISTS (
+                 SELECT FROM unnest($1::text[], $2::bigint[], $3::uuid[])
+                     AS held (name, version, fingerprint)
+                 WHERE held.name = d.name AND held.version = d.version
+                     AND held.fingerprint = d.fingerprint)
+             ORDER BY name, version, fingerprint",
+        )
+        .bind(column(held, |pin| pin.name.clone()))
+        .bind(column(held, |pin| i64::from(pin.version)))
+        .bind(column(held, |pin| pin.fingerprint));
+        let rows = self.run(statement).await?;
+        let lacking = rows.iter().map(|row| {
+            Ok(Lacking {
+                pin: definition::read(row)?.pin,
+                is_live: row.try_get("is_live")?,
+            })
+        });
+        lacking.collect()
+    }
+
+    /// Open sagas that pin this, up to ten thousand.
+    ///
+    /// # Errors
+    ///
+    /// When the database is away or refuses.
+    pub async fn open_sagas_of(&self, pin: &Pin) -> Result<Counted, Error> {
+        // An hour more than it was seen: longer than a replica goes on without a heartbeat. What
+        // the migration noted of sagas from before that table says nothing of when they started.
+        let statement = sqlx::query(
+            "SELECT count(*) FROM (
+                 SELECT FROM saga
+                 WHERE definition = $1 AND version = $2 AND fingerprint = $3
+                     AND status IN ('running', 'compensating', 'stuck')
+                     AND started_at <= (
+                         SELECT CASE seen_at WHEN 'epoch' THEN 'infinity'
+                             ELSE seen_at + interval '1 hour' END
+                         FROM definition_seen
+                         WHERE name = $1 AND version = $2 AND fingerprint = $3)
+                 LIMIT $4) AS open",
+        )
+        .bind(pin.name.clone())
+        .bind(i64::from(pin.version))
+        .bind(pin.fingerprint)
+        .bind(i64::from(COUNTED_MAX) + 1);
+        let count: i64 = match self.run_one(statement).await {
+            Ok(row) => row.try_get("count")?,
+            Err(failure) if failure.was_cancelled() => return Ok(Counted::Unknown),
+            Err(failure) => return Err(failure.into()),
+        };
+        let (count, max) = (count.unsigned_abs(), u64::from(COUNTED_MAX));
+        Ok(if count > max {
+            Counted::MoreThan(max)
+        } else {
+            Counted::Exactly(count)
+        })
+    }
+}
