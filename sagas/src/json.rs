@@ -2,12 +2,16 @@
 //!
 //! Its text is kept byte for byte, because a command that is sent again must be the same message.
 
+mod canonical;
+
 use std::fmt;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+
+pub use canonical::{Canonical, RepeatedKey};
 
 /// One JSON value as its text; cheap to clone.
 #[derive(Clone, Serialize, Deserialize)]
@@ -46,6 +50,18 @@ impl Json {
     /// When the text does not have the shape of a `T`; the message says where.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         serde_json::from_str(self.0.get())
+    }
+
+    /// The form that is the same for every text of the same value.
+    #[must_use]
+    pub fn canonical(&self) -> Canonical {
+        Canonical::of(self.text())
+    }
+
+    /// Whether it is the same value as `other`, however either is spelled.
+    #[must_use]
+    pub fn is_same_value(&self, other: &Self) -> bool {
+        self == other || self.canonical().bytes() == other.canonical().bytes()
     }
 
     /// The text.
