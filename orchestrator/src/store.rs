@@ -31,6 +31,7 @@ mod connections;
 pub mod dead_letter;
 pub mod definition;
 mod destination;
+pub mod digest;
 mod error;
 pub mod lacking;
 mod list;

@@ -12,6 +12,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use orchestrator::store::batch::{DeadLetter, OutboxId, Outgoing};
+use orchestrator::store::digest::Digest;
 use orchestrator::store::replica::ReplicaSeen;
 use sagas::{SagaId, Status, Timestamp};
 use uuid::Uuid;
@@ -27,7 +28,7 @@ pub(crate) use commit::UNSTORABLE;
 pub struct Store {
     shards: u16,
     sagas: BTreeMap<SagaId, StoredSaga>,
-    keys: BTreeMap<SagaId, [u8; 32]>,
+    keys: BTreeMap<SagaId, Digest>,
     outbox: BTreeMap<OutboxId, (Timestamp, Vec<Outgoing>)>,
     letters: BTreeMap<LetterKey, DeadLetter>,
     replicas: BTreeMap<Uuid, ReplicaSeen>,

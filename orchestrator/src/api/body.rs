@@ -1,9 +1,12 @@
 //! Reads a JSON request body strictly.
 
 use axum::http::{HeaderMap, header};
+use sagas::Json;
+use sagas::json::Canonical;
 use serde::Deserialize;
 
 use super::depth::depth;
+use super::inputs::cut;
 use super::problem::{Kind, Problem};
 
 /// Reads `body` as a `T`; the value borrows from it, so that raw JSON stays as it came.
@@ -33,6 +36,19 @@ pub(super) fn read<'b, T: Deserialize<'b>>(
     }
     serde_json::from_str(text)
         .map_err(|error| Problem::new(Kind::Malformed, format!("the body: {error}")))
+}
+
+/// The canonical form of `value`, which a client calls `name`; a key that it repeats is refused. Of such an
+/// object one reader takes the first member, another one the last: the two would not see the same value.
+pub(super) fn canonical(name: &str, value: &Json) -> Result<Canonical, Problem> {
+    let canonical = value.canonical();
+    match canonical.repeated_key() {
+        None => Ok(canonical),
+        Some(repeated) => {
+            let detail = format!("in {name}, {}", cut(&repeated.to_string()));
+            Err(Problem::new(Kind::Malformed, detail))
+        }
+    }
 }
 
 fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
@@ -85,6 +101,17 @@ mod tests {
         ] {
             assert_eq!(kind_of(value, b"[1]"), Err(Kind::NotJson), "{value:?}");
         }
+    }
+
+    #[test]
+    fn a_repeated_key_is_malformed_and_named_in_a_short_text() {
+        let key = "k".repeat(10_000);
+        let value = Json::parse(format!(r#"[{{"{key}":1,"{key}":2}}]"#)).unwrap();
+        let problem = canonical("the input", &value).unwrap_err();
+        assert_eq!(problem.kind(), Kind::Malformed);
+        let start = r#"in the input, the object at /0 repeats the key "kkk"#;
+        assert!(problem.detail().starts_with(start), "{}", problem.detail());
+        assert!(problem.detail().len() < 400, "{}", problem.detail());
     }
 
     #[test]

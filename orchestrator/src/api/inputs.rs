@@ -82,7 +82,7 @@ impl Inputs {
     }
 }
 
-fn cut(message: &str) -> String {
+pub(super) fn cut(message: &str) -> String {
     if message.chars().count() <= MESSAGE_MAX {
         return message.to_owned();
     }

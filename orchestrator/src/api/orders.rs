@@ -149,6 +149,11 @@ fn kind(name: Name, body: Body) -> Result<OrderKind, Problem> {
         };
         errors.push(fault(path, message));
     }
+    for (name, value) in [("the payload", &body.payload), ("the reply", &body.reply)] {
+        if let Some(value) = value {
+            body::canonical(name, value)?;
+        }
+    }
     let incomplete = |errors| Problem::invalid("the order is incomplete".to_owned(), errors);
     if !errors.is_empty() {
         return Err(incomplete(errors));
@@ -243,6 +248,18 @@ mod tests {
         assert_eq!(check("a\0b"), 0);
         for text in ["", " \t", &"x".repeat(TEXT_MAX + 1)] {
             assert_eq!(check(text), 1, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_repeats_a_key_is_malformed() {
+        for (name, field) in [(Name::Edit, "payload"), (Name::Skip, "reply")] {
+            let text = r#""actor":"a","reason":"b","step":"s""#;
+            let text = format!(r#"{{{text},"{field}":{{"a":[{{"b":1,"b":1}}]}}}}"#);
+            let problem = kind(name, serde_json::from_str(&text).unwrap()).unwrap_err();
+            assert_eq!(problem.kind(), Kind::Malformed);
+            let detail = format!("in the {field}, the object at /a/0 repeats the key \"b\"");
+            assert_eq!(problem.detail(), detail);
         }
     }
 

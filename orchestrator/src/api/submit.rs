@@ -18,6 +18,7 @@ use super::read::stored;
 use super::summary::Reason;
 use super::{body, key, prefer};
 use crate::engine::lane::End;
+use crate::engine::submission::Key;
 use crate::engine::{Submission, Waited};
 use crate::store::loaded::Loaded;
 
@@ -107,11 +108,12 @@ fn read(backend: &Backend, headers: HeaderMap, bytes: Bytes) -> Result<Submissio
         .ok_or_else(|| unknown(backend, &saga))?;
     let input = Json::parse(input.get().to_owned())
         .map_err(|error| Problem::new(Kind::Malformed, format!("the input: {error}")))?;
+    let canonical = body::canonical("the input", &input)?;
     backend.inputs().check(definition, &input)?;
     Ok(Submission {
         definition: definition.clone(),
+        key: key.map(|key| Key::new(&key, &saga, &canonical)),
         input,
-        key,
     })
 }
 

@@ -114,6 +114,18 @@ async fn a_body_that_is_no_submission_is_malformed() {
 }
 
 #[tokio::test]
+async fn a_key_that_an_input_repeats_is_named_with_its_place() {
+    let body =
+        r#"{"saga":"book-trip","input":{"guest":1,"legs":[{"to":"Oslo","\u0074o":"Rome"}]}}"#;
+    let problem = post(body, &[]).await.is_problem(400, "malformed");
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(
+        detail.contains(r#"the object at /legs/0 repeats the key "to""#),
+        "{detail}"
+    );
+}
+
+#[tokio::test]
 async fn an_unknown_field_is_named() {
     let body = post(r#"{"saga":"book-trip","input":{},"inptu":1}"#, &[]).await;
     let detail = body.is_problem(400, "malformed")["detail"].to_string();

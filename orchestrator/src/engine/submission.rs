@@ -1,12 +1,13 @@
-//! What a client asks for, and what makes two submissions the same.
+//! What a client asks for.
 
 use std::sync::Arc;
 
 use sagas::id::TENANT_DEFAULT;
-use sagas::sabotage::{Bug, is_seeded};
+use sagas::json::Canonical;
 use sagas::{Definition, Json, SagaId};
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
+
+use crate::store::digest::Digest;
 
 /// A saga that a client wants started. Its input has been checked against the definition.
 #[derive(Debug, Clone)]
@@ -15,8 +16,28 @@ pub struct Submission {
     pub definition: Arc<Definition>,
     /// What to run it with.
     pub input: Json,
-    /// The client's idempotency key.
-    pub key: Option<String>,
+    /// `None`: a saga of its own each time.
+    pub key: Option<Key>,
+}
+
+/// What an idempotency key stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Key {
+    /// The saga that it names, whatever is submitted under it.
+    pub id: SagaId,
+    /// Tells a repeated submission from another one.
+    pub digest: Digest,
+}
+
+impl Key {
+    /// The key `text` of a submission.
+    #[must_use]
+    pub fn new(text: &str, definition: &str, input: &Canonical) -> Self {
+        Self {
+            id: SagaId::from_key(TENANT_DEFAULT, text),
+            digest: Digest::of(definition, input),
+        }
+    }
 }
 
 impl Submission {
@@ -24,71 +45,26 @@ impl Submission {
     /// ordered by time without one.
     #[must_use]
     pub fn id(&self) -> SagaId {
-        match &self.key {
-            Some(key) => SagaId::from_key(TENANT_DEFAULT, key),
-            None => SagaId(Uuid::now_v7()),
-        }
-    }
-
-    /// What tells a repeated submission from another one under the same key; `None` without a key.
-    ///
-    /// Inputs are compared as JSON values: spaces and the order of fields do not count.
-    #[must_use]
-    pub fn digest(&self) -> Option<[u8; 32]> {
-        self.key.as_ref()?;
-        if is_seeded(Bug::TakesAnySubmissionForTheFirst) {
-            return Some([0; 32]);
-        }
-        let value: serde_json::Value = self.input.read().unwrap_or_default();
-        let mut digest = Sha256::new();
-        digest.update(self.definition.name());
-        digest.update([0]);
-        // A `Value` keeps its fields sorted, so its text is canonical.
-        digest.update(value.to_string());
-        Some(digest.finalize().into())
+        self.key
+            .map_or_else(|| SagaId(Uuid::now_v7()), |key| key.id)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use schemars::JsonSchema;
-    use serde::{Deserialize, Serialize};
 
-    #[derive(Serialize, Deserialize, JsonSchema)]
-    struct Ask {}
-
-    impl sagas::Command for Ask {
-        const PARTICIPANT: &'static str = "oracle";
-        const NAME: &'static str = "ask";
-        const REFUSABLE: bool = true;
-        type Reply = ();
-    }
-
-    fn submission(input: &str, key: Option<&str>) -> Submission {
-        let mut saga = Definition::of::<serde_json::Value>("ask-twice");
-        saga.step("ask").send(|_, ()| Ask {}).pivot();
-        Submission {
-            definition: Arc::new(saga.build().unwrap()),
-            input: Json::parse(input.to_owned()).unwrap(),
-            key: key.map(str::to_owned),
-        }
+    fn key(text: &str, input: &str) -> Key {
+        let input = Json::parse(input.to_owned()).unwrap();
+        Key::new(text, "ask-twice", &input.canonical())
     }
 
     #[test]
-    fn spaces_and_field_order_do_not_make_another_submission() {
-        let one = submission(r#"{"a": 1, "b": [2, 3]}"#, Some("k"));
-        let two = submission(r#"{"b":[2,3],"a":1}"#, Some("k"));
-        let other = submission(r#"{"b":[3,2],"a":1}"#, Some("k"));
-        assert_eq!(one.digest(), two.digest());
-        assert_ne!(one.digest(), other.digest());
-        assert_eq!(one.id(), other.id());
-    }
-
-    #[test]
-    fn without_a_key_every_submission_is_new() {
-        let one = submission("{}", None);
-        assert_ne!(one.id(), one.id());
-        assert_eq!(one.digest(), None);
+    fn a_key_names_one_saga_whatever_is_submitted_under_it() {
+        let (one, two, other) = (key("k", "[1]"), key("k", "[ 1.0 ]"), key("k", "[2]"));
+        assert_eq!(one, two);
+        assert_eq!(one.id, other.id);
+        assert_ne!(one.digest, other.digest);
+        assert_ne!(one.id, key("l", "[1]").id);
     }
 }

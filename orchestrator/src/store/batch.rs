@@ -11,6 +11,8 @@ use sagas::wire::Headers;
 use sagas::{SagaId, Timestamp};
 use uuid::Uuid;
 
+use super::digest::Digest;
+
 /// Everything that one commit writes.
 #[derive(Debug, Clone, Default)]
 pub struct Batch {
@@ -43,9 +45,9 @@ pub struct Start {
     pub version: u32,
     /// The digest of the definition's graph.
     pub fingerprint: Uuid,
-    /// SHA-256 of definition and input; present when the client gave an idempotency key. Then the
-    /// `saga_key` row alone decides whether the saga is new.
-    pub digest: Option<[u8; 32]>,
+    /// Present when the client gave an idempotency key. Then the `saga_key` row alone decides whether the
+    /// saga is new.
+    pub digest: Option<Digest>,
     /// When it was accepted.
     pub started_at: Timestamp,
     /// Its commit may hold already: an earlier attempt's answer was lost. Such a saga may have run

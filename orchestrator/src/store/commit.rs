@@ -48,7 +48,7 @@ impl Store {
                 return Ok(StartOutcome::SameBefore);
             };
             match digests.get(&start.id) {
-                Some(stored) if stored == digest => Ok(StartOutcome::SameBefore),
+                Some(stored) if digest.is_same_as(stored) => Ok(StartOutcome::SameBefore),
                 Some(_) => Ok(StartOutcome::OtherBefore),
                 // Deleted in this very moment.
                 None => Err(lost_answer(sqlx::Error::RowNotFound)),

@@ -1,6 +1,7 @@
 //! Sagas as the engine makes them: by the state machine, never by hand.
 
 use orchestrator::store::batch::{Outgoing, OutgoingEvent, OutgoingNotice, Start, State, Update};
+use orchestrator::store::digest::Digest;
 use orchestrator::store::loaded::Loaded;
 use sagas::machine::{Event, Reply, Row, transition};
 use sagas::{Command, Definition, Direction, Json, Outcome, Saga, SagaId, Timestamp, Transition};
@@ -119,7 +120,8 @@ pub(crate) fn start_at(
 
 /// The same start under an idempotency key, with this digest.
 pub(crate) fn keyed(mut start: Start, digest: u8) -> Start {
-    start.digest = Some([digest; 32]);
+    let name = digest.to_string();
+    start.digest = Some(Digest::of(&name, &Json::null().canonical()));
     start
 }
 

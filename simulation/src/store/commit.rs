@@ -61,7 +61,7 @@ impl Store {
         for (start, outcome) in batch.starts.iter().zip(&mut committed.starts) {
             if let Some(digest) = start.digest {
                 let stored = *self.keys.entry(start.id).or_insert(digest);
-                if *outcome == StartOutcome::SameBefore && stored != digest {
+                if *outcome == StartOutcome::SameBefore && !digest.is_same_as(stored.bytes()) {
                     *outcome = StartOutcome::OtherBefore;
                 }
             }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use orchestrator::engine::lane::{Answer, Input};
+use orchestrator::engine::submission::Key;
 use orchestrator::engine::{ANSWER_WITHIN, Submission, route};
 use sagas::machine::{Event, Order, OrderResult, Refusal, transition};
 use sagas::{Definition, Json, OrderId, SagaId};
@@ -84,29 +85,17 @@ impl Clients {
                 .chance(800)
                 .then(|| format!("key-{number}-{}", rng.any()));
             let number = u32::try_from(number).unwrap_or(0);
-            let submission = Submission {
-                definition: Arc::clone(rng.pick(&definitions)),
-                input: Json::of(&Task { number }).unwrap_or_else(|_| Json::null()),
-                key,
-            };
+            let definition = Arc::clone(rng.pick(&definitions));
             // Without a key, production takes the time into the id; here the seed fixes it.
             let random = SagaId(rng.uuid());
-            let id = if submission.key.is_some() {
-                submission.id()
-            } else {
-                random
+            let mut client = Client {
+                id: random,
+                key,
+                definition,
+                input: Json::of(&Task { number }).unwrap_or_else(|_| Json::null()),
             };
-            let Submission {
-                definition,
-                input,
-                key,
-            } = submission;
-            Client {
-                id,
-                key,
-                definition,
-                input,
-            }
+            client.id = client.submission(false).key.map_or(random, |key| key.id);
+            client
         });
         Self {
             clients: clients.collect(),
@@ -202,7 +191,7 @@ impl World {
         };
         let noted = submission
             .as_ref()
-            .map(|submission| self.note_submission(id, submission));
+            .map(|submission| self.note_submission(number, id, submission));
         self.clients.last_request += 1;
         let request = self.clients.last_request;
         let life = self.life(replica);
@@ -295,10 +284,10 @@ impl World {
         self.agenda.after(wait, Happening::Client(client, errand));
     }
 
-    fn note_submission(&mut self, id: SagaId, submission: &Submission) -> usize {
+    fn note_submission(&mut self, client: usize, id: SagaId, submission: &Submission) -> usize {
         self.journal.submissions.push(Submitted {
             id,
-            key: submission.key.clone(),
+            key: self.clients.clients[client].key.clone(),
             definition: submission.definition.name().to_owned(),
             input: submission.input.clone(),
         });
@@ -391,10 +380,11 @@ impl Client {
         } else {
             self.input.clone()
         };
+        let key = self.key.as_deref();
         Submission {
+            key: key.map(|key| Key::new(key, self.definition.name(), &input.canonical())),
             definition: Arc::clone(&self.definition),
             input,
-            key: self.key.clone(),
         }
     }
 }

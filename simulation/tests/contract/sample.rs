@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use orchestrator::store::batch::{Outgoing, OutgoingEvent, Start, State, Update};
+use orchestrator::store::digest::Digest;
 use orchestrator::store::loaded::Loaded;
 use sagas::machine::{Event, Row, Transition, transition};
 use sagas::{Definition, Json, Saga, SagaId, Timestamp};
@@ -27,7 +28,7 @@ pub(crate) fn start(definition: &Definition, id: SagaId, key: Option<u8>, now: T
         definition: saga.definition,
         version: saga.version,
         fingerprint: saga.fingerprint,
-        digest: key.map(|key| [key; 32]),
+        digest: key.map(|key| Digest::of(&key.to_string(), &saga.input.canonical())),
         started_at: now,
         is_retried: false,
         state: state(vec![made]),

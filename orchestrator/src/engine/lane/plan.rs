@@ -157,7 +157,7 @@ impl Lane {
         }
         let definition = submission.definition.clone();
         let saga = Saga::new(&definition, id, submission.input.clone(), now);
-        let digest = submission.digest();
+        let digest = submission.key.map(|key| key.digest);
         let cached = Cached {
             saga: Box::new(saga),
             definition,

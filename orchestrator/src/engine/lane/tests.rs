@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::*;
-use crate::engine::submission::Submission;
+use crate::engine::submission::{Key, Submission};
 use crate::store::batch::{Committed, StartOutcome, State};
 use crate::store::loaded::{Loaded, SagaRow};
 use crate::store::{CommitError, Failure};
@@ -107,7 +107,7 @@ impl Bench {
         let submission = Submission {
             definition: self.definition.clone(),
             input: Json::null(),
-            key: Some(key.to_owned()),
+            key: Some(Key::new(key, "lane-test", &Json::null().canonical())),
         };
         let (id, ticket) = (submission.id(), Ticket(u64::from(key.as_bytes()[0])));
         self.take(Input::Submit {

@@ -131,7 +131,9 @@ fn bind_starts(statement: Statement, starts: &[(i16, &Start)]) -> Statement {
     statement
         .bind(column(starts, |(shard, _)| *shard))
         .bind(column(starts, |(_, start)| start.id.0))
-        .bind(column(starts, |(_, start)| start.digest.map(Vec::from)))
+        .bind(column(starts, |(_, start)| {
+            start.digest.map(|digest| digest.bytes().to_vec())
+        }))
         .bind(column(starts, |(_, start)| start.definition.as_str()))
         .bind(column(starts, |(_, start)| i64::from(start.version)))
         .bind(column(starts, |(_, start)| start.fingerprint))

@@ -54,7 +54,7 @@ fn what_one_commit_has_no_room_for_may_go_into_a_second_at_once() {
         let submission = Submission {
             definition: bench.definition.clone(),
             input: Json::null(),
-            key: Some(key.to_owned()),
+            key: Some(Key::new(key, "lane-test", &Json::null().canonical())),
         };
         let (id, ticket) = (submission.id(), Ticket(1));
         let input = Input::Submit {
