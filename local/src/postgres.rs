@@ -18,6 +18,7 @@ use crate::process::{self, Process, Signal};
 use crate::{Error, folder, port, program};
 
 mod binaries;
+mod standby;
 
 pub use binaries::Binaries;
 
@@ -79,13 +80,21 @@ impl Postgres {
     /// When Postgres is not installed, the folder cannot be used, or the server does not answer
     /// within a minute; the error ends with the server's own words.
     pub fn start(options: PostgresOptions) -> Result<Self, Error> {
+        let mut server = Self::prepare(options)?;
+        server.create_cluster()?;
+        server.start_again()?;
+        Ok(server)
+    }
+
+    /// A server with a folder, and no cluster in it yet, or a stopped one.
+    fn prepare(options: PostgresOptions) -> Result<Self, Error> {
         let binaries = Binaries::find()?;
         let account = Account::unprivileged()?;
         let (base, temporary) = match &options.data {
-            Some(data) => (prepare(data)?, None),
+            Some(data) => (folder_at(data)?, None),
             None => {
                 let temporary = folder::Temporary::new("saga-postgres")?;
-                (prepare(temporary.path())?, Some(temporary))
+                (folder_at(temporary.path())?, Some(temporary))
             }
         };
         if let Some(account) = &account {
@@ -94,7 +103,7 @@ impl Postgres {
         }
         let port = options.port.map_or_else(port::free, Ok)?;
         let _temporary = temporary;
-        let mut server = Self {
+        Ok(Self {
             options,
             binaries,
             account,
@@ -102,10 +111,7 @@ impl Postgres {
             port,
             process: None,
             _temporary,
-        };
-        server.create_cluster()?;
-        server.start_again()?;
-        Ok(server)
+        })
     }
 
     /// `postgres://postgres@127.0.0.1:PORT/database`; the database `postgres` always exists.
@@ -332,7 +338,7 @@ impl Drop for Postgres {
 }
 
 /// Creates the folder if need be; its true path, which does not depend on the current folder.
-fn prepare(folder: &Path) -> Result<PathBuf, Error> {
+fn folder_at(folder: &Path) -> Result<PathBuf, Error> {
     std::fs::create_dir_all(folder).map_err(Error::path("create", folder))?;
     folder.canonicalize().map_err(Error::path("find", folder))
 }

@@ -104,3 +104,28 @@ fn a_setting_that_postgres_refuses_shows_its_log() {
     );
     assert!(error.to_string().contains("no_such_setting"), "{error}");
 }
+
+#[test]
+fn a_promoted_standby_has_what_its_primary_was_told_was_committed() {
+    let primary = Postgres::start(fast()).unwrap();
+    let mut standby = primary.standby().unwrap();
+    let (there, here) = (primary.url("postgres"), standby.url("postgres"));
+    let synchronous = format!(
+        "alter system set synchronous_standby_names = '{}'",
+        Postgres::STANDBY
+    );
+    ask(&there, &synchronous).unwrap();
+    ask(&there, "select pg_reload_conf()").unwrap();
+    ask(&there, "create table t (n int); insert into t values (7)").unwrap();
+    assert_eq!(ask(&here, "select pg_is_in_recovery()").unwrap(), "t");
+
+    standby.stop().unwrap();
+    standby.start_again().unwrap();
+    standby.promote().unwrap();
+    drop(primary);
+    assert_eq!(
+        ask(&here, "insert into t values (8) returning n").unwrap(),
+        "8"
+    );
+    assert_eq!(ask(&here, "select count(*) from t").unwrap(), "2");
+}
