@@ -55,6 +55,7 @@ impl<'a> Rows<'a> {
         updates.sort_unstable_by_key(|(shard, update)| (*shard, update.id));
         ends.sort_unstable_by_key(|(shard, update)| (*shard, update.id));
         let is_new = |start: &&Start| !ended_before.contains(&start.id);
+        let events = events(batch, is_new);
         let starts = batch.starts.iter().filter(is_new);
         let mut starts: Vec<(i16, &Start)> = starts.map(|s| (shard(s.id), s)).collect();
         starts.sort_unstable_by_key(|(shard, start)| (*shard, start.id));
@@ -64,21 +65,21 @@ impl<'a> Rows<'a> {
             updates,
             ends,
             postponements: postponements(batch, shard),
-            events: events(batch),
+            events,
             terms: terms.unwrap_or_default(),
         }
     }
 
     pub(super) fn parts(&self) -> Parts {
         let has_ended = |status: sagas::Status| status.is_terminal();
-        let mut starts = self.batch.starts.iter();
+        let mut starts = self.starts.iter();
         let mut updates = self.batch.updates.iter();
         Parts {
             starts: !self.starts.is_empty(),
             keys: self.batch.starts.iter().any(|start| start.digest.is_some()),
             updates: !self.updates.is_empty(),
             ends: !self.ends.is_empty(),
-            tally: starts.any(|start| has_ended(start.state.status))
+            tally: starts.any(|(_, start)| has_ended(start.state.status))
                 || updates.any(|update| has_ended(update.state.status)),
             postponements: !self.postponements.is_empty(),
             events: !self.events.is_empty(),
@@ -117,8 +118,13 @@ fn postponements(batch: &Batch, shard: impl Fn(SagaId) -> i16) -> Vec<(i16, &Pos
     rows
 }
 
-fn events(batch: &Batch) -> Vec<(SagaId, bool, &Outgoing)> {
-    let starts = batch.starts.iter().map(|s| (s.id, true, &s.state));
+/// Without those of starts that are left out.
+fn events(batch: &Batch, is_new: impl Fn(&&Start) -> bool) -> Vec<(SagaId, bool, &Outgoing)> {
+    let starts = batch
+        .starts
+        .iter()
+        .filter(is_new)
+        .map(|s| (s.id, true, &s.state));
     let updates = batch.updates.iter().map(|u| (u.id, false, &u.state));
     let events = starts.chain(updates).flat_map(|(id, is_start, state)| {
         let event = move |event| (id, is_start, event);

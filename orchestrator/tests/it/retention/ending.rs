@@ -173,12 +173,15 @@ async fn a_start_whose_answer_was_lost_does_not_begin_again_what_has_ended() {
     let (_, mut start) = sample::start(&sample::chain(), id(1), "a");
     start.is_retried = true;
     let (_, other) = sample::start(&sample::chain(), id(2), "a");
-    let batch = Batch {
-        starts: vec![start, other],
+    let batch = |starts| Batch {
+        starts,
         ..Batch::default()
     };
-    let committed = db.store.commit(&batch).await.unwrap();
+    let beside = batch(vec![start.clone(), other]);
+    let committed = db.store.commit(&beside).await.unwrap();
     let expected = [StartOutcome::SameBefore, StartOutcome::Started];
     assert_eq!(committed.starts, expected);
+    let alone = db.store.commit(&batch(vec![start])).await.unwrap();
+    assert_eq!(alone.starts, [StartOutcome::SameBefore]);
     assert_eq!(db.number("SELECT count(*) FROM saga").await, 1);
 }
