@@ -10,12 +10,16 @@
 //!        │
 //!     session   one statement at a time, in a task of its own, with bounds on every wait;
 //!        │      connections of their own for commits, and for readers
+//!     kind      which statement's answer is confirmed before it is used
 //!   connections closed, not given back, where they lead to another server or have become old
 //! ```
 //!
-//! Invariant: no transaction of this module spans two statements. So there is nothing to roll
-//! back, no connection can come back to the pool inside a transaction, and a caller that goes away
-//! at any `.await` interrupts nothing: the statement runs to its end and its connection is sound.
+//! Invariants:
+//! * No transaction of this module spans two statements. So there is nothing to roll back, no
+//!   connection can come back to the pool inside a transaction, and a caller that goes away at any
+//!   `.await` interrupts nothing: the statement runs to its end and its connection is sound.
+//! * What this module answers to lanes, sweeps and the answer to a POST is acknowledged by Postgres,
+//!   hence survives a failover; what it shows to people may be taken back by one (`kind.rs`).
 //!
 //! It decides nothing about sagas, publishes nothing, and caches nothing.
 
@@ -33,6 +37,7 @@ pub mod definition;
 mod destination;
 pub mod digest;
 mod error;
+pub mod kind;
 pub mod lacking;
 mod list;
 mod load;

@@ -11,14 +11,14 @@ use super::detail::Detail;
 use super::problem::{Kind, Problem};
 use crate::store::Error;
 use crate::store::definition::{Missing, Pin};
-use crate::store::loaded::{Loaded, SagaRow};
+use crate::store::loaded::SagaRow;
 
 pub(super) async fn one(
     State(backend): State<Backend>,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let id = saga_id(&id)?;
-    let Some(loaded) = stored(&backend, id).await? else {
+    let Some(loaded) = backend.store().show(id).await? else {
         return Err(absent(&backend, id).await);
     };
     let row = &loaded.row;
@@ -38,11 +38,6 @@ pub(super) async fn one(
         (header::CACHE_CONTROL, no_store),
     ];
     Ok((headers, Body::from(text)).into_response())
-}
-
-/// The saga, wherever it lies.
-pub(super) async fn stored(backend: &Backend, id: SagaId) -> Result<Option<Loaded>, Error> {
-    Ok(backend.store().load(&[id]).await?.into_iter().next())
 }
 
 /// Why a saga is not there: it never was, or it has been dropped.

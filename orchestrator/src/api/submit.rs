@@ -14,7 +14,6 @@ use serde_json::value::RawValue;
 
 use super::backend::Backend;
 use super::problem::{Kind, Problem};
-use super::read::stored;
 use super::summary::Reason;
 use super::{body, key, prefer};
 use crate::engine::lane::End;
@@ -125,12 +124,14 @@ enum Look {
     InVain,
 }
 
-/// The saga as it is stored now; it is accepted, so a failed look is no failure of the submission.
+/// The saga as it is stored now, to answer with; it is accepted, so a failed look is no failure of the
+/// submission.
 async fn look(backend: &Backend, id: SagaId, is_wanted: bool) -> Look {
     if !is_wanted {
         return Look::InVain;
     }
-    match stored(backend, id).await {
+    let stored = backend.store().load(&[id]).await;
+    match stored.map(|stored| stored.into_iter().next()) {
         Ok(Some(Loaded { row, history })) => Look::Found(End {
             status: row.status,
             output: history.into_iter().rev().find_map(|entry| entry.output),

@@ -20,6 +20,7 @@ use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 
 use super::commit::column;
+use super::kind::Ask;
 use super::load::read_loaded;
 use super::loaded::Loaded;
 use super::retention::{Policy, tomorrow};
@@ -62,7 +63,7 @@ impl Store {
         )
         .bind(stored(shards))
         .bind(now.to_chrono());
-        let rows = self.run(statement).await?;
+        let rows = self.run(Ask::ShardsToArchive, statement).await?;
         let shard = |row: &PgRow| Ok(row.try_get::<i16, _>("shard")?.unsigned_abs());
         rows.iter().map(shard).collect()
     }
@@ -88,13 +89,15 @@ impl Store {
             .bind(now.to_chrono())
             .bind(i64::from(limit));
         let statement = Terms::of(policy)?.bind(statement, tomorrow(now));
-        let moved: i64 = self.run_one(statement).await?.try_get("moved")?;
+        let row = self.run_one(Ask::Archive, statement).await?;
+        let moved: i64 = row.try_get("moved")?;
         Ok(moved.unsigned_abs())
     }
 
     /// Those of `ids` that are not in `found`, from the archive.
     pub(super) async fn load_archived(
         &self,
+        ask: Ask,
         ids: &[SagaId],
         found: &HashSet<SagaId>,
     ) -> Result<Vec<Loaded>, Error> {
@@ -113,7 +116,8 @@ impl Store {
         )))
         .bind(column(&missing, |id| self.shard(*id)))
         .bind(column(&missing, |id| id.0));
-        self.run(statement).await?.iter().map(read_loaded).collect()
+        let rows = self.run(ask, statement).await?;
+        rows.iter().map(read_loaded).collect()
     }
 
     /// Those of `ids` that lie in the archive.
@@ -127,7 +131,7 @@ impl Store {
         )
         .bind(column(ids, |id| self.shard(*id)))
         .bind(column(ids, |id| id.0));
-        let rows = self.run(statement).await?;
+        let rows = self.run(Ask::Archived, statement).await?;
         let ids = rows.iter().map(|row| Ok(SagaId(row.try_get("id")?)));
         ids.collect::<Result<_, _>>().map_err(Failure::Answered)
     }
@@ -144,7 +148,8 @@ impl Store {
         )
         .bind(self.shard(id))
         .bind(id.0);
-        Ok(self.run_one(statement).await?.try_get("known")?)
+        let row = self.run_one(Ask::KeyKnown, statement).await?;
+        Ok(row.try_get("known")?)
     }
 }
 

@@ -34,6 +34,15 @@ pub struct Batch {
     pub tally_slot: i32,
 }
 
+impl Batch {
+    /// Whether anything depends on what its commit answers. Wakes that found nothing to do, and outbox rows
+    /// that were published, are looked at again whatever became of them.
+    #[must_use]
+    pub fn decides(&self) -> bool {
+        !(self.starts.is_empty() && self.updates.is_empty() && self.dead_letters.is_empty())
+    }
+}
+
 /// A new saga.
 #[derive(Debug, Clone)]
 pub struct Start {

@@ -3,7 +3,8 @@
 //! Invariant: the batch is one statement, so it is committed whole or not at all, and its members
 //! win or lose one by one inside it. The digest of a key that was taken is read by a second
 //! statement: keys never change, and the first statement cannot see a row that was inserted while
-//! it ran.
+//! it ran. What a commit says that has written nothing is a read (`kind.rs`): it may be of a batch
+//! that only this server has.
 
 mod arguments;
 mod statement;
@@ -17,11 +18,13 @@ use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
 use super::batch::{Batch, Committed, OutboxId, Start, StartOutcome};
+use super::kind::Ask;
 use super::{CommitError, Failure, Store};
 use arguments::Rows;
 
 impl Store {
-    /// Commits a batch: one transaction, one round trip (two when an idempotency key was taken).
+    /// Commits a batch: one transaction, one round trip. Three more when an idempotency key was taken, one
+    /// when nothing at all was written: what it then says is confirmed.
     ///
     /// Once this returns, the winners are found on restart. May be dropped at any `.await`: the
     /// commit then runs to its end, and its outcome is unknown to the caller.
@@ -68,12 +71,17 @@ impl Store {
 
     async fn run_batch(&self, batch: &Batch) -> Result<PgRow, CommitError> {
         let ended = self.ended_before(&batch.starts).await?;
+        let ask = if batch.decides() {
+            Ask::Commit
+        } else {
+            Ask::CommitOfRest
+        };
         loop {
             let shard = |id| self.shard(id);
             let rows = Rows::of(batch, &ended, shard, |end| self.destination.at(end));
             let parts = rows.parts();
             let statement = rows.bind(sqlx::query(parts.text()));
-            let outcome = self.run_commit(statement).await;
+            let outcome = self.run_commit(ask, statement).await;
             match outcome.map_err(CommitError::from) {
                 // It may be a partition that somebody has taken away: without it then.
                 Err(CommitError::Data(_)) if parts.ends => self.destination.close(),
@@ -116,13 +124,20 @@ impl Store {
         .bind(column(&lost, |id| self.shard(*id)))
         .bind(column(&lost, |id| id.0));
         // The batch is committed already; that its outcome is unknown is all that can be said.
-        let rows = self.run(statement).await.map_err(CommitError::Ambiguous)?;
+        let rows = self.run(Ask::DigestsOfLost, statement).await;
+        let rows = rows.map_err(CommitError::Ambiguous)?;
         let digest = |row: &PgRow| Ok((SagaId(row.try_get("id")?), row.try_get("digest")?));
         rows.iter()
             .map(digest)
             .collect::<Result<_, _>>()
             .map_err(lost_answer)
     }
+}
+
+/// Whether `commit.sql` says that it wrote a saga.
+pub(super) fn has_written(row: &PgRow) -> bool {
+    let answer = Answer::read(row);
+    answer.is_ok_and(|answer| !answer.started.is_empty() || !answer.updated.is_empty())
 }
 
 /// The one row that `commit.sql` answers with.

@@ -114,9 +114,14 @@ impl Connections {
         })
     }
 
-    /// Draws the conclusion from an error that came by this connection.
-    pub(super) fn judge(connection: &mut PoolConnection<Postgres>, error: &sqlx::Error) {
-        if spoils_connection(error) {
+    /// Draws the conclusion from a failure that came by this connection. A server that answers and then
+    /// confirms nothing may be a standby by now.
+    pub(super) fn judge(connection: &mut PoolConnection<Postgres>, failure: &Failure) {
+        let is_spoilt = match failure {
+            Failure::Answered(error) => spoils_connection(error),
+            failure => matches!(failure, Failure::Unconfirmed(_)),
+        };
+        if is_spoilt {
             connection.close_on_drop();
         }
     }

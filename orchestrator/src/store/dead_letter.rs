@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::batch::DeadLetter;
 use super::commit::column;
+use super::kind::Ask;
 use super::session::Statement;
 use super::{Error, Store};
 
@@ -53,7 +54,7 @@ impl Store {
         if let Some((received_at, id)) = before {
             statement = statement.bind(received_at.to_chrono()).bind(id);
         }
-        let rows = self.run(statement).await?;
+        let rows = self.run(Ask::DeadLetters, statement).await?;
         rows.iter().map(|row| Ok(read(row)?)).collect()
     }
 }

@@ -18,6 +18,7 @@ use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
 use super::commit::column;
+use super::kind::Ask;
 use super::loaded::SagaRow;
 use super::{Error, Store};
 
@@ -96,7 +97,7 @@ impl Store {
         .bind(column(pins, |pin| pin.name.clone()))
         .bind(column(pins, |pin| i64::from(pin.version)))
         .bind(column(pins, |pin| pin.fingerprint));
-        let rows = self.run(statement).await?;
+        let rows = self.run(Ask::MissingDefinitions, statement).await?;
         rows.iter().map(|row| Ok(read(row)?)).collect()
     }
 }

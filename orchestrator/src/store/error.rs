@@ -23,6 +23,10 @@ pub enum Failure {
     /// The database, or the connection, said no.
     #[error("the statement failed")]
     Answered(#[source] sqlx::Error),
+    /// The database answered, and then not that its standby has what it answered: a failover may take
+    /// it back.
+    #[error("the answer could not be confirmed")]
+    Unconfirmed(#[source] sqlx::Error),
     /// The database said nothing; the connection was closed.
     #[error("Postgres has not answered within {} s", within.as_secs())]
     Silent {

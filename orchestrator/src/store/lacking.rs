@@ -10,6 +10,7 @@ use sqlx::Row as _;
 
 use super::commit::column;
 use super::definition::{self, Pin};
+use super::kind::Ask;
 use super::{Error, Store};
 
 /// A definition that some replica had, and this binary does not have.
@@ -57,7 +58,7 @@ impl Store {
         .bind(column(held, |pin| pin.name.clone()))
         .bind(column(held, |pin| i64::from(pin.version)))
         .bind(column(held, |pin| pin.fingerprint));
-        let rows = self.run(statement).await?;
+        let rows = self.run(Ask::Lacking, statement).await?;
         let lacking = rows.iter().map(|row| {
             Ok(Lacking {
                 pin: definition::read(row)?.pin,
@@ -91,7 +92,7 @@ impl Store {
         .bind(i64::from(pin.version))
         .bind(pin.fingerprint)
         .bind(i64::from(COUNTED_MAX) + 1);
-        let count: i64 = match self.run_one(statement).await {
+        let count: i64 = match self.run_one(Ask::OpenSagasOf, statement).await {
             Ok(row) => row.try_get("count")?,
             Err(failure) if failure.was_cancelled() => return Ok(Counted::Unknown),
             Err(failure) => return Err(failure.into()),

@@ -19,6 +19,7 @@ use sqlx::postgres::types::PgInterval;
 use super::archive::stored;
 use super::commit::column;
 use super::definition::Pin;
+use super::kind::Ask;
 use super::loaded::{Loaded, SagaRow};
 use super::{Error, Store};
 
@@ -58,23 +59,39 @@ static LOAD: LazyLock<String> = LazyLock::new(|| {
 });
 
 impl Store {
-    /// Rows and whole histories, in no particular order. Unknown ids are simply absent.
+    /// Rows and whole histories, in no particular order, to decide by and to answer with: a failover
+    /// takes nothing of it back. Unknown ids are simply absent.
     ///
     /// # Errors
     ///
     /// [`Error::Unreadable`] names the first saga that this binary cannot read: ask again without
     /// it. Otherwise, when the database is away or refuses.
     pub async fn load(&self, ids: &[SagaId]) -> Result<Vec<Loaded>, Error> {
+        self.read(ids, Ask::Load, Ask::LoadArchived).await
+    }
+
+    /// As [`Store::load`], to be shown: what is visible, although a failover may take it back. It never
+    /// waits for a standby.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::load`].
+    pub async fn show(&self, id: SagaId) -> Result<Option<Loaded>, Error> {
+        let shown = self.read(&[id], Ask::Show, Ask::ShowArchived).await?;
+        Ok(shown.into_iter().next())
+    }
+
+    async fn read(&self, ids: &[SagaId], hot: Ask, archived: Ask) -> Result<Vec<Loaded>, Error> {
         // One look by key for each: a join of a table that was small when it was last analyzed
         // would be planned as a walk through all of it. OFFSET keeps it from becoming a join.
         let statement = sqlx::query(LOAD.as_str())
             .bind(column(ids, |id| self.shard(*id)))
             .bind(column(ids, |id| id.0));
-        let rows = self.run(statement).await?;
+        let rows = self.run(hot, statement).await?;
         let mut loaded: Vec<Loaded> = rows.iter().map(read_loaded).collect::<Result<_, _>>()?;
         let found: HashSet<SagaId> = loaded.iter().map(|loaded| loaded.row.id).collect();
         // Sagas move to the archive and never back: none slips through between the two.
-        loaded.extend(self.load_archived(ids, &found).await?);
+        loaded.extend(self.load_archived(archived, ids, &found).await?);
         Ok(loaded)
     }
 
@@ -102,7 +119,7 @@ impl Store {
             .bind(late_by)
             .bind(column(asked.definitions, ToString::to_string))
             .bind(i64::from(asked.of_each));
-        let rows = self.run(statement).await?;
+        let rows = self.run(Ask::Due, statement).await?;
         rows.iter()
             .map(|row| Ok(SagaId(row.try_get("id")?)))
             .collect()

@@ -10,6 +10,7 @@ use sqlx::Row as _;
 
 use super::batch::{OutboxId, Outgoing};
 use super::commit::column;
+use super::kind::Ask;
 use super::{Error, Store};
 
 impl Store {
@@ -35,7 +36,7 @@ impl Store {
         .bind(older_than.num_milliseconds())
         .bind(i64::from(limit));
         let mut left = Vec::new();
-        for row in self.run(statement).await? {
+        for row in self.run(Ask::Outbox, statement).await? {
             let (slot, id) = (row.try_get("slot")?, row.try_get("id")?);
             let events: &str = row.try_get("events")?;
             let events = serde_json::from_str(events).map_err(Error::UnreadableOutbox)?;
@@ -56,7 +57,7 @@ impl Store {
         )
         .bind(column(rows, |row| row.slot))
         .bind(column(rows, |row| row.id));
-        self.run(statement).await?;
+        self.run(Ask::Delivered, statement).await?;
         Ok(())
     }
 }

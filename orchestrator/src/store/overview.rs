@@ -12,6 +12,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 
 use super::commit::column;
 use super::definition::{self, IS_MISSING, Missing};
+use super::kind::Ask;
 use super::load::read_row;
 use super::loaded::SagaRow;
 use super::{Error, Store, list};
@@ -60,7 +61,8 @@ impl Store {
         if let Some(definition) = &filter.definition {
             statement = statement.bind(definition.clone());
         }
-        self.run(statement).await?.iter().map(read_row).collect()
+        let rows = self.run(Ask::List, statement).await?;
+        rows.iter().map(read_row).collect()
     }
 
     /// Counts of everything, from one snapshot.
@@ -103,7 +105,7 @@ impl Store {
             by_status: zero.collect(),
             ..Counts::default()
         };
-        for row in self.run(statement).await? {
+        for row in self.run(Ask::Counts, statement).await? {
             let (kind, count): (&str, i64) = (row.try_get("kind")?, row.try_get("count")?);
             let count = count.unsigned_abs();
             match kind {
@@ -139,7 +141,7 @@ impl Store {
         .bind(column(ids, |id| id.0));
         let mut ended = Vec::new();
         let mut found = HashSet::new();
-        for row in self.run(statement).await? {
+        for row in self.run(Ask::Ended, statement).await? {
             let id = SagaId(row.try_get("id")?);
             found.insert(id);
             if row.try_get("has_ended")? {
@@ -161,7 +163,8 @@ impl Store {
     ///
     /// When the database is away or refuses.
     pub async fn database_time(&self) -> Result<Timestamp, Error> {
-        let row = self.run_one(sqlx::query("SELECT clock_timestamp() AS now"));
+        let statement = sqlx::query("SELECT clock_timestamp() AS now");
+        let row = self.run_one(Ask::DatabaseTime, statement);
         let now: chrono::DateTime<chrono::Utc> = row.await?.try_get("now")?;
         Ok(now.into())
     }
@@ -172,7 +175,7 @@ impl Store {
     ///
     /// When it does not.
     pub async fn ping(&self) -> Result<(), Error> {
-        self.run(sqlx::query("SELECT 1")).await?;
+        self.run(Ask::Ping, sqlx::query("SELECT 1")).await?;
         Ok(())
     }
 }

@@ -13,6 +13,7 @@ use sagas::Timestamp;
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Row as _};
 
+use super::kind::Ask;
 use super::retention::{AHEAD_FOR_SURE, Policy};
 use super::{Error, Store};
 
@@ -87,7 +88,8 @@ impl Store {
                  (SELECT relnamespace FROM pg_class WHERE oid = 'saga_archive'::regclass)
              ORDER BY day",
         );
-        self.run(statement).await?.iter().map(read).collect()
+        let rows = self.run(Ask::Partitions, statement).await?;
+        rows.iter().map(read).collect()
     }
 
     /// What the partitions hold, as the moves have counted it; by day, then definition.
@@ -107,7 +109,8 @@ impl Store {
                 sagas: row.try_get::<i64, _>("sagas")?.unsigned_abs(),
             })
         };
-        self.run(statement).await?.iter().map(read).collect()
+        let rows = self.run(Ask::ArchivedSagas, statement).await?;
+        rows.iter().map(read).collect()
     }
 
     /// Makes the partitions that the policy will need in the next days, where they are missing, and
@@ -135,7 +138,8 @@ impl Store {
 
     async fn has_partition(&self, day: NaiveDate) -> Result<bool, Error> {
         let statement = sqlx::query("SELECT to_regclass($1) IS NOT NULL AS exists").bind(name(day));
-        Ok(self.run_one(statement).await?.try_get("exists")?)
+        let row = self.run_one(Ask::HasPartition, statement).await?;
+        Ok(row.try_get("exists")?)
     }
 
     /// One statement, so that there is never a table of this name that is not attached and holds
@@ -199,14 +203,14 @@ impl Store {
         )
         .bind(day)
         .bind(DROPPED);
-        self.run(statement).await?;
+        self.run(Ask::ForgetTally, statement).await?;
         Ok(())
     }
 
     /// Runs a definition of the schema. Its text has nothing from outside: names are made of days.
     async fn define(&self, sql: String) -> Result<(), Error> {
         let statement = sqlx::query(AssertSqlSafe(sql)).persistent(false);
-        self.run(statement).await?;
+        self.run(Ask::Define, statement).await?;
         Ok(())
     }
 }

@@ -7,6 +7,7 @@ use chrono::NaiveDate;
 use sagas::Timestamp;
 use sqlx::Row as _;
 
+use super::kind::Ask;
 use super::retention::Policy;
 use super::{Error, Store};
 
@@ -47,7 +48,7 @@ impl Store {
         .bind(i16::try_from(shard).unwrap_or(i16::MAX))
         .bind(first_day_kept(policy, now))
         .bind(i64::from(limit));
-        Ok(self.run(statement).await?.len() as u64)
+        Ok(self.run(Ask::FreeKeys, statement).await?.len() as u64)
     }
 
     /// Deletes at most `limit` dead letters that are older than the policy keeps them. Returns how
@@ -70,7 +71,8 @@ impl Store {
         )
         .bind((now - policy.dead_letters).to_chrono())
         .bind(i64::from(limit));
-        Ok(self.run(statement).await?.len() as u64)
+        let gone = self.run(Ask::DropDeadLetters, statement).await?;
+        Ok(gone.len() as u64)
     }
 
     /// How many keys and dead letters the policy would let go now, counted up to [`COUNTED_MAX`].
@@ -97,7 +99,7 @@ impl Store {
         .bind((now - policy.dead_letters).to_chrono())
         .bind(COUNTED_MAX)
         .bind(now.to_chrono());
-        let row = self.run_one(statement).await?;
+        let row = self.run_one(Ask::DueToGo, statement).await?;
         Ok(DueToGo {
             sagas: row.try_get::<i64, _>("sagas")?.unsigned_abs(),
             keys: row.try_get::<i64, _>("keys")?.unsigned_abs(),

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::commit::column;
 use super::definition::Pin;
+use super::kind::Ask;
 use super::{Error, Store};
 
 /// This process, as it introduces itself.
@@ -87,7 +88,7 @@ impl Store {
         .bind(column(&replica.definitions, |pin| pin.name.clone()))
         .bind(column(&replica.definitions, |pin| i64::from(pin.version)))
         .bind(column(&replica.definitions, |pin| pin.fingerprint));
-        let rows = self.run(statement).await?;
+        let rows = self.run(Ask::Heartbeat, statement).await?;
         let own = rows.first().ok_or(sqlx::Error::RowNotFound)?;
         let now: DateTime<Utc> = own.try_get("database_time")?;
         let alive = rows.iter().map(|row| Ok(read(row)?));
@@ -101,7 +102,7 @@ impl Store {
     /// When the database is away or refuses; the others then notice within 2 s.
     pub async fn leave(&self, replica: Uuid) -> Result<(), Error> {
         let statement = sqlx::query("DELETE FROM replica WHERE id = $1").bind(replica);
-        self.run(statement).await?;
+        self.run(Ask::Leave, statement).await?;
         Ok(())
     }
 
@@ -115,7 +116,7 @@ impl Store {
             "SELECT id, name, started_at, heartbeat_at FROM replica
              WHERE heartbeat_at > statement_timestamp() - interval '2 s' ORDER BY name, id",
         );
-        let rows = self.run(statement).await?;
+        let rows = self.run(Ask::Replicas, statement).await?;
         rows.iter().map(|row| Ok(read(row)?)).collect()
     }
 }

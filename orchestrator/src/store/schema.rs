@@ -7,6 +7,7 @@ use sqlx::migrate::Migrator;
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection as _, Row as _};
 
+use super::kind::Ask;
 use super::{Error, Failure, Store};
 
 /// Beside it, an application may keep migrations of its own in the same database.
@@ -40,7 +41,8 @@ impl Store {
         let install = sqlx::query(
             "INSERT INTO installation (shards) VALUES ($1) ON CONFLICT (is_only) DO NOTHING",
         );
-        self.run(install.bind(self.shards_stored())).await?;
+        self.run(Ask::Install, install.bind(self.shards_stored()))
+            .await?;
         self.check_schema().await
     }
 
@@ -56,7 +58,7 @@ impl Store {
             return Err(Error::NotMigrated { missing });
         }
         let stored = sqlx::query("SELECT shards FROM installation");
-        let row = self.run(stored).await?.pop();
+        let row = self.run(Ask::Shards, stored).await?.pop();
         let Some(row) = row else {
             // Migrated, but interrupted before the number of shards was written.
             return Err(Error::NotMigrated { missing: vec![] });
@@ -74,11 +76,12 @@ impl Store {
     async fn missing_migrations(&self) -> Result<Vec<i64>, Error> {
         let exists =
             sqlx::query("SELECT to_regclass($1) IS NOT NULL AS exists").bind(VERSION_TABLE);
-        let exists: bool = self.run_one(exists).await?.try_get("exists")?;
+        let exists = self.run_one(Ask::Migrations, exists).await?;
+        let exists: bool = exists.try_get("exists")?;
         let mut applied = Vec::new();
         if exists {
             let versions = sqlx::query("SELECT version FROM saga_migrations WHERE success");
-            for row in self.run(versions).await? {
+            for row in self.run(Ask::Migrations, versions).await? {
                 applied.push(row.try_get::<i64, _>("version")?);
             }
         }

@@ -1,5 +1,8 @@
 //! How one statement gets to the database: on a pooled connection, with bounds on every wait.
 //!
+//! Invariant: an answer that decides something is confirmed on the connection that gave it, before
+//! anybody gets it (`kind.rs`).
+//!
 //! Invariant: a statement that was begun is never cancelled. It runs in a task of its own, and a
 //! connection whose answer was not awaited is closed, never given back. (With sqlx 0.9, a cancelled
 //! `begin()` would leave a pooled connection inside a transaction, and later writes on it vanish;
@@ -12,8 +15,9 @@ use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Postgres};
 
 use super::connections::{Connections, Server, Use};
+use super::kind::{Ask, Kind};
 use super::overview::ListFilter;
-use super::{Failure, Store, list};
+use super::{Failure, Store, commit, list};
 
 /// A statement with its arguments.
 pub(super) type Statement = Query<'static, Postgres, PgArguments>;
@@ -28,6 +32,10 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(15);
 
 /// A connection of readers that was not used for so long is closed.
 const READER_IDLE_MAX: Duration = Duration::from_secs(60 * 60);
+
+/// A commit that Postgres answers once its synchronous standby has all that came before it. An xid alone
+/// would not wait: Postgres waits for what a transaction has put into its log, and this is the least.
+const CONFIRM: &str = "SELECT pg_logical_emit_message(true, 'saga', '')";
 
 /// What every connection is told.
 ///
@@ -138,8 +146,8 @@ async fn learn(connection: &mut PgConnection) {
 
 impl Store {
     /// Runs one statement, which is its own transaction, to its end.
-    pub(super) async fn run(&self, statement: Statement) -> Result<Vec<PgRow>, Failure> {
-        run(&self.pool, statement).await
+    pub(super) async fn run(&self, ask: Ask, statement: Statement) -> Result<Vec<PgRow>, Failure> {
+        run(&self.pool, ask, statement).await
     }
 
     /// Opens the connections of [`Store::for_readers`], so that no reader waits for one.
@@ -163,13 +171,17 @@ impl Store {
     }
 
     /// As [`Store::run`], for statements that answer with exactly one row.
-    pub(super) async fn run_one(&self, statement: Statement) -> Result<PgRow, Failure> {
-        one(self.run(statement).await?)
+    pub(super) async fn run_one(&self, ask: Ask, statement: Statement) -> Result<PgRow, Failure> {
+        one(self.run(ask, statement).await?)
     }
 
     /// As [`Store::run_one`], on a connection that is kept for commits.
-    pub(super) async fn run_commit(&self, statement: Statement) -> Result<PgRow, Failure> {
-        one(run(&self.commits, statement).await?)
+    pub(super) async fn run_commit(
+        &self,
+        ask: Ask,
+        statement: Statement,
+    ) -> Result<PgRow, Failure> {
+        one(run(&self.commits, ask, statement).await?)
     }
 }
 
@@ -178,16 +190,20 @@ fn one(mut rows: Vec<PgRow>) -> Result<PgRow, Failure> {
         .ok_or(Failure::Answered(sqlx::Error::RowNotFound))
 }
 
-async fn run(connections: &Connections, statement: Statement) -> Result<Vec<PgRow>, Failure> {
+async fn run(
+    connections: &Connections,
+    ask: Ask,
+    statement: Statement,
+) -> Result<Vec<PgRow>, Failure> {
     let connections = connections.clone();
     let task = tokio::spawn(async move {
         let mut connection = connections.acquire().await?;
-        let answer = statement.fetch_all(&mut *connection);
+        let answer = answer(&mut connection, ask, statement);
         if let Ok(answer) = tokio::time::timeout(ANSWER_WITHIN, answer).await {
-            if let Err(error) = &answer {
-                Connections::judge(&mut connection, error);
+            if let Err(failure) = &answer {
+                Connections::judge(&mut connection, failure);
             }
-            return answer.map_err(Failure::Answered);
+            return answer;
         }
         // Its answer may still come, to whoever asks next: nobody must.
         drop(connection.detach());
@@ -202,4 +218,22 @@ async fn run(connections: &Connections, statement: Statement) -> Result<Vec<PgRo
             Err(_) => Err(Failure::Abandoned),
         },
     }
+}
+
+/// The answer to a statement, confirmed where its kind says so: by the same connection, because another
+/// one may lead to another server.
+async fn answer(
+    connection: &mut PgConnection,
+    ask: Ask,
+    statement: Statement,
+) -> Result<Vec<PgRow>, Failure> {
+    let rows = statement.fetch_all(&mut *connection).await;
+    let rows = rows.map_err(Failure::Answered)?;
+    let kind = ask.kind();
+    let has_written = kind == Kind::Commits && rows.iter().any(commit::has_written);
+    if kind.is_confirmed(has_written) {
+        let confirmed = sqlx::query(CONFIRM).execute(connection).await;
+        confirmed.map_err(Failure::Unconfirmed)?;
+    }
+    Ok(rows)
 }

@@ -43,6 +43,17 @@ pub(crate) fn connect(url: &str, shards: u16) -> Store {
     Store::connect(&settings).unwrap()
 }
 
+/// As [`connect`], with room for so many statements at once, half of them commits.
+pub(crate) fn connect_with(url: &str, connections_max: u32) -> Store {
+    let settings = Settings {
+        url: url.to_owned(),
+        connections_max,
+        commits_max: connections_max / 2,
+        shards: SHARDS,
+    };
+    Store::connect(&settings).unwrap()
+}
+
 pub(crate) async fn fresh() -> Database {
     let url = empty();
     let store = connect(&url, SHARDS);

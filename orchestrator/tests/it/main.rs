@@ -22,5 +22,6 @@ mod reading;
 mod retention;
 mod sample;
 mod schema;
+mod standby;
 mod texts;
 mod trouble;

@@ -1,0 +1,112 @@
+//! The standby takes over after commits were cut while they waited for it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Instant;
+
+use orchestrator::Registry;
+use orchestrator::engine::submission::Key;
+use orchestrator::engine::{Accepted, Engine, Error, Settings, Submission};
+use orchestrator::store::retention::Policy;
+use sagas::SagaId;
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use super::{Pair, SOON};
+use crate::broker;
+use crate::sample;
+
+/// As many as wait at once.
+const SUBMISSIONS: i64 = 6;
+
+/// What clients were told.
+#[derive(Debug, Default)]
+struct Answers {
+    accepted: BTreeSet<SagaId>,
+    refused: i64,
+}
+
+impl Answers {
+    fn note(&mut self, answer: Result<Accepted, Error>) {
+        match answer {
+            Ok(accepted) => drop(self.accepted.insert(accepted.id)),
+            Err(_) => self.refused += 1,
+        }
+    }
+
+    fn all(&self) -> i64 {
+        i64::try_from(self.accepted.len()).unwrap() + self.refused
+    }
+}
+
+/// Ends the server processes whose commit of a start waits for the standby.
+const CUT_COMMITS: &str = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+     WHERE wait_event = 'SyncRep' AND query LIKE '%started AS (%'";
+
+/// Reads whose confirmation waits for the standby.
+const CONFIRMING: &str = "SELECT count(*) FROM pg_stat_activity
+     WHERE wait_event = 'SyncRep' AND query LIKE '%logical_emit_message%'";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_acknowledged_submission_survives_a_failover_after_its_commit_was_cut() {
+    let (mut pair, bus) = tokio::join!(Pair::open(), broker::ready());
+    let registry = Registry::new().with(sample::chain());
+    let settings = Settings {
+        lanes: 6,
+        batch_max: 10,
+        inbox_max: 100,
+        cache_max: 100,
+        bus,
+        replica_name: "one".to_owned(),
+        retention: Policy::default(),
+    };
+    let engine = Engine::start(registry, pair.store.clone(), settings)
+        .await
+        .unwrap();
+    pair.take_standby_away().await;
+
+    let definition = Arc::new(sample::chain());
+    let mut submissions = JoinSet::new();
+    for number in 0..SUBMISSIONS {
+        let engine = engine.clone();
+        let input = sample::input("a");
+        let key = Key::new(
+            &format!("key-{number}"),
+            definition.name(),
+            &input.canonical(),
+        );
+        let submission = Submission {
+            definition: definition.clone(),
+            input,
+            key: Some(key),
+        };
+        submissions.spawn(async move { engine.submit(submission).await });
+    }
+    // Each gets visible, and Postgres acknowledges none. They are tried again, and wait again; or they are
+    // answered, which is the mistake.
+    let mut answers = Answers::default();
+    let deadline = Instant::now() + SOON;
+    let mut waits_again = 0;
+    while answers.refused + pair.number("SELECT count(*) FROM saga").await < SUBMISSIONS
+        || (answers.all() < SUBMISSIONS && waits_again == 0)
+    {
+        pair.number(CUT_COMMITS).await;
+        while let Some(answer) = submissions.try_join_next() {
+            answers.note(answer.unwrap());
+        }
+        waits_again = pair.number(CONFIRMING).await;
+        assert!(Instant::now() < deadline, "{answers:?}, {waits_again}");
+    }
+    assert!(answers.refused < SUBMISSIONS, "nothing was put to the test");
+    let mut promoted = pair.fail_over().await;
+    while let Some(answer) = submissions.join_next().await {
+        answers.note(answer.unwrap());
+    }
+    let stored: Vec<Uuid> = sqlx::query_scalar("SELECT id FROM saga")
+        .fetch_all(&mut promoted)
+        .await
+        .unwrap();
+    let stored: BTreeSet<SagaId> = stored.into_iter().map(SagaId).collect();
+    let lost: Vec<_> = answers.accepted.difference(&stored).collect();
+    assert!(lost.is_empty(), "acknowledged, and lost: {lost:?}");
+}
