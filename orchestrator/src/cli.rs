@@ -29,7 +29,7 @@ use clap::{CommandFactory, FromArgMatches};
 use crate::config::Layers;
 use crate::{Registry, logging};
 use arguments::{Cli, DefinitionsVerb, Verb};
-pub(crate) use failure::{Failure, chain};
+pub(crate) use failure::Failure;
 
 pub(crate) use arguments::{DevArguments, ServeArguments, ServeOnly};
 pub(crate) use serve::{Surroundings, serve};

@@ -11,7 +11,8 @@ use clap::{Args as _, Command, FromArgMatches as _};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 
-use crate::cli::{DevArguments, Failure, ServeArguments, Surroundings, chain, ending, say, serve};
+use crate::cause::chain;
+use crate::cli::{DevArguments, Failure, ServeArguments, Surroundings, ending, say, serve};
 use crate::{Registry, bus};
 
 type Broker = MockCluster<'static, DefaultProducerContext>;
@@ -73,7 +74,7 @@ async fn start_postgres(data: Option<PathBuf>) -> Result<local::Postgres, Failur
         }
     };
     let started = tokio::task::spawn_blocking(start).await;
-    let started = started.map_err(|error| Failure::Failed(error.to_string()))?;
+    let started = started.map_err(|error| Failure::Failed(chain(&error)))?;
     started.map_err(|error| {
         let error: local::Error = error;
         Failure::Failed(format!("cannot start Postgres: {}", chain(&error)))
@@ -84,7 +85,7 @@ async fn stop_postgres(postgres: local::Postgres) {
     // Its drop waits for the server's end, which must not hold up a thread of the runtime.
     let stopped = tokio::task::spawn_blocking(move || drop(postgres)).await;
     if let Err(error) = stopped {
-        tracing::warn!(%error, "Postgres was not stopped in order");
+        tracing::warn!(error = chain(&error), "Postgres was not stopped in order");
     }
 }
 

@@ -44,6 +44,7 @@ pub use submission::Submission;
 pub use waiters::Ending;
 
 use crate::bus::{self, Producer, ReplyConsumer};
+use crate::cause::Cause;
 use crate::clock::Clock;
 use crate::registry::Registry;
 use crate::store::definition::Pin;
@@ -88,7 +89,7 @@ pub struct Engine {
 struct Shared {
     lanes: Lanes,
     parts: Parts,
-    postgres_trouble: watch::Receiver<Option<String>>,
+    postgres_trouble: watch::Receiver<Option<Cause>>,
     stop: CancellationToken,
     background: TaskTracker,
     shells: std::sync::Mutex<Vec<JoinHandle<()>>>,
@@ -148,10 +149,10 @@ pub enum Error {
     NotRunnable(String),
     /// Postgres or Kafka is away.
     #[error("{0}")]
-    Unavailable(String),
+    Unavailable(Cause),
     /// The database refuses the data itself.
     #[error("the database refuses the data: {0}")]
-    Unstorable(String),
+    Unstorable(Cause),
     /// The lane has no room.
     #[error("too many events wait")]
     Overloaded,
@@ -310,7 +311,7 @@ impl Engine {
     pub fn health(&self) -> Health {
         let trouble = self.shared.postgres_trouble.borrow().clone();
         Health {
-            postgres: trouble.map_or(Ok(()), Err),
+            postgres: trouble.map_or(Ok(()), |cause| Err(cause.to_string())),
             kafka: self.shared.parts.producer.health(),
             is_stopping: self.shared.is_stopping.load(Ordering::Relaxed),
         }
@@ -358,8 +359,9 @@ impl Engine {
         if health.is_stopping {
             return Err(Error::Stopping);
         }
-        for part in [health.postgres, health.kafka] {
-            part.map_err(Error::Unavailable)?;
+        for (part, state) in [("Postgres", health.postgres), ("Kafka", health.kafka)] {
+            let cause = |trouble: String| Cause::ours(trouble).within(part);
+            state.map_err(|trouble| Error::Unavailable(cause(trouble)))?;
         }
         let (tell, told) = oneshot::channel();
         let lane = self.shared.lanes.of(saga);
@@ -367,9 +369,10 @@ impl Engine {
         match tokio::time::timeout(ANSWER_WITHIN, told).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(_)) => Err(Error::Stopping),
-            Err(_) => Err(Error::Unavailable(
-                "there was no answer in time; it may still be carried out".to_owned(),
-            )),
+            Err(_) => {
+                let late = "there was no answer in time; it may still be carried out";
+                Err(Error::Unavailable(Cause::ours(late)))
+            }
         }
     }
 }
@@ -379,7 +382,7 @@ impl Shared {
         &self,
         own: Replica,
         settings: &Settings,
-        trouble: watch::Sender<Option<String>>,
+        trouble: watch::Sender<Option<Cause>>,
     ) {
         let (duty, duties) = watch::channel(Duty::default());
         let membership = Membership {

@@ -2,12 +2,14 @@
 
 pub mod api;
 pub mod bus;
+pub mod cause;
 pub mod cli;
 pub mod clock;
 pub mod config;
 mod conformance;
 mod dev;
 pub mod engine;
+mod limit;
 pub mod logging;
 mod near;
 pub mod registry;

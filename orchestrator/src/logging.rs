@@ -1,7 +1,8 @@
 //! Log lines: human on a terminal, one JSON object per line elsewhere; always on standard error.
 //!
 //! The rule that the rest of the crate keeps: an event that concerns one saga carries its id in the
-//! field `saga`, its own or its span's, and secrets are never fields.
+//! field `saga`, its own or its span's, an error is a field with its whole chain
+//! ([`crate::cause::chain`]), and secrets are never fields.
 
 use std::io::IsTerminal;
 
@@ -50,7 +51,42 @@ pub fn start(format: LogFormat, level: &str) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+
+    /// A field that has only the head of an error, or loses its sources in JSON.
+    const HEADS: [&str; 5] = [
+        "%error",
+        "?error",
+        "error = %",
+        "error as &dyn std::error::Error",
+        ": &dyn std::error::Error =",
+    ];
+
+    fn heads_of_errors(folder: &Path, found: &mut Vec<String>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                heads_of_errors(&path, found);
+            } else if !path.ends_with(file!().rsplit('/').next().unwrap()) {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let lines = text.lines().zip(1..);
+                let bad = lines.filter(|(line, _)| HEADS.iter().any(|head| line.contains(head)));
+                found.extend(bad.map(|(line, at)| format!("{}:{at}: {line}", path.display())));
+            }
+        }
+    }
+
+    #[test]
+    fn every_logged_error_has_its_whole_chain() {
+        let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let mut found = Vec::new();
+        for folder in ["orchestrator/src", "examples/shop/src"] {
+            heads_of_errors(&crates.join(folder), &mut found);
+        }
+        assert!(found.is_empty(), "{}", found.join("\n"));
+    }
 
     #[test]
     fn a_filter_that_is_none_is_refused_with_an_example() {

@@ -20,6 +20,7 @@ use super::backend::{Backend, Limits};
 use super::prefer;
 use super::problem::{Kind, Problem};
 use super::submit::SUBMISSIONS;
+use crate::cause::chain;
 use crate::engine;
 
 pub(super) async fn guard(
@@ -88,7 +89,7 @@ async fn bounded(backend: &Backend, request: Request, next: Next) -> Result<Resp
     match tokio::time::timeout(limits.request + wait, task).await {
         Ok(Ok(response)) => Ok(response),
         Ok(Err(ended)) => {
-            tracing::error!(error = %ended, "a handler panicked; answered 500");
+            tracing::error!(error = chain(&ended), "a handler panicked; answered 500");
             let detail = "this is a defect; the service's log has the cause at this time of day";
             Err(Problem::new(Kind::Internal, detail))
         }

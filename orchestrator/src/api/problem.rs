@@ -4,18 +4,14 @@
 //! Postgres or Kafka said goes to the log, never into an answer.
 
 use std::fmt::Display;
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use crate::cli::chain;
+use crate::cause::Cause;
+use crate::limit::trouble;
 use crate::{engine, store};
-
-/// The same trouble is logged again after this time.
-const SAY_AGAIN: Duration = Duration::from_secs(1);
 
 /// What went wrong, for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -209,13 +205,11 @@ impl Problem {
         Self::new(Kind::Stopping, detail)
     }
 
-    /// What Postgres said is for the log; the client learns that it is away.
-    pub(super) fn unavailable(what: &str, cause: &dyn Display) -> Self {
-        if speaks(Instant::now()) {
-            tracing::warn!(%cause, "{what} is away; requests are answered 503");
-        }
+    /// The client learns which part it is, and its code; the log has the rest.
+    fn unavailable(part: &str, cause: &Cause) -> Self {
         let detail = format!(
-            "{what} is away; GET /readyz says more; send it again, with the same Idempotency-Key"
+            "{part} cannot be used now: {cause}; GET /readyz says more; send it again, with the \
+             same Idempotency-Key"
         );
         Self::new(Kind::Unavailable, detail)
     }
@@ -236,27 +230,16 @@ impl Problem {
     }
 }
 
-/// Whether to log that something is away: at most once a second, however many requests suffer.
-fn speaks(now: Instant) -> bool {
-    static SAID: Mutex<Option<Instant>> = Mutex::new(None);
-    let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
-    let is_due = said.is_none_or(|said| now.saturating_duration_since(said) >= SAY_AGAIN);
-    if is_due {
-        *said = Some(now);
-    }
-    is_due
-}
-
 impl From<store::Error> for Problem {
     fn from(error: store::Error) -> Self {
-        match error {
-            store::Error::Unavailable(cause) => Self::unavailable("Postgres", &chain(&cause)),
-            error => {
-                tracing::error!(error = chain(&error), "the store failed; answered 500");
-                let detail = "the stored state cannot be read; the service's log has the reason";
-                Self::new(Kind::Internal, detail)
-            }
+        let cause = Cause::of(&error);
+        if let store::Error::Unavailable(_) = error {
+            trouble!(warn, "reads are answered 503", error = cause.chain());
+            return Self::unavailable("Postgres", &cause);
         }
+        trouble!(error, "reads are answered 500", error = cause.chain());
+        let detail = format!("{cause}; the service's log has the reason");
+        Self::new(Kind::Internal, detail)
     }
 }
 
@@ -274,10 +257,15 @@ impl From<engine::Error> for Problem {
             Error::NotFound => Self::new(Kind::NotFound, "no saga with this id"),
             Error::Refused(refusal) => Self::new(Kind::OrderRefused, refusal.to_string()),
             Error::NotRunnable(why) => Self::new(Kind::Unavailable, why),
-            Error::Unavailable(cause) => Self::unavailable("Postgres or Kafka", &cause),
+            Error::Unavailable(cause) => {
+                trouble!(warn, "requests are answered 503", error = cause.chain());
+                Self::unavailable("Postgres or Kafka", &cause)
+            }
             Error::Unstorable(cause) => {
-                tracing::warn!(cause, "the database refuses what was sent; answered 422");
-                let detail = "the database cannot store it; the service's log has the reason";
+                // The lane has logged it with its saga.
+                let detail = format!(
+                    "the database cannot store it: {cause}; the service's log has the reason"
+                );
                 Self::new(Kind::InvalidInput, detail)
             }
             Error::Overloaded => {
@@ -353,19 +341,18 @@ mod tests {
 
     #[test]
     fn the_database_does_not_speak_to_clients() {
-        let problem = Problem::unavailable("Postgres", &"password of user saga is wrong");
-        assert!(
-            !problem.detail().contains("password"),
-            "{}",
-            problem.detail()
-        );
-    }
-
-    #[test]
-    fn many_requests_that_suffer_make_one_line_a_second() {
-        let start = Instant::now() + Duration::from_secs(3_600);
-        let spoken = (0..100).filter(|n| speaks(start + Duration::from_millis(n * 20)));
-        assert_eq!(spoken.count(), 2);
+        let refused = sqlx::Error::Protocol("password of user saga is wrong".to_owned());
+        let error = || store::Failure::Answered(sqlx::Error::Protocol(refused.to_string()));
+        for problem in [
+            Problem::from(store::Error::Unavailable(error())),
+            Problem::from(store::Error::Refused(error())),
+            Problem::from(engine::Error::Unavailable(Cause::of(&error()))),
+            Problem::from(engine::Error::Unstorable(Cause::of(&error()))),
+        ] {
+            let detail = problem.detail();
+            assert!(detail.contains("Postgres"), "{detail}");
+            assert!(!detail.contains("password"), "{detail}");
+        }
     }
 
     #[test]

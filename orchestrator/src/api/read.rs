@@ -9,6 +9,7 @@ use sagas::SagaId;
 use super::backend::Backend;
 use super::detail::Detail;
 use super::problem::{Kind, Problem};
+use crate::cause::chain;
 use crate::store::Error;
 use crate::store::definition::{Missing, Pin};
 use crate::store::loaded::SagaRow;
@@ -28,7 +29,7 @@ pub(super) async fn one(
     let missing = missing(&backend, std::slice::from_ref(row)).await?;
     let detail = Detail::of(&loaded, definition.map(AsRef::as_ref), &missing);
     let text = serde_json::to_string(&detail).map_err(|error| {
-        tracing::error!(saga = %id, %error, "a saga cannot be shown");
+        tracing::error!(saga = %id, error = chain(&error), "a saga cannot be shown");
         Problem::new(Kind::Internal, "the saga cannot be shown; the log says why")
     })?;
     let json = HeaderValue::from_static("application/json");

@@ -16,6 +16,7 @@ use super::backend::Backend;
 use super::problem::{Kind, Problem};
 use super::summary::Reason;
 use super::{body, key, prefer};
+use crate::cause::chain;
 use crate::engine::lane::End;
 use crate::engine::submission::Key;
 use crate::engine::{Submission, Waited};
@@ -139,7 +140,8 @@ async fn look(backend: &Backend, id: SagaId, is_wanted: bool) -> Look {
         }),
         Ok(None) => Look::Absent,
         Err(error) => {
-            tracing::warn!(saga = %id, %error, "accepted, but its state cannot be read");
+            let error = chain(&error);
+            tracing::warn!(saga = %id, error, "accepted, but its state cannot be read");
             Look::InVain
         }
     }

@@ -24,6 +24,8 @@ use tokio::sync::watch;
 
 use super::context::Context;
 use super::{Error, Settings};
+use crate::cause::chain;
+use crate::limit::trouble;
 
 /// How long the thread waits for a record before it looks whether it should stop.
 const POLL: Duration = Duration::from_millis(100);
@@ -245,8 +247,8 @@ impl Reader {
                 None => continue,
                 Some(Ok(record)) => record,
                 Some(Err(error)) => {
-                    // The watch says when the broker is away, and librdkafka goes on by itself.
-                    tracing::debug!(%error, "reading replies");
+                    // librdkafka goes on by itself.
+                    trouble!(warn, "replies cannot be read now", error = chain(&error));
                     continue;
                 }
             };
@@ -271,11 +273,16 @@ impl Reader {
         for (partition, offset) in next_offsets {
             let offset = Offset::Offset(offset);
             if let Err(error) = list.add_partition_offset(&self.topic, partition, offset) {
-                tracing::error!(%error, partition, "this is no offset");
+                let error = chain(&error);
+                tracing::error!(error, partition, "this is no offset");
             }
         }
         if let Err(error) = self.client.commit(&list, CommitMode::Async) {
-            tracing::debug!(%error, "offsets were not stored");
+            trouble!(
+                warn,
+                "offsets of replies were not stored",
+                error = chain(&error)
+            );
         }
     }
 
@@ -290,14 +297,22 @@ impl Reader {
         if !gone.is_empty() {
             match self.give_back(&gone) {
                 Ok(()) => self.assigned.retain(|partition| !gone.contains(partition)),
-                Err(error) => tracing::error!(%error, ?gone, "cannot give reply partitions back"),
+                Err(error) => {
+                    let error = chain(&error);
+                    trouble!(error, "cannot give reply partitions back", error, ?gone);
+                }
             }
         }
         if !new.is_empty() && self.retry_at <= Instant::now() {
             match self.take(&new) {
                 Ok(()) => self.assigned.extend(new),
                 Err(error) => {
-                    tracing::warn!(%error, "the broker does not say where to go on reading replies");
+                    let error = chain(&error);
+                    trouble!(
+                        warn,
+                        "the broker does not say where to go on reading replies",
+                        error
+                    );
                     self.retry_at = Instant::now() + OFFSETS_RETRY;
                 }
             }

@@ -12,6 +12,8 @@ use rdkafka::topic_partition_list::TopicPartitionList;
 use super::Error;
 use super::producer::Countdown;
 use super::spread::Spread;
+use crate::cause::chain;
+use crate::limit::trouble;
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Context;
@@ -36,11 +38,15 @@ impl ClientContext for Context {
 
     fn error(&self, error: KafkaError, reason: &str) {
         match error.rdkafka_error_code() {
-            // The log has them already.
             Some(RDKafkaErrorCode::AllBrokersDown | RDKafkaErrorCode::BrokerTransportFailure) => {
-                tracing::debug!(%error, reason, "Kafka");
+                trouble!(warn, "Kafka is out of reach", error = chain(&error), reason);
             }
-            _ => tracing::warn!(%error, reason, "Kafka"),
+            _ => trouble!(
+                warn,
+                "the Kafka client reports trouble",
+                error = chain(&error),
+                reason
+            ),
         }
     }
 }
@@ -74,7 +80,11 @@ impl ConsumerContext for Context {
     fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
         if let Err(error) = result {
             // Offsets only save work: what is read again has no effect.
-            tracing::debug!(%error, "offsets were not stored");
+            trouble!(
+                warn,
+                "offsets of replies were not stored",
+                error = chain(&error)
+            );
         }
     }
 }

@@ -27,6 +27,8 @@ use super::send_now::send_now;
 use super::spread::Spread;
 use super::watch::Watch;
 use super::{Error, RECORD_BYTES_MAX, Settings};
+use crate::cause::chain;
+use crate::limit::trouble;
 
 /// What may wait before librdkafka's own queue, which holds as much again.
 const WAITING_BYTES_MAX: usize = 64 << 20;
@@ -215,9 +217,9 @@ impl Producer {
     /// Says what is wrong, and since when.
     pub fn health(&self) -> Result<(), String> {
         let client = self.shared.state.client();
-        if let Some((_, reason)) = client.client().fatal_error() {
+        if let Some((code, _)) = client.client().fatal_error() {
             return Err(format!(
-                "the producer has failed and is made anew: {reason}"
+                "the producer has failed and is being replaced: Kafka says {code}"
             ));
         }
         self.shared.watch.health()
@@ -233,7 +235,10 @@ impl Producer {
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if let Err(error) = state.client().flush(left) {
-                tracing::warn!(%error, "not everything was published in time");
+                tracing::warn!(
+                    error = chain(&error),
+                    "not everything was published in time"
+                );
             }
         });
         // It does not panic, and a runtime that ends has nobody who waits.
@@ -304,7 +309,10 @@ impl State {
                 drop(client);
                 drop(failed);
             }
-            Err(error) => tracing::error!(%error, "there is no new Kafka producer"),
+            Err(error) => {
+                let error = chain(&error);
+                trouble!(error, "there is no new Kafka producer", error);
+            }
         }
     }
 }

@@ -9,6 +9,8 @@ use sagas::wire;
 
 use super::context::Context;
 use super::{Error, Settings};
+use crate::cause::Cause;
+use crate::limit::trouble;
 
 const EVERY: Duration = Duration::from_secs(1);
 /// A broker that needs longer than that to name a topic's partitions is not of use.
@@ -87,23 +89,24 @@ impl Shared {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn note(&self, answer: Result<(), String>) {
+    fn note(&self, answer: Result<(), Cause>) {
         let mut trouble = self.lock();
-        *trouble = match (answer, trouble.take()) {
-            (Ok(()), _) => None,
-            (Err(what), Some(Trouble { since, .. })) => Some(Trouble { since, what }),
-            (Err(what), None) => {
-                tracing::warn!(what, "Kafka does not answer");
-                let since = Instant::now();
-                Some(Trouble { since, what })
+        *trouble = answer.err().map(|cause| {
+            trouble!(warn, "Kafka cannot be used", error = cause.chain());
+            Trouble {
+                since: trouble.as_ref().map_or_else(Instant::now, |now| now.since),
+                what: cause.to_string(),
             }
-        };
+        });
     }
 }
 
-fn ask(client: &BaseConsumer<Context>, topic: &str) -> Result<(), String> {
+fn ask(client: &BaseConsumer<Context>, topic: &str) -> Result<(), Cause> {
     let metadata = client.fetch_metadata(Some(topic), ANSWER_WITHIN);
-    let metadata = metadata.map_err(|error| error.to_string())?;
+    let metadata = metadata.map_err(|error| {
+        let attempt = format!("cannot ask for the partitions of {topic}");
+        Cause::of(&error).within(&attempt)
+    })?;
     let mut partitions = metadata
         .topics()
         .iter()
@@ -111,6 +114,6 @@ fn ask(client: &BaseConsumer<Context>, topic: &str) -> Result<(), String> {
     if partitions.any(|partition| partition.leader() >= 0) {
         Ok(())
     } else {
-        Err(format!("no partition of {topic} has a leader"))
+        Err(Cause::ours(format!("no partition of {topic} has a leader")))
     }
 }

@@ -1,8 +1,8 @@
 //! `conformance`: puts a running participant through the barrier's cases, and prints the report.
 
 use super::arguments::ConformanceArguments;
-use super::failure::chain;
 use super::{Failure, places, say, topics};
+use crate::cause::chain;
 use crate::conformance::{self, Error, Scenario};
 
 pub(super) async fn run(arguments: &ConformanceArguments) -> Result<(), Failure> {

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use crate::cause::Cause;
 use crate::config;
 
 /// Why a command failed. The texts are for people, complete, and without secrets.
@@ -18,8 +19,8 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Settings(#[from] config::Error),
     /// Postgres or Kafka does not answer. Exit code 3.
-    #[error("{0}")]
-    Unreachable(String),
+    #[error("{}", .0.chain())]
+    Unreachable(Cause),
     /// A check found something. Exit code 4.
     #[error("{0}")]
     Found(String),
@@ -45,19 +46,4 @@ impl Failure {
             Self::Found(_) => 4,
         }
     }
-}
-
-/// An error with everything that caused it, in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        // Some libraries repeat their source in their own text.
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    text
 }

@@ -19,6 +19,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::Failure;
+use crate::cause::chain;
+use crate::limit::trouble;
 
 /// A connection without a request's head for so long is closed. Longer than the minute for which
 /// load balancers commonly keep an idle connection, so that they close it first.
@@ -91,7 +93,7 @@ async fn accept(listener: TcpListener, router: Router, closing: CancellationToke
             }
             Err(error) if is_of_the_peer(&error) => {}
             Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection");
+                trouble!(warn, "cannot accept a connection", error = chain(&error));
                 tokio::time::sleep(NO_ROOM).await;
             }
         }
@@ -109,7 +111,7 @@ async fn answer(stream: TcpStream, service: TowerToHyperService<Router>, watcher
         .header_read_timeout(HEAD_WITHIN)
         .serve_connection(TokioIo::new(stream), service);
     if let Err(error) = watcher.watch(connection).await {
-        tracing::trace!(%error, "a connection ended early");
+        tracing::trace!(error = chain(&error), "a connection ended early");
     }
 }
 

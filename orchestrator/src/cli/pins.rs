@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::arguments::Output;
-use super::failure::chain;
 use super::{Failure, places, say, table};
+use crate::cause::{Cause, chain};
 use crate::config::Postgres;
 use crate::registry::Registry;
 use crate::store::definition::Pin;
@@ -169,14 +169,14 @@ pub(super) async fn check(
     let name = places::postgres_name(settings);
     if let Some(trouble) = places::postgres_trouble(settings).await {
         let text = format!("cannot reach {name}: {trouble}");
-        return Err(Failure::Unreachable(text));
+        return Err(Failure::Unreachable(Cause::ours(text)));
     }
     let store = places::store(settings, 1)?;
     let compared = compare(registry, &store).await;
     store.close().await;
     let differences = compared.map_err(|error| match error {
         store::Error::Unavailable(_) => {
-            Failure::Unreachable(format!("cannot use {name}: {}", chain(&error)))
+            Failure::Unreachable(Cause::of(&error).within(&format!("cannot use {name}")))
         }
         _ => Failure::Failed(format!("{name}: {}", chain(&error))),
     })?;

@@ -7,7 +7,7 @@ use sqlx::postgres::PgConnectOptions;
 use tokio::net::TcpStream;
 
 use super::Failure;
-use super::failure::chain;
+use crate::cause::chain;
 use crate::config::{Kafka, Postgres, Retention};
 use crate::near::near;
 use crate::registry::Registry;
@@ -55,6 +55,7 @@ pub(super) async fn postgres_trouble(settings: &Postgres) -> Option<String> {
     let place = (options.get_host().to_owned(), options.get_port());
     match tokio::time::timeout(PROBE_WITHIN, TcpStream::connect(place)).await {
         Ok(Ok(_)) => None,
+        // The system's words, not a server's.
         Ok(Err(error)) => Some(error.to_string()),
         Err(_) => Some(format!("no answer within {PROBE_WITHIN:?}")),
     }

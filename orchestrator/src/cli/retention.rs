@@ -7,10 +7,10 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::arguments::{Output, RetentionArguments};
-use super::failure::chain;
 use super::startup::prepare;
 use super::{Failure, places, say, table};
 use crate::Registry;
+use crate::cause::chain;
 use crate::config::Span;
 use crate::engine::retention::Work;
 use crate::engine::rounds::Rounds;

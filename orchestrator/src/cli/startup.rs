@@ -3,11 +3,11 @@
 //! What is away is waited for, without end and aloud, because the parts of a deployment start in
 //! any order. What is wrong and stays wrong ends the start with a text that says what to do.
 
-use super::failure::chain;
 use super::patience::Patience;
 use super::{Failure, pins, places, topics};
 use crate::api::{Backend, Startup};
 use crate::bus;
+use crate::cause::{Cause, chain};
 use crate::config::Postgres;
 use crate::engine::{Engine, Settings, StartError};
 use crate::registry::Registry;
@@ -45,12 +45,12 @@ impl Plan {
                 self.backend.waits_for(Startup { postgres, kafka });
                 return Ok(());
             };
-            let Failure::Unreachable(text) = error else {
+            let Failure::Unreachable(cause) = error else {
                 return Err(error);
             };
-            let (postgres, kafka) = (Some(text.clone()), not_asked());
+            let (postgres, kafka) = (Some(cause.to_string()), not_asked());
             self.backend.waits_for(Startup { postgres, kafka });
-            patience.bear(&text).await;
+            patience.bear(cause.chain()).await;
         }
     }
 
@@ -71,11 +71,11 @@ impl Plan {
             let text = format!("{name}: {}", chain(error));
             return Err(Failure::Failed(text));
         }
-        let text = format!("cannot use {name}: {}", chain(error));
+        let cause = Cause::of(error).within(&format!("cannot use {name}"));
         let kafka = Some("not asked yet".to_owned());
-        let postgres = Some(text.clone());
+        let postgres = Some(cause.to_string());
         self.backend.waits_for(Startup { postgres, kafka });
-        patience.bear(&text).await;
+        patience.bear(cause.chain()).await;
         Ok(())
     }
 
@@ -94,13 +94,13 @@ impl Plan {
                     return Ok(());
                 }
                 Err(error) => {
-                    let Failure::Unreachable(text) = topics::failure(&self.engine.bus, &error)
+                    let Failure::Unreachable(cause) = topics::failure(&self.engine.bus, &error)
                     else {
                         return Err(topics::failure(&self.engine.bus, &error));
                     };
-                    let (postgres, kafka) = (None, Some(text.clone()));
+                    let (postgres, kafka) = (None, Some(cause.to_string()));
                     self.backend.waits_for(Startup { postgres, kafka });
-                    patience.bear(&text).await;
+                    patience.bear(cause.chain()).await;
                 }
             }
         }
@@ -114,10 +114,10 @@ impl Plan {
                 Ok(engine) => return Ok(engine),
                 Err(StartError::Store(error)) if is_away(&error, &self.store).await => {
                     let name = places::postgres_name(&self.postgres);
-                    let text = format!("cannot reach {name}: {}", chain(&error));
-                    let (postgres, kafka) = (Some(text.clone()), None);
+                    let cause = Cause::of(&error).within(&format!("cannot reach {name}"));
+                    let (postgres, kafka) = (Some(cause.to_string()), None);
                     self.backend.waits_for(Startup { postgres, kafka });
-                    patience.bear(&text).await;
+                    patience.bear(cause.chain()).await;
                 }
                 Err(error) => {
                     let text = format!("cannot start the engine: {}", chain(&error));
@@ -136,9 +136,8 @@ pub(super) async fn prepare(
 ) -> Result<(), Failure> {
     let name = places::postgres_name(settings);
     if let Some(trouble) = places::postgres_trouble(settings).await {
-        return Err(Failure::Unreachable(format!(
-            "cannot reach {name}: {trouble}"
-        )));
+        let cause = Cause::ours(format!("cannot reach {name}: {trouble}"));
+        return Err(Failure::Unreachable(cause));
     }
     let prepared = async {
         // The ping tells a database that is away from a migration that fails.
@@ -154,7 +153,8 @@ pub(super) async fn prepare(
     };
     let text = chain(&error);
     if is_away(&error, store).await {
-        return Err(Failure::Unreachable(format!("cannot use {name}: {text}")));
+        let cause = Cause::of(&error).within(&format!("cannot use {name}"));
+        return Err(Failure::Unreachable(cause));
     }
     Err(match error {
         store::Error::NotMigrated { .. } => {

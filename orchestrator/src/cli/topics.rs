@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use super::arguments::{Output, TopicsArguments, TopicsVerb};
-use super::failure::chain;
 use super::{Failure, places, say, table};
 use crate::bus::topics::{self, Topic, Warning};
+use crate::cause::{Cause, chain};
 use crate::config::Span;
 use crate::{Registry, bus};
 
@@ -43,9 +43,10 @@ pub(super) fn failure(settings: &bus::Settings, error: &bus::Error) -> Failure {
     let text = chain(error);
     let brokers = &settings.brokers;
     match error {
-        bus::Error::Unreachable { .. } => Failure::Unreachable(format!(
-            "cannot reach Kafka at {brokers}: {text}; see --brokers"
-        )),
+        bus::Error::Unreachable { .. } => {
+            let attempt = format!("cannot reach Kafka at {brokers} (--brokers)");
+            Failure::Unreachable(Cause::of(error).within(&attempt))
+        }
         bus::Error::Settings(_) => Failure::Usage(format!("{text}; see --kafka-options")),
         _ => Failure::Failed(format!("cannot prepare Kafka at {brokers}: {text}")),
     }

@@ -18,6 +18,7 @@ use tokio::runtime::Handle;
 
 use super::Error;
 use crate::bus;
+use crate::cause::chain;
 
 /// Two, so that a participant that lets its client choose the partition is noticed.
 const PARTITIONS: i32 = 2;
@@ -60,7 +61,11 @@ impl ReplyTopic {
     /// Cleans up. A broker that forbids it keeps the topic, empty after an hour.
     pub(super) async fn delete(self) {
         if let Err(error) = self.admin.delete_topics(&[&self.name], &options()).await {
-            tracing::warn!(%error, topic = self.name, "the topic of this run stays");
+            tracing::warn!(
+                error = chain(&error),
+                topic = self.name,
+                "the topic of this run stays"
+            );
         }
     }
 }

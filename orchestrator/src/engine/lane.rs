@@ -25,6 +25,7 @@
 mod cache;
 mod commits;
 mod job;
+mod letters;
 mod member;
 mod messages;
 mod offsets;
@@ -383,16 +384,5 @@ impl Lane {
             Job::Reply(arrival) => self.offsets.finished(arrival.at),
             Job::Wake => {}
         }
-    }
-
-    /// Nobody can use the reply: it goes to the dead letters with the next commit.
-    fn bury(&mut self, arrival: Arrival, reason: String) {
-        self.letters.push((
-            arrival.at,
-            DeadLetter {
-                reason,
-                ..*arrival.letter
-            },
-        ));
     }
 }

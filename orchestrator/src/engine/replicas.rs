@@ -19,7 +19,9 @@ use super::lanes::Lanes;
 use super::rendezvous::{Share, owned_by};
 use super::rounds::Rounds;
 use crate::bus::ReplyConsumer;
+use crate::cause::{Cause, chain};
 use crate::clock::Clock;
+use crate::limit::{sum_up, trouble};
 use crate::registry::Registry;
 use crate::store::Store;
 use crate::store::definition::Pin;
@@ -62,7 +64,7 @@ pub(super) struct Membership {
     pub(super) partitions: i32,
     pub(super) shards: u16,
     /// Why the last heartbeat failed.
-    pub(super) trouble: watch::Sender<Option<String>>,
+    pub(super) trouble: watch::Sender<Option<Cause>>,
 }
 
 impl Membership {
@@ -73,7 +75,11 @@ impl Membership {
             early = self.beat().await;
         }
         if let Err(error) = self.store.leave(self.own.id).await {
-            tracing::debug!(%error, "could not say good-bye; the others notice within two seconds");
+            let error = chain(&error);
+            tracing::warn!(
+                error,
+                "could not say good-bye; the others notice within two seconds"
+            );
         }
     }
 
@@ -86,7 +92,7 @@ impl Membership {
         let answer = match timeout(SILENCE, &mut answer).await {
             Ok(answer) => answer,
             Err(_) => {
-                self.tell_trouble(Some(format!("no answer within {SILENCE:?}")));
+                self.tell_trouble(Some(Cause::ours(format!("no answer within {SILENCE:?}"))));
                 answer.await
             }
         };
@@ -100,20 +106,23 @@ impl Membership {
                 Some(Instant::now() + left)
             }
             Err(error) => {
-                self.tell_trouble(Some(error.to_string()));
+                self.tell_trouble(Some(Cause::of(&error)));
                 None
             }
         }
     }
 
-    fn tell_trouble(&self, trouble: Option<String>) {
+    fn tell_trouble(&self, trouble: Option<Cause>) {
+        sum_up(Instant::now());
         self.trouble.send_if_modified(|now| {
-            let changes = now.is_some() != trouble.is_some();
-            if changes {
-                match &trouble {
-                    Some(error) => tracing::warn!(error, "Postgres does not answer"),
-                    None => tracing::info!("Postgres answers again"),
+            let changes = *now != trouble;
+            match &trouble {
+                // Also when it is another one than before: a silence that becomes a refusal.
+                Some(cause) if changes => {
+                    trouble!(warn, "Postgres cannot be used", error = cause.chain());
                 }
+                None if changes => tracing::info!("Postgres can be used again"),
+                _ => {}
             }
             *now = trouble;
             changes

@@ -21,6 +21,8 @@ use tokio_util::task::TaskTracker;
 use super::replicas::Duty;
 use super::rounds::Rounds;
 use super::shell::Parts;
+use crate::cause::chain;
+use crate::limit::trouble;
 use crate::store::partition::Dropped;
 use crate::store::retention::Policy;
 use crate::store::{Error, Store};
@@ -81,8 +83,11 @@ async fn archive(
                 tracing::debug!(moved, millis, "moved finished sagas to the archive");
             }
             Err(error) => {
-                let error: &dyn std::error::Error = &error;
-                tracing::warn!(error, "cannot archive finished sagas; trying again");
+                trouble!(
+                    warn,
+                    "cannot archive finished sagas; trying again",
+                    error = chain(&error)
+                );
                 made_on = None;
             }
         }
@@ -104,10 +109,10 @@ async fn drop_old(
             now: parts.clock.now(),
         };
         if let Err(error) = work.drop_all(&shards).await {
-            let error: &dyn std::error::Error = &error;
-            tracing::warn!(
-                error,
-                "cannot drop what has been kept for its time; trying again"
+            trouble!(
+                warn,
+                "cannot drop what has been kept for its time; trying again",
+                error = chain(&error)
             );
         }
     }
@@ -182,10 +187,10 @@ impl Work<'_> {
             tracing::info!(day = %gone.day, bytes = gone.bytes, "dropped a partition of the archive");
         }
         if let Some(error) = &dropped.held_up {
-            let error: &dyn std::error::Error = error;
-            tracing::warn!(
-                error,
-                "a partition of the archive is still read; trying again later"
+            trouble!(
+                warn,
+                "a partition of the archive is still read; trying again later",
+                error = chain(error)
             );
         }
         Ok(dropped)

@@ -14,6 +14,8 @@ use super::lanes::Lanes;
 use super::replicas::Duty;
 use super::rounds::Rounds;
 use super::shell::Parts;
+use crate::cause::chain;
+use crate::limit::trouble;
 use crate::store::Due;
 use crate::store::batch::{OutboxId, Outgoing};
 use crate::store::definition::Pin;
@@ -99,7 +101,7 @@ async fn wake(parts: &Parts, lanes: &Lanes, due: &Due<'_>) {
                 lanes.of(saga).offer(Input::Due(saga));
             }
         }
-        Err(error) => tracing::debug!(%error, "cannot look for wakes"),
+        Err(error) => trouble!(warn, "cannot look for wakes", error = chain(&error)),
     }
 }
 
@@ -116,7 +118,11 @@ pub(super) async fn outbox(parts: Parts, duty: watch::Receiver<Duty>, mut rounds
                     publish_again(&parts, row, &events);
                 }
             }
-            Err(error) => tracing::debug!(%error, "cannot look for events left behind"),
+            Err(error) => trouble!(
+                warn,
+                "cannot look for events left behind",
+                error = chain(&error)
+            ),
         }
     }
 }
@@ -129,9 +135,17 @@ fn publish_again(parts: &Parts, row: OutboxId, events: &[Outgoing]) {
     let store = parts.store.clone();
     let runtime = tokio::runtime::Handle::current();
     parts.producer.publish(records, move |result| {
-        if result.is_ok() {
+        match result {
             // What is not deleted is published once more.
-            runtime.spawn(async move { store.delivered(&[row]).await });
+            Ok(()) => drop(runtime.spawn(async move { store.delivered(&[row]).await })),
+            Err(error) => {
+                let error = chain(&error);
+                trouble!(
+                    warn,
+                    "the broker did not take events that were left behind",
+                    error
+                );
+            }
         }
     });
 }
@@ -151,7 +165,10 @@ pub(super) async fn waiters(parts: Parts, mut duty: watch::Receiver<Duty>, mut r
             Ok(ended) => ended
                 .into_iter()
                 .for_each(|saga| parts.waiters.ended(saga, None)),
-            Err(error) => tracing::debug!(%error, "cannot look up sagas that clients wait for"),
+            Err(error) => {
+                let error = chain(&error);
+                trouble!(warn, "cannot look up sagas that clients wait for", error);
+            }
         }
     }
 }

@@ -19,7 +19,9 @@ use super::outgoing::Topics;
 use super::submission::Submission;
 use super::waiters::Waiters;
 use crate::bus::{Producer, ReplyConsumer};
+use crate::cause::{Cause, chain};
 use crate::clock::Clock;
+use crate::limit::trouble;
 use crate::registry::Registry;
 use crate::store::Store;
 use crate::store::batch::Batch;
@@ -207,7 +209,8 @@ impl Shell {
                     let report = self.report.clone();
                     self.parts.producer.publish(records, move |result| {
                         if let Err(error) = &result {
-                            tracing::error!(%error, "the broker did not take what was published");
+                            let error = chain(error);
+                            trouble!(error, "the broker did not take what was published", error);
                         }
                         let is_acknowledged = result.is_ok();
                         // A shell that is gone has left its sagas to their wakes.
@@ -250,7 +253,7 @@ impl Shell {
             .collect();
         let (store, report) = (self.parts.store.clone(), self.report.clone());
         tokio::spawn(async move {
-            let result = store.load(&asked).await.map_err(|error| error.to_string());
+            let result = store.load(&asked).await.map_err(|error| Cause::of(&error));
             let _ = report.send(Input::Loaded { asked, result });
         });
     }

@@ -18,6 +18,8 @@ use super::connections::{Connections, Server, Use};
 use super::kind::{Ask, Kind};
 use super::overview::ListFilter;
 use super::{Failure, Store, commit, list};
+use crate::cause::chain;
+use crate::limit::trouble;
 
 /// A statement with its arguments.
 pub(super) type Statement = Query<'static, Postgres, PgArguments>;
@@ -140,7 +142,11 @@ async fn learn(connection: &mut PgConnection) {
     let list = list::sql(&ListFilter::default());
     let list = sqlx::query(AssertSqlSafe(list)).bind(0_i64);
     if let Err(error) = list.fetch_all(connection).await {
-        tracing::debug!(%error, "a reader's connection has not planned a list");
+        trouble!(
+            warn,
+            "a reader's connection has not planned a list",
+            error = chain(&error)
+        );
     }
 }
 
@@ -158,7 +164,8 @@ impl Store {
             match self.readers.acquire().await {
                 Ok(connection) => open.push(connection),
                 Err(error) => {
-                    tracing::debug!(%error, "a reader's connection cannot be opened now");
+                    let error = chain(&error);
+                    trouble!(warn, "a reader's connection cannot be opened now", error);
                     return;
                 }
             }

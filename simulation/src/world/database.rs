@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use orchestrator::cause::Cause;
 use orchestrator::engine::{OUTBOX_AGE, OUTBOX_MAX, WAKES_MAX};
 use orchestrator::store::batch::{Batch, Committed, OutboxId, Outgoing, State};
 use orchestrator::store::loaded::Loaded;
@@ -58,7 +59,7 @@ pub(crate) enum Reply {
     Loaded {
         lane: usize,
         asked: Vec<SagaId>,
-        result: Result<Vec<Loaded>, String>,
+        result: Result<Vec<Loaded>, Cause>,
     },
     Committed {
         lane: usize,
@@ -173,7 +174,7 @@ impl World {
             Question::Load { lane, sagas } => Reply::Loaded {
                 lane,
                 asked: sagas,
-                result: Err("the database is away".to_owned()),
+                result: Err(Cause::ours("the database is away")),
             },
             Question::Heartbeat(_) => Reply::Failed("heartbeat"),
             Question::Due(_) => Reply::Failed("wakes"),

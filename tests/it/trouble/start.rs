@@ -36,7 +36,8 @@ async fn a_start_before_postgres_and_kafka_says_what_it_waits_for_and_comes_up()
     until("it says that Postgres turns it away", SOON, async || {
         let (status, body) = readiness(&world, 0).await?;
         let text = body["postgres"].to_string();
-        let is_clear = text.contains("password authentication failed");
+        // The server's own words are for the log.
+        let is_clear = text.contains("SQLSTATE 28P01") && !text.contains("authentication failed");
         if status == 503 && is_clear {
             Ok(())
         } else {

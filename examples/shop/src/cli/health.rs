@@ -64,7 +64,8 @@ pub(super) async fn serve(listener: TcpListener, health: Health) {
         .with_state(health);
     if let Err(error) = axum::serve(listener, router).await {
         // The next check goes unanswered, and says so.
-        tracing::error!(%error, "the health listener has ended");
+        // Of an I/O error, whose text is all that there is.
+        tracing::error!(error = error.to_string(), "the health listener has ended");
     }
 }
 

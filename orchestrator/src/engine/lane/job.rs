@@ -4,6 +4,7 @@ use sagas::machine::{Event, Order, OrderResult, Refusal, Reply};
 use sagas::{OrderId, SagaId};
 
 use super::offsets::Position;
+use crate::cause::Cause;
 use crate::engine::submission::Submission;
 use crate::store::batch::DeadLetter;
 
@@ -56,9 +57,9 @@ pub enum Answer {
     NotRunnable(String),
     /// The database cannot be reached. The last try stored nothing; one before it, whose answer was
     /// lost, may have: only the same submission under the same key tells.
-    Unavailable(String),
+    Unavailable(Cause),
     /// The database refuses the data itself.
-    Unstorable(String),
+    Unstorable(Cause),
 }
 
 /// One event that waits for its saga.

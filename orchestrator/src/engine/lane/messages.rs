@@ -8,6 +8,7 @@ use sagas::{Definition, Json, SagaId, Timestamp};
 
 use super::job::{Answer, Arrival, Ticket};
 use super::offsets::Position;
+use crate::cause::Cause;
 use crate::engine::submission::Submission;
 use crate::store::CommitError;
 use crate::store::batch::{Batch, Committed, DeadLetter, Outgoing};
@@ -50,7 +51,7 @@ pub enum Input {
         /// The ids that were asked for.
         asked: Vec<SagaId>,
         /// Those that exist; or why the database did not answer.
-        result: Result<Vec<Loaded>, String>,
+        result: Result<Vec<Loaded>, Cause>,
     },
     /// What became of [`Output::Commit`].
     Committed {

@@ -9,18 +9,24 @@ use sagas::{Saga, SagaId, Status, Timestamp};
 use super::cache::Cached;
 use super::commits::Underway;
 use super::job::{Answer, Job};
+use super::letters;
 use super::member::Member;
 use super::publications::Publication;
 use super::{End, Lane, Output, QUARANTINE, Stage};
+use crate::cause::{Cause, chain};
+use crate::limit::{Limit, limited, trouble};
 use crate::store::CommitError;
 use crate::store::batch::{Committed, OutboxId, StartOutcome};
 use crate::store::loaded::Loaded;
+
+/// Each names its saga; a client may send many.
+static REFUSED: Limit = Limit::each("the database refuses the data of an event");
 
 impl Lane {
     pub(super) fn loaded(
         &mut self,
         asked: &[SagaId],
-        result: Result<Vec<Loaded>, String>,
+        result: Result<Vec<Loaded>, Cause>,
         now: Timestamp,
     ) {
         match result {
@@ -39,11 +45,12 @@ impl Lane {
                     self.release(*id);
                 }
             }
-            Err(error) => {
-                tracing::warn!(%error, sagas = asked.len(), "cannot load sagas; trying again");
+            Err(cause) => {
+                let (error, sagas) = (cause.chain(), asked.len());
+                trouble!(warn, "cannot load sagas; trying again", error, sagas);
                 self.hold(now);
                 for id in asked {
-                    self.answer_callers(*id, &Answer::Unavailable(error.clone()));
+                    self.answer_callers(*id, &Answer::Unavailable(cause.clone()));
                     if let Some(queue) = self.queues.get_mut(id) {
                         queue.must_load = true;
                     }
@@ -84,7 +91,8 @@ impl Lane {
                 });
             }
             Err(error) => {
-                tracing::error!(saga = %id, %error, "a stored saga cannot be brought back");
+                let chain = chain(&error);
+                tracing::error!(saga = %id, error = chain, "a stored saga cannot be brought back");
                 self.leave_alone(id, &error.to_string(), now);
             }
         }
@@ -119,8 +127,8 @@ impl Lane {
         };
         match result {
             Ok(committed) => self.hold_to(underway, &committed),
-            Err(CommitError::Data(error)) => {
-                self.search_the_culprit(underway, &error.to_string(), now)
+            Err(error @ CommitError::Data(_)) => {
+                self.search_the_culprit(underway, &Cause::of(&error), now);
             }
             Err(error) => self.try_again(underway, &error, now),
         }
@@ -164,7 +172,8 @@ impl Lane {
             }
             self.release(postponement.id);
         }
-        for (at, _) in underway.letters {
+        for (at, letter) in underway.letters {
+            letters::tell(&letter);
             self.offsets.finished(at);
         }
         self.publish(winners, committed.outbox);
@@ -265,7 +274,9 @@ impl Lane {
     /// Nothing is known to be committed. What nobody waits for is tried again for ever; callers are
     /// told, unless their start may have been committed: then only trying again tells.
     fn try_again(&mut self, mut underway: Underway, error: &CommitError, now: Timestamp) {
-        tracing::warn!(%error, events = underway.events, "a commit failed; trying again");
+        let cause = Cause::of(error);
+        let (text, events) = (cause.chain(), underway.events);
+        trouble!(warn, "a commit failed; trying again", error = text, events);
         self.hold(now);
         let is_known_void = matches!(error, CommitError::Unavailable(_));
         let is_in_doubt = matches!(error, CommitError::Ambiguous(_));
@@ -275,7 +286,7 @@ impl Lane {
         }
         for id in self.put_back_all(underway.starts, underway.updates, reload) {
             if is_known_void {
-                self.answer_callers(id, &Answer::Unavailable(error.to_string()));
+                self.answer_callers(id, &Answer::Unavailable(cause.clone()));
             }
         }
         self.put_back_the_rest(underway.postponed.iter().map(|p| p.id), underway.letters);
@@ -295,23 +306,21 @@ impl Lane {
     }
 
     /// The database refuses data in the batch: halve it until the one event is found.
-    fn search_the_culprit(&mut self, mut underway: Underway, error: &str, now: Timestamp) {
+    fn search_the_culprit(&mut self, mut underway: Underway, cause: &Cause, now: Timestamp) {
         self.delivered.append(&mut underway.delivered);
         if underway.events > 1 {
-            tracing::warn!(
-                error,
-                events = underway.events,
-                "a commit has bad data; searching it"
-            );
+            let (error, events) = (cause.chain(), underway.events);
+            trouble!(warn, "a commit has bad data; searching it", error, events);
             self.batch_limit = self.batch_limit.min(underway.events / 2).max(1);
             self.put_back_all(underway.starts, underway.updates, false);
             self.put_back_the_rest(underway.postponed.iter().map(|p| p.id), underway.letters);
         } else {
-            self.reject_the_culprit(underway, error, now);
+            self.reject_the_culprit(underway, cause, now);
         }
     }
 
-    fn reject_the_culprit(&mut self, underway: Underway, error: &str, now: Timestamp) {
+    fn reject_the_culprit(&mut self, underway: Underway, cause: &Cause, now: Timestamp) {
+        let error = cause.chain();
         for (at, letter) in underway.letters {
             tracing::error!(
                 error,
@@ -325,15 +334,17 @@ impl Lane {
             let id = member.cached.saga.id;
             // The first event moved the saga; the others had no effect only after it.
             let others = member.jobs.split_off(1);
-            tracing::error!(saga = %id, error, "the database refuses the data of this event");
+            limited!(
+                REFUSED, error, "the database refuses the data of an event", saga = %id, error
+            );
             for (job, _) in member.jobs {
                 match job {
-                    Job::Reply(arrival) => self.bury(arrival, error.to_owned()),
+                    Job::Reply(arrival) => self.bury(arrival, cause.to_string()),
                     Job::Wake => {
                         self.quarantine.put(id, now + QUARANTINE);
                     }
                     Job::Start { .. } | Job::Order { .. } => {
-                        self.finish(job, Answer::Unstorable(error.to_owned()));
+                        self.finish(job, Answer::Unstorable(cause.clone()));
                     }
                 }
             }

@@ -1,6 +1,7 @@
 //! What a lane does when the database fails it, or a record makes no sense.
 
 use super::*;
+use crate::cause::Cause;
 
 #[test]
 fn an_outage_holds_replies_and_tells_callers() {
@@ -31,7 +32,7 @@ fn a_hold_that_ends_while_a_commit_is_under_way_is_no_busy_loop() {
     bench.take(Input::Due(id));
     bench.take(Input::Loaded {
         asked: vec![id],
-        result: Err("the database is away".to_owned()),
+        result: Err(Cause::ours("the database is away")),
     });
     bench.pass(Duration::from_secs(1));
     assert_eq!(
