@@ -11,22 +11,24 @@
 //!
 //! Invariant: answers leave this module only after their transaction is committed, and the rows
 //! are written by its last statement, so a transaction that a handler left aborted ends in an error
-//! rather than in a COMMIT that silently rolls back.
+//! rather than in a COMMIT that silently rolls back. A stored answer leaves it after a COMMIT, too, and
+//! one that wrote ([`inbox::take`]): a ROLLBACK would not wait for the standby.
 
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 
 use sagas::barrier::{Answer, Decision, Row, decide};
 use sagas::wire::{CommandMessage, Fault};
 use sagas::{Direction, Timestamp};
-use sqlx::PgPool;
+use sqlx::{Connection as _, PgConnection, PgPool};
 use tracing::Instrument as _;
 
 use crate::handler::{Erased, HandlerError, Tx};
 use crate::inbox::{self, Key, Taken};
 use crate::outside::Outside;
-use crate::trouble::Trouble;
+use crate::trouble::{Trouble, spoils_connection};
 
 /// A command and the name of its row.
 #[derive(Debug)]
@@ -134,34 +136,56 @@ pub(crate) async fn attempt(
     jobs: &[&Job],
     now: Timestamp,
 ) -> Result<Vec<Answer>, GaveUp> {
-    let mut tx = database.begin_with(BEGIN).await?;
+    let mut connection = database.acquire().await?;
     let attempt = Attempt {
         handlers,
         jobs,
         now,
+        is_spoiled: AtomicBool::new(false),
     };
-    match attempt.settle(&mut tx).await {
-        Ok(answers) => {
-            tx.commit().await?;
-            Ok(answers)
-        }
-        Err(gave_up) => {
-            if let Err(error) = tx.rollback().await {
-                tracing::debug!(%error, "the transaction ended with its connection");
-            }
-            Err(gave_up)
-        }
+    let outcome = attempt.commit(&mut connection).await;
+    if let Err(GaveUp::Away(error) | GaveUp::Fault(error) | GaveUp::Conflict(error)) = &outcome {
+        attempt.note(error);
     }
+    if attempt.is_spoiled.into_inner() {
+        tracing::warn!("a connection to the database is of no more use and is closed");
+        connection.close_on_drop();
+    }
+    outcome
 }
 
 struct Attempt<'a> {
     handlers: &'a dyn Handlers,
     jobs: &'a [&'a Job],
     now: Timestamp,
+    /// The connection is not given back: what comes next would fail on it, too.
+    is_spoiled: AtomicBool,
 }
 
 impl Attempt<'_> {
-    async fn settle(&self, tx: &mut Tx) -> Result<Vec<Answer>, GaveUp> {
+    async fn commit(&self, connection: &mut PgConnection) -> Result<Vec<Answer>, GaveUp> {
+        let mut tx = connection.begin_with(BEGIN).await?;
+        match self.settle(&mut tx).await {
+            Ok(answers) => {
+                tx.commit().await?;
+                Ok(answers)
+            }
+            Err(gave_up) => {
+                if let Err(error) = tx.rollback().await {
+                    tracing::debug!(%error, "the transaction ended with its connection");
+                }
+                Err(gave_up)
+            }
+        }
+    }
+
+    fn note(&self, error: &sqlx::Error) {
+        if spoils_connection(error) {
+            self.is_spoiled.store(true, Ordering::Relaxed);
+        }
+    }
+
+    async fn settle(&self, tx: &mut Tx<'_>) -> Result<Vec<Answer>, GaveUp> {
         let keys: Vec<&Key> = self.jobs.iter().map(|job| &job.key).collect();
         let taken = inbox::take(tx, &keys).await?;
         let mut settled: Vec<Option<Settled>> = Vec::with_capacity(self.jobs.len());
@@ -227,7 +251,7 @@ impl Attempt<'_> {
     /// Runs one handler; one by one where it erred on many. Per command: the reply, or why not.
     async fn run_all(
         &self,
-        tx: &mut Tx,
+        tx: &mut Tx<'_>,
         run: &[usize],
     ) -> Result<Vec<Result<String, NotDone>>, GaveUp> {
         let error = match self.run(tx, run).await? {
@@ -250,7 +274,7 @@ impl Attempt<'_> {
     /// Runs one handler behind a savepoint of its own. After an error it has left no trace.
     async fn run(
         &self,
-        tx: &mut Tx,
+        tx: &mut Tx<'_>,
         run: &[usize],
     ) -> Result<Result<Vec<Result<String, NotDone>>, Erred>, GaveUp> {
         sqlx::raw_sql(NEXT_SAVEPOINT).execute(&mut **tx).await?;
@@ -262,6 +286,9 @@ impl Attempt<'_> {
             }
             Err(error) => error,
         };
+        if let Erred::Error(HandlerError::Database(cause)) = &error {
+            self.note(cause);
+        }
         let error = match error {
             Erred::Error(HandlerError::Database(cause))
                 if Trouble::of(&cause) != Trouble::Fault =>
@@ -304,7 +331,7 @@ impl Attempt<'_> {
 
     async fn write(
         &self,
-        tx: &mut Tx,
+        tx: &mut Tx<'_>,
         taken: &Taken,
         settled: Vec<Option<Settled>>,
     ) -> Result<Vec<Answer>, GaveUp> {
@@ -378,7 +405,7 @@ enum Erred {
 /// Calls a handler and catches its panic, with the saga on every line that it logs.
 async fn call(
     handler: &dyn Erased,
-    tx: &mut Tx,
+    tx: &mut Tx<'_>,
     messages: &[&CommandMessage<'static>],
 ) -> Result<Vec<Result<String, Fault>>, Erred> {
     let first = messages[0];

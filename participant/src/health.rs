@@ -48,7 +48,7 @@ struct Shared {
 /// What is the matter with each part; `None`: nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HealthReport {
-    /// The service's own database answered its last ping.
+    /// The service's own database answered its last ping, and takes writes.
     pub database: Option<Trouble>,
     /// The consumer polls, and its group's coordinator is in reach. This does not say that the
     /// topic is there, nor that replies may be written.

@@ -67,7 +67,10 @@ type Columns = (
 /// sees what a concurrent transaction committed while it waited, but the watermark as it was when it
 /// began; [`write`] tells whether that was too old. Rows come back in the order of the arrays: nothing
 /// stands between the scan of the function and the insert.
-pub(crate) async fn take(tx: &mut Tx, keys: &[&Key]) -> Result<Taken, sqlx::Error> {
+///
+/// So every transaction writes, also one that only gives a stored answer again: its COMMIT waits for a
+/// synchronous standby, and with it for whatever wrote the row that it answers from.
+pub(crate) async fn take(tx: &mut Tx<'_>, keys: &[&Key]) -> Result<Taken, sqlx::Error> {
     let (days, sagas, steps) = columns(keys);
     let found: Vec<Columns> = sqlx::query_as(
         "INSERT INTO saga_inbox AS inbox (start_day, saga, step, state)
@@ -146,7 +149,7 @@ fn to_columns(row: &Row) -> (&'static str, Option<&Stored>, Option<&Stored>) {
 /// Writes the rows that changed, all of them locked by [`take`]. `false`: a purge was committed since,
 /// so a row that was not there may have been dropped; roll back and begin again.
 pub(crate) async fn write(
-    tx: &mut Tx,
+    tx: &mut Tx<'_>,
     rows: &[(&Key, Row)],
     before_day: NaiveDate,
 ) -> Result<bool, sqlx::Error> {
@@ -202,7 +205,7 @@ pub(crate) async fn write(
 }
 
 /// Gives back the rows that were taken and stay unused. Rare, so its plan may be a poor one.
-pub(crate) async fn give_back(tx: &mut Tx, keys: &[&Key]) -> Result<(), sqlx::Error> {
+pub(crate) async fn give_back(tx: &mut Tx<'_>, keys: &[&Key]) -> Result<(), sqlx::Error> {
     if keys.is_empty() {
         return Ok(());
     }

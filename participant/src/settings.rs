@@ -18,6 +18,11 @@ pub struct Settings {
     pub prefix: String,
     /// The service's own database, which holds its inbox; `None` for a service whose effects lie
     /// elsewhere ([`Service::handle_outside`](crate::Service::handle_outside)).
+    ///
+    /// Give the pool a lifetime (sqlx's `max_lifetime`, half an hour if it is not set) and an
+    /// `acquire_timeout` of a few seconds. A connection that turns out to lead to a standby, or whose
+    /// prepared statements the server refuses, is closed and opened again. `synchronous_commit` stays
+    /// `on` (or `remote_write`, `remote_apply`): an answer is sent once its COMMIT returns.
     pub database: Option<PgPool>,
     /// How many partitions the command topic gets if it has to be created: 4. Each
     /// is a request of its own to the broker: no more of them than instances to come.

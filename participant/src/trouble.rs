@@ -45,6 +45,14 @@ impl Trouble {
     }
 }
 
+/// Whether the connection that brought this error is of no more use: it leads to a standby or a server
+/// that is read-only; or it has a statement prepared whose result has another shape by now (the statement
+/// says `*` and a column was added), or that is not the connection's own (a pooler in between).
+pub(crate) fn spoils_connection(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.is_some_and(|code| ["25006", "0A000", "26000", "42P05"].contains(&&*code))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,7 +11,7 @@ use sqlx::{Postgres, Transaction};
 use super::{BatchHandler, Handle, Handler, HandlerError, Received};
 
 /// The transaction that handlers are given.
-pub(crate) type Tx = Transaction<'static, Postgres>;
+pub(crate) type Tx<'c> = Transaction<'c, Postgres>;
 
 /// Per command: the reply's JSON, or the refusal. An error concerns all of them.
 pub(crate) type Results = Result<Vec<Result<String, Fault>>, HandlerError>;
@@ -26,7 +26,7 @@ pub(crate) trait Erased: Send + Sync {
     /// Runs it. The results are as many as the commands, in their order.
     fn run<'a>(
         &'a self,
-        tx: &'a mut Tx,
+        tx: &'a mut Tx<'_>,
         commands: &'a [&'a CommandMessage<'static>],
     ) -> Running<'a>;
 }
@@ -70,7 +70,7 @@ where
 
     fn run<'a>(
         &'a self,
-        tx: &'a mut Tx,
+        tx: &'a mut Tx<'_>,
         commands: &'a [&'a CommandMessage<'static>],
     ) -> Running<'a> {
         Box::pin(async move {
@@ -92,7 +92,7 @@ impl<H: Handle<C>, C: Command> Erased for With<H, C> {
 
     fn run<'a>(
         &'a self,
-        tx: &'a mut Tx,
+        tx: &'a mut Tx<'_>,
         commands: &'a [&'a CommandMessage<'static>],
     ) -> Running<'a> {
         Box::pin(async move {
@@ -118,7 +118,7 @@ where
 
     fn run<'a>(
         &'a self,
-        tx: &'a mut Tx,
+        tx: &'a mut Tx<'_>,
         commands: &'a [&'a CommandMessage<'static>],
     ) -> Running<'a> {
         Box::pin(async move {

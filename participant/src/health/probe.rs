@@ -1,9 +1,11 @@
 //! Asks the database whether it answers.
 
-use sqlx::{Connection as _, PgPool};
+use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 use super::{HEARD_EVERY, Health};
+
+const READ_ONLY: &str = "it takes no writes: it is a standby, or was told to be read-only";
 
 /// Pings until the service stops. A ping that hangs has no time limit: its silence is the report.
 pub(crate) async fn probe(database: Option<PgPool>, health: Health, stopping: CancellationToken) {
@@ -14,8 +16,13 @@ pub(crate) async fn probe(database: Option<PgPool>, health: Health, stopping: Ca
             answer = ping(&database) => answer,
         };
         match answer {
-            Ok(()) => {
+            Ok(true) => {
                 health.database(Ok(()));
+            }
+            Ok(false) => {
+                if health.database(Err(READ_ONLY)) {
+                    tracing::warn!("the database takes no writes: it is a standby, or read-only");
+                }
             }
             Err(error) => {
                 if health.database(Err("it does not answer")) {
@@ -31,10 +38,17 @@ pub(crate) async fn probe(database: Option<PgPool>, health: Health, stopping: Ca
     }
 }
 
-/// Through the pool: a handler needs a connection too. Where there is no database, none is amiss.
-async fn ping(database: &Option<PgPool>) -> Result<(), sqlx::Error> {
-    match database {
-        Some(database) => database.acquire().await?.ping().await,
-        None => Ok(()),
+/// Whether the database takes writes. Through the pool: a handler needs a connection too; one that leads
+/// to a standby is closed. Where there is no database, none is amiss.
+async fn ping(database: &Option<PgPool>) -> Result<bool, sqlx::Error> {
+    let Some(database) = database else {
+        return Ok(true);
+    };
+    let mut connection = database.acquire().await?;
+    let asked = sqlx::query_scalar("SELECT current_setting('transaction_read_only') = 'off'");
+    let takes_writes: bool = asked.persistent(false).fetch_one(&mut *connection).await?;
+    if !takes_writes {
+        connection.close_on_drop();
     }
+    Ok(takes_writes)
 }

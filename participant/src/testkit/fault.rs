@@ -74,7 +74,7 @@ impl Erased for FaultyHandler {
 
     fn run<'a>(
         &'a self,
-        tx: &'a mut Tx,
+        tx: &'a mut Tx<'_>,
         commands: &'a [&'a CommandMessage<'static>],
     ) -> Pin<Box<dyn Future<Output = Results> + Send + 'a>> {
         Box::pin(async move {

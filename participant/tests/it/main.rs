@@ -8,11 +8,13 @@
 
 mod answers;
 mod barrier;
+mod connections;
 mod crash;
 mod health;
 mod outside;
 mod servers;
 mod service;
+mod standby;
 mod start;
 mod testkit;
 mod trouble;

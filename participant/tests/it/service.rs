@@ -48,6 +48,7 @@ command!(Count, "count");
 command!(Uncount, "uncount");
 command!(CountMany, "count-many");
 command!(CountRuns, "count-runs");
+command!(CountAll, "count-all");
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Counted {
@@ -134,6 +135,17 @@ pub async fn uncount(
     act(tx, &received, received.command.wish).await
 }
 
+/// Reads the table as people do who will add a column to it some day.
+pub async fn count_all(
+    tx: &mut Transaction<'_, Postgres>,
+    received: Received<CountAll>,
+) -> Result<Counted, HandlerError> {
+    sqlx::query("SELECT * FROM effect")
+        .fetch_all(&mut **tx)
+        .await?;
+    act(tx, &received, received.command.wish).await
+}
+
 /// Refuses those that wish it, and fails as a whole where one wishes that.
 pub async fn count_many(
     tx: &mut Transaction<'_, Postgres>,
@@ -170,6 +182,7 @@ pub fn service(settings: Settings) -> Service {
     Service::new(PARTICIPANT, settings)
         .handle(count)
         .handle(uncount)
+        .handle(count_all)
         .handle_batch(count_many)
         .handle_with(Arc::new(Runs::default()))
 }
