@@ -42,6 +42,7 @@ pub mod lacking;
 mod list;
 mod load;
 pub mod loaded;
+mod lock;
 mod outbox;
 pub mod overview;
 pub mod partition;

@@ -146,6 +146,8 @@ statements! {
         Lacking,
         /// How many open sagas pin one of them.
         OpenSagasOf,
+        /// Whom a migration waits for.
+        Holders,
         /// What partitions hold.
         ArchivedSagas,
         /// What the policy would let go.
@@ -182,7 +184,8 @@ mod tests {
         assert_eq!(
             of(Kind::Shows).join(" "),
             "Show ShowArchived KeyKnown List Counts DeadLetters Replicas MissingDefinitions \
-             Lacking OpenSagasOf ArchivedSagas DueToGo"
+             Lacking OpenSagasOf Holders ArchivedSagas \
+             DueToGo"
         );
     }
 }

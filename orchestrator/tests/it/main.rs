@@ -14,6 +14,7 @@ mod commit;
 mod database;
 mod foreign;
 mod lacking;
+mod log;
 mod outbox;
 mod overview;
 mod plans;

@@ -1,8 +1,15 @@
 //! Installing, checking, and refusing to work with another installation.
 
+use std::time::{Duration, Instant};
+
+use orchestrator::store::batch::Batch;
 use orchestrator::store::{Error, Settings, Store};
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::{Connection as _, Executor as _, PgConnection, SqlSafeStr as _};
 
 use crate::database::{SHARDS, connect, empty, fresh};
+use crate::log::Log;
+use crate::sample::{self, id};
 
 #[tokio::test]
 async fn migrating_again_or_from_several_replicas_at_once_changes_nothing() {
@@ -56,4 +63,60 @@ async fn a_malformed_url_and_impossible_shards_are_refused_without_showing_the_p
         let error = Store::connect(&settings(good, shards)).unwrap_err();
         assert!(matches!(error, Error::ShardsOutOfRange(_)), "{error:?}");
     }
+}
+
+/// A migration that excludes everybody from the table `saga` for a moment.
+fn one_more() -> Migrator {
+    let sql = "ALTER TABLE saga ADD COLUMN added_later text";
+    let (kind, description) = (MigrationType::Simple, "later".into());
+    let migration = Migration::new(9_999, description, kind, sql.into_sql_str(), false);
+    let mut migrator = Migrator::with_migrations(vec![migration]);
+    migrator.dangerous_set_table_name("saga_migrations");
+    migrator.set_ignore_missing(true);
+    migrator
+}
+
+#[tokio::test]
+async fn commits_go_on_while_a_migration_waits_for_a_lock_and_the_log_says_who_holds_it() {
+    let db = fresh().await;
+    let named = format!("{}?application_name=month-end-report", db.url);
+    let mut holder = PgConnection::connect(&named).await.unwrap();
+    holder
+        .execute("BEGIN; SELECT count(*) FROM saga")
+        .await
+        .unwrap();
+    let (log, _here) = Log::begin();
+    let migrating = tokio::spawn({
+        let store = db.store.clone();
+        async move { store.apply(&one_more()).await }
+    });
+    // Two tries: the second comes after the first has given way.
+    let (definition, deadline) = (
+        sample::definition(1),
+        Instant::now() + Duration::from_secs(30),
+    );
+    let mut number = 0;
+    while log.count("trying again in") < 2 {
+        number += 1;
+        let (_, start) = sample::start(&definition, id(number), "a");
+        let batch = Batch {
+            starts: vec![start],
+            ..Batch::default()
+        };
+        let asked = Instant::now();
+        db.store.commit(&batch).await.unwrap();
+        // As long as one try waits, on a machine that does other things, too.
+        assert!(asked.elapsed() < Duration::from_secs(4));
+        assert!(Instant::now() < deadline, "{log:?}");
+    }
+    assert_eq!(
+        log.count("month-end-report, idle in transaction"),
+        2,
+        "{log:?}"
+    );
+    assert!(!migrating.is_finished());
+    holder.execute("COMMIT").await.unwrap();
+    migrating.await.unwrap().unwrap();
+    let last = db.store.load(&[id(number)]).await.unwrap();
+    assert_eq!(last.len(), 1);
 }
