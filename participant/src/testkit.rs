@@ -58,6 +58,7 @@ mod fault;
 mod instance;
 mod plan;
 mod report;
+mod standby;
 
 use plan::{Plan, Sample, json};
 pub use report::{CaseReport, Report, Verdict};
@@ -66,6 +67,7 @@ pub use report::{CaseReport, Report, Verdict};
 #[must_use = "nothing is tried before it is run"]
 pub struct Kit<F> {
     database: PgPool,
+    superuser: Option<PgPool>,
     service: Box<dyn Fn(Settings) -> Service + Send + Sync>,
     forward: Box<dyn Fn() -> F + Send + Sync>,
     undo: Option<Undo<F>>,
@@ -95,6 +97,7 @@ impl<F: Command> Kit<F> {
     ) -> Self {
         Self {
             database,
+            superuser: None,
             service: Box::new(service),
             forward: Box::new(forward),
             undo: None,
@@ -122,6 +125,14 @@ impl<F: Command> Kit<F> {
         self
     }
 
+    /// A superuser of the database's server, which must be the kit's own: no commit there returns
+    /// while the kit has sent its standby away (`synchronous_standby_names`). Without it, the case
+    /// of answers that a failover would take back is skipped.
+    pub fn superuser(mut self, superuser: PgPool) -> Self {
+        self.superuser = Some(superuser);
+        self
+    }
+
     /// A query of one number that tells how much effect stands: a count, or a sum. Each call adds
     /// one; at least one of them has to change when `F` takes effect.
     ///
@@ -141,6 +152,7 @@ impl<F: Command> Kit<F> {
             .map(|refused| -> plan::Payload { Box::new(move || json(&refused())) });
         let plan = Plan {
             database: self.database,
+            superuser: self.superuser,
             service: self.service,
             participant: F::PARTICIPANT,
             forward: F::NAME,

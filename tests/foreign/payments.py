@@ -140,12 +140,17 @@ def apply(db, command):
             after, outcome, answer = decide(
                 row, command["kind"], command["generation"],
                 lambda: run(db, command["type"], command["data"]))
-        if after == row or outcome == "failed":
+        if outcome == "failed":  # It says nothing of what is stored.
             raise psycopg.Rollback
-        db.execute("UPDATE saga_inbox SET (state, generation, answer,"
-                   " undo_generation, undo_answer) = (%s, %s, %s, %s, %s)"
-                   f" WHERE {KEY}", [after[0], *after[1], *after[2], *key])
-        return True, outcome, answer
+        if after[0] == "taken":
+            db.execute(f"DELETE FROM saga_inbox WHERE {KEY}", key)
+        elif after != row:
+            db.execute("UPDATE saga_inbox SET (state, generation, answer,"
+                       " undo_generation, undo_answer) = (%s, %s, %s, %s, %s)"
+                       f" WHERE {KEY}", [after[0], *after[1], *after[2], *key])
+        # A stored answer commits, too: the lock wrote, so this waits for
+        # the standby, which may not have the row yet.
+        return after != row, outcome, answer
     return False, outcome, answer
 
 

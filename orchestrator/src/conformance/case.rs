@@ -25,14 +25,15 @@ enum Needs {
     Forward,
     Compensation,
     Refused,
+    Standby,
 }
 
 const fn case(name: &'static str, needs: Needs, run: fn(&mut Talk) -> Result<(), Stop>) -> Case {
     Case { name, needs, run }
 }
 
-const CASES: [Case; 13] = {
-    use Needs::{Compensation, Forward, Refused};
+const CASES: [Case; 14] = {
+    use Needs::{Compensation, Forward, Refused, Standby};
     [
         case("forward and compensation", Forward, one::forward),
         case("duplicate forward", Forward, one::duplicate_forward),
@@ -67,6 +68,11 @@ const CASES: [Case; 13] = {
         case("refused forward", Refused, one::refused),
         case("edit after a refusal", Refused, one::edited),
         case("records that nobody can handle", Forward, several::strange),
+        case(
+            "stored answer while the standby is away",
+            Standby,
+            one::unconfirmed,
+        ),
     ]
 };
 
@@ -103,6 +109,10 @@ fn verdict(case: &Case, talk: &mut Talk) -> Result<Verdict, Error> {
     }
     if case.needs == Needs::Refused && scenario.refused.is_none() {
         let why = "the scenario has no payload that is refused";
+        return Ok(Verdict::Skipped { why });
+    }
+    if case.needs == Needs::Standby && scenario.standby.is_none() {
+        let why = "the scenario does not say how the standby is sent away";
         return Ok(Verdict::Skipped { why });
     }
     let result = talk.begin().and_then(|()| (case.run)(talk));

@@ -188,10 +188,19 @@ impl Channel {
         &mut self,
         command: &CommandMessage<'_>,
     ) -> Result<ReplyMessage<'static>, NoReply> {
+        self.reply_within(command, self.within)
+    }
+
+    /// The same within another time.
+    pub(super) fn reply_within(
+        &mut self,
+        command: &CommandMessage<'_>,
+        within: Duration,
+    ) -> Result<ReplyMessage<'static>, NoReply> {
         let is_it = |reply: &ReplyMessage<'_>| {
             (reply.command, reply.attempt) == (command.id, command.attempt)
         };
-        let deadline = Instant::now() + self.within;
+        let deadline = Instant::now() + within;
         loop {
             if let Some(place) = self.unclaimed.iter().position(is_it) {
                 return Ok(self.unclaimed.remove(place));
@@ -202,7 +211,7 @@ impl Channel {
                 self.unclaimed
                     .push(read(&record).map_err(NoReply::Nonsense)?);
             } else if left.is_zero() {
-                return Err(NoReply::Silence(self.within));
+                return Err(NoReply::Silence(within));
             }
         }
     }

@@ -6,7 +6,7 @@
 //!
 //! Not here: which database that is. `psql`, `sqlite3` or `curl` know.
 
-use std::process::Command;
+use std::process::{Command, Output};
 
 use super::talk::Stop;
 
@@ -65,12 +65,17 @@ impl Scale {
     }
 }
 
+/// Runs a program of the scenario to its end. `wrong` says what was expected of it.
+pub(super) fn run(program: &[String], wrong: impl Fn(String) -> Stop) -> Result<Output, Stop> {
+    let (first, arguments) = program.split_first().expect("a scenario with a program");
+    let output = Command::new(first).args(arguments).output();
+    output.map_err(|error| wrong(error.to_string()))
+}
+
 fn number(program: &[String]) -> Result<i64, Stop> {
     let name = program.join(" ");
     let wrong = |came: String| Stop::wrong(format!("one number from `{name}`"), came);
-    let (first, arguments) = program.split_first().expect("a scenario with a program");
-    let output = Command::new(first).args(arguments).output();
-    let output = output.map_err(|error| wrong(error.to_string()))?;
+    let output = run(program, wrong)?;
     let text = String::from_utf8_lossy(&output.stdout);
     text.trim().parse().map_err(|_| {
         let said = String::from_utf8_lossy(&output.stderr);

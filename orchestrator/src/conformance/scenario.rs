@@ -26,6 +26,18 @@ pub(crate) struct Scenario {
     pub(super) refused: Option<Refused>,
     /// A program and its arguments: it prints one number that tells how much effect stands.
     pub(super) effects: Option<Vec<String>>,
+    /// How the synchronous standby of the participant's database is sent away.
+    pub(super) standby: Option<Standby>,
+}
+
+/// Programs with their arguments.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Standby {
+    /// Once it has ended, no commit of the database returns.
+    pub(super) away: Vec<String>,
+    /// Lets them return.
+    pub(super) back: Vec<String>,
 }
 
 /// A command.
@@ -97,6 +109,10 @@ impl Scenario {
         if scenario.effects.as_ref().is_some_and(Vec::is_empty) {
             return Err("effects: there is no program".to_owned());
         }
+        let standby = scenario.standby.as_ref();
+        if standby.is_some_and(|standby| standby.away.is_empty() || standby.back.is_empty()) {
+            return Err("standby: there is no program".to_owned());
+        }
         Ok(scenario)
     }
 }
@@ -129,7 +145,10 @@ mod tests {
         let mut blocks = blocks.filter_map(|rest| rest.split("```").next());
         let scenario = blocks.find(|block| block.contains("[forward]")).unwrap();
         let effects = blocks.find(|block| block.starts_with("effects")).unwrap();
-        let scenario = Scenario::parse(&format!("{effects}{scenario}"), false).unwrap();
+        let standby = blocks.find(|block| block.starts_with("[standby]")).unwrap();
+        let whole = format!("{effects}{scenario}{standby}");
+        let scenario = Scenario::parse(&whole, false).unwrap();
+        assert_eq!(scenario.standby.unwrap().back[0], "psql");
         assert!(scenario.compensation.is_some() && scenario.refused.is_some());
         assert_eq!(scenario.effects.unwrap()[0], "psql");
     }

@@ -15,12 +15,14 @@ use uuid::Uuid;
 use super::Error;
 use super::channel::{Channel, NoReply};
 use super::model::{Handler, Model, shown};
-use super::scale::Scale;
-use super::scenario::Scenario;
+use super::scale::{self, Scale};
+use super::scenario::{Scenario, Standby};
 use crate::clock;
 
 /// Step and definition of all sagas of a run.
 const NAME: &str = "conformance";
+/// A stored answer takes milliseconds.
+const QUIET: Duration = Duration::from_secs(2);
 const MONTH: Duration = Duration::from_secs(31 * 24 * 60 * 60);
 
 /// Why a case does not go on.
@@ -217,6 +219,33 @@ impl Talk {
         Ok(())
     }
 
+    /// Sends a command while the standby is away. No answer may come before the standby is back.
+    pub(super) fn silent_without_standby(
+        &mut self,
+        message: &CommandMessage<'_>,
+        partition: i32,
+    ) -> Result<(), Stop> {
+        let Some(Standby { away, back }) = self.scenario.standby.clone() else {
+            return Ok(());
+        };
+        standby(&away)?;
+        self.note("the standby is away".to_owned());
+        let sent = self.send(&[(message, partition)]);
+        let early = self.channel.reply_within(message, QUIET);
+        // Whatever came: a database that waits for ever is of no use to the next case.
+        standby(&back)?;
+        self.note("the standby is back".to_owned());
+        sent?;
+        match early {
+            Err(NoReply::Silence(_)) => Ok(()),
+            Err(NoReply::Nonsense(text)) => Err(Stop::wrong("no reply", text)),
+            Ok(reply) => Err(Stop::wrong(
+                "no reply: the standby does not have what the row says",
+                shown(&answer(&reply)?),
+            )),
+        }
+    }
+
     /// Waits for the answer to a command.
     pub(super) fn hear(&mut self, message: &CommandMessage<'_>) -> Result<Answer, Stop> {
         let reply = self.channel.reply(message).map_err(|none| {
@@ -237,6 +266,18 @@ impl Talk {
     pub(super) fn note(&mut self, line: String) {
         self.exchange.push(line);
     }
+}
+
+/// Runs a program that sends the standby away, or brings it back.
+fn standby(program: &[String]) -> Result<(), Stop> {
+    let name = program.join(" ");
+    let wrong = |came: String| Stop::wrong(format!("`{name}` to succeed"), came);
+    let output = scale::run(program, wrong)?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(wrong(format!("{}: {}", output.status, said.trim())))
 }
 
 /// Spreads sagas over partitions; a saga's commands stay together unless a case wants it otherwise.

@@ -287,7 +287,7 @@ async fn probe(plan: &Plan) -> Result<Vec<i64>, Wrong> {
     Ok(numbers)
 }
 
-fn shown(answer: &Answer) -> String {
+pub(super) fn shown(answer: &Answer) -> String {
     let effective = answer.effective.map(|generation| format!(" @{generation}"));
     let (outcome, payload) = (answer.outcome, &answer.payload);
     format!("{outcome}{} {payload}", effective.unwrap_or_default())

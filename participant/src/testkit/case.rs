@@ -8,6 +8,7 @@ mod month;
 mod neighbour;
 mod order;
 mod repeated;
+mod unconfirmed;
 
 use sagas::Outcome;
 use sagas::barrier::Ask;
@@ -34,10 +35,11 @@ pub(super) enum Case {
     AfterAMonth,
     BadNeighbour,
     Refused,
+    Unconfirmed,
 }
 
 impl Case {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::DuplicateForward,
         Self::DuplicateCompensation,
         Self::CompensationFirst,
@@ -48,6 +50,7 @@ impl Case {
         Self::AfterAMonth,
         Self::BadNeighbour,
         Self::Refused,
+        Self::Unconfirmed,
     ];
 
     const fn name(self) -> &'static str {
@@ -62,6 +65,7 @@ impl Case {
             Self::AfterAMonth => "redelivery after a month",
             Self::BadNeighbour => "batch with one bad neighbour",
             Self::Refused => "refused forward",
+            Self::Unconfirmed => "answers while the standby is away",
         }
     }
 
@@ -79,6 +83,9 @@ impl Case {
             Self::Refused if plan.refused.is_none() => {
                 Some("the kit was given no payload that is refused")
             }
+            Self::Unconfirmed if plan.superuser.is_none() => {
+                Some("the kit was given no superuser of a server of its own")
+            }
             _ => None,
         }
     }
@@ -95,6 +102,10 @@ impl Case {
             Self::AfterAMonth => month::redelivery(bench).await,
             Self::BadNeighbour => neighbour::bad(bench).await,
             Self::Refused => repeated::refused(bench).await,
+            Self::Unconfirmed => match &bench.plan.superuser {
+                Some(superuser) => Box::pin(unconfirmed::unconfirmed(bench, superuser)).await,
+                None => Ok(()),
+            },
         }
     }
 

@@ -10,6 +10,8 @@ pub(super) type Payload = Box<dyn Fn() -> Vec<u8> + Send + Sync>;
 
 pub(super) struct Plan {
     pub(super) database: PgPool,
+    /// May send the standby of the whole server away.
+    pub(super) superuser: Option<PgPool>,
     pub(super) service: Box<dyn Fn(Settings) -> Service + Send + Sync>,
     pub(super) participant: &'static str,
     pub(super) forward: &'static str,

@@ -8,16 +8,18 @@ use participant::testkit::{Kit, Report, Verdict};
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use crate::servers::{servers, unique};
+use crate::servers::{servers, start_postgres, unique};
 use till::{Hold, Mistake, Release, SCHEMA, service};
 
 /// A database of its own, with the till's table and an inbox.
 async fn database() -> PgPool {
     let name = unique("k");
     servers().postgres.create_database(&name).unwrap();
-    let pool = PgPool::connect(&servers().postgres.url(&name))
-        .await
-        .unwrap();
+    prepared(&servers().postgres.url(&name)).await
+}
+
+async fn prepared(url: &str) -> PgPool {
+    let pool = PgPool::connect(url).await.unwrap();
     sqlx::raw_sql(SCHEMA).execute(&pool).await.unwrap();
     let settings = Settings::new("no-broker", pool.clone());
     service(Mistake::None, settings).migrate().await.unwrap();
@@ -67,7 +69,8 @@ async fn a_sound_service_passes_every_case_and_passes_again_on_the_same_database
         let kit = kit.effects("SELECT sum(cents) FROM held");
         let report = kit.run().await;
         report.assert_passed();
-        assert_eq!((report.cases.len(), skipped(&report).len()), (11, 0));
+        assert_eq!(report.cases.len(), 12);
+        assert_eq!(skipped(&report), ["answers while the standby is away"]);
     }
 }
 
@@ -80,6 +83,7 @@ async fn what_the_samples_do_not_allow_is_skipped_and_said_so() {
         "compensation first",
         "late forward",
         "concurrent forward and compensation",
+        "answers while the standby is away",
     ];
     assert_eq!(skipped(&report), expected);
     let line = "skipped  late forward (the kit was given no compensation)";
@@ -171,6 +175,31 @@ async fn an_inbox_that_forgets_refusals_or_its_watermark_is_found() {
     )
     .await;
     assert_eq!(watermark, ["redelivery after a month"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_a_failover_would_take_back_is_found() {
+    let server = start_postgres();
+    let superuser = PgPool::connect(&server.url("postgres")).await.unwrap();
+    for (number, (mistake, sabotage, is_found)) in [
+        (Mistake::None, "", false),
+        (Mistake::None, "ALTER TABLE saga_inbox SET UNLOGGED", true),
+        (Mistake::DoesNotWait, "", true),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let name = format!("k{number}");
+        server.create_database(&name).unwrap();
+        let pool = prepared(&server.url(&name)).await;
+        sqlx::raw_sql(sabotage).execute(&pool).await.unwrap();
+        let kit = undone(without_probes(pool, mistake)).superuser(superuser.clone());
+        let report = kit.effects("SELECT count(*) FROM held").run().await;
+        let found: Vec<_> = report.failed().collect();
+        let expected = ["answers while the standby is away"];
+        assert_eq!(found, expected[..usize::from(is_found)], "{report}");
+        assert_eq!(skipped(&report), [""; 0]);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -60,6 +60,8 @@ pub(super) enum Defect {
     HidesTheGeneration,
     /// It answers from the row, and takes effect again all the same.
     RunsAgainUnseen,
+    /// It answers from a row that no standby has.
+    AnswersUnconfirmed,
 }
 
 const FIRST: &str = "forward and compensation";
@@ -131,6 +133,12 @@ pub(super) const FOUND_BY: &[(Defect, &[&str])] = &[
 
 /// Which cases find what no answer tells of, if the effects are weighed.
 pub(super) const FOUND_BY_EFFECTS: &[&str] = &[DUPLICATE, REDELIVERED, A_MONTH, NEIGHBOUR, EDITED];
+
+/// Which case finds what only a failover would show, if the standby can be sent away.
+pub(super) const FOUND_WITHOUT_STANDBY: &[&str] = &["stored answer while the standby is away"];
+
+/// While this file is beside that of the effects, the standby is away.
+pub(super) const AWAY: &str = "away";
 
 /// The participant; it ends with this.
 pub(super) struct Sloppy {
@@ -234,11 +242,20 @@ impl Work {
         if !answers.is_empty() {
             std::fs::write(&self.effects, self.standing.to_string()).unwrap();
         }
+        self.commit();
         for (command, answer) in answers {
             self.reply(&command, answer);
         }
         self.replies.poll(Duration::ZERO);
         true
+    }
+
+    /// Returns once the standby has everything.
+    fn commit(&self) {
+        let away = self.effects.with_file_name(AWAY);
+        while away.exists() && self.defect != Defect::AnswersUnconfirmed {
+            std::thread::sleep(TOGETHER);
+        }
     }
 
     fn answer(&mut self, command: &CommandMessage<'_>) -> Option<Answer> {

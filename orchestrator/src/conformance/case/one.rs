@@ -95,3 +95,14 @@ pub(super) fn edited(talk: &mut Talk) -> Result<(), Stop> {
     talk.script(&mut saga, &[(Forward, 2), (Forward, 1)])?;
     talk.undo(&mut saga)
 }
+
+/// What is visible and on no standby may be lost at a failover: nobody is told of it.
+pub(super) fn unconfirmed(talk: &mut Talk) -> Result<(), Stop> {
+    let mut saga = talk.saga();
+    talk.ask(&mut saga, Forward, 1)?;
+    let message = talk.message(&mut saga, Forward, 1);
+    talk.silent_without_standby(&message, partition(&saga))?;
+    talk.hear_from(&mut saga, &message)?;
+    talk.weigh()?;
+    talk.undo(&mut saga)
+}

@@ -24,6 +24,8 @@ pub enum Mistake {
     Commits,
     /// What was held is zero afterwards, but still there.
     UndoesHalf,
+    /// It is faster than the standby.
+    DoesNotWait,
     RefusesToUndo,
     /// Each refusal has a number of its own.
     CountsRefusals,
@@ -101,6 +103,11 @@ impl Handle<Hold> for Till {
         }
         match self.mistake {
             Mistake::WritesOutside => Ok(insert(&self.pool, &hold).await?),
+            Mistake::DoesNotWait => {
+                let hurry = "SET LOCAL synchronous_commit = off";
+                sqlx::raw_sql(hurry).execute(&mut **tx).await?;
+                Ok(insert(&mut **tx, &hold).await?)
+            }
             Mistake::Commits => {
                 let held = insert(&mut **tx, &hold).await?;
                 sqlx::raw_sql("COMMIT").execute(&mut **tx).await?;
