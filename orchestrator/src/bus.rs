@@ -17,6 +17,10 @@ use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::error::KafkaError;
+use sagas::wire::topics::{
+    COMMAND_PARTITIONS, EVENT_PARTITIONS, Finding, RECORD_BYTES_MAX, REPLICATION, REPLY_PARTITIONS,
+    RETENTION,
+};
 
 mod consumer;
 mod context;
@@ -29,10 +33,6 @@ mod watch;
 pub use consumer::{ReplyConsumer, ReplyRecord};
 pub(crate) use producer::headers;
 pub use producer::{OutgoingRecord, Producer};
-
-/// Records up to this size are sent, and accepted by topics that are made here. A command may carry
-/// a whole REST body (1 MiB by default) and replies beside it.
-const RECORD_BYTES_MAX: u32 = 8 << 20;
 
 /// How to reach the broker, and what its topics are like.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,17 +62,16 @@ pub struct Settings {
 /// A broker on this machine, a prefix `saga`, a week of everything.
 impl Default for Settings {
     fn default() -> Self {
-        const WEEK: Duration = Duration::from_secs(7 * 24 * 3_600);
         Self {
             brokers: "127.0.0.1:9092".to_owned(),
             prefix: "saga".to_owned(),
-            reply_partitions: 8,
-            command_partitions: 4,
-            event_partitions: 4,
-            replication: -1,
-            reply_retention: WEEK,
-            command_retention: WEEK,
-            event_retention: WEEK,
+            reply_partitions: REPLY_PARTITIONS,
+            command_partitions: COMMAND_PARTITIONS,
+            event_partitions: EVENT_PARTITIONS,
+            replication: REPLICATION,
+            reply_retention: RETENTION,
+            command_retention: RETENTION,
+            event_retention: RETENTION,
             extra: BTreeMap::new(),
         }
     }
@@ -113,6 +112,15 @@ pub enum Error {
         /// Why.
         source: KafkaError,
     },
+    /// A topic does not exist.
+    #[error("there is no topic {topic}")]
+    Missing {
+        /// Its name.
+        topic: String,
+    },
+    /// A topic would lose commands or replies.
+    #[error("{0}")]
+    Unfit(Finding),
     /// The broker does not create a topic.
     #[error("the topic {topic} does not exist and cannot be created: {reason}")]
     CannotCreate {

@@ -1,32 +1,26 @@
 //! The topics: made where they are missing, looked at where they exist.
 //!
-//! Invariant: an existing topic is never changed. More partitions would send a saga's later records
-//! elsewhere than its earlier ones; so a difference is a warning, and a person decides.
+//! Invariant: an existing topic is never changed. What it is like is judged in
+//! [`sagas::wire::topics`]: a topic that would lose commands or replies ends the start, everything
+//! else is a warning, and a person decides.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::time::Duration;
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, ConfigResource, ConfigResourceResult, NewTopic,
+    OwnedResourceSpecifier, ResourceSpecifier, TopicReplication,
+};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::metadata::Metadata;
 use sagas::wire;
+use sagas::wire::topics::{Finding, Found, Holds, TopicSettings, Wanted};
 
-use super::{Error, RECORD_BYTES_MAX, Settings};
+use super::{Error, Settings};
 
 /// How long the broker may take to answer a question, or to create topics.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
-
-/// What the configuration wants a topic to be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wanted {
-    /// Its name.
-    pub name: String,
-    /// Its partitions.
-    pub partitions: i32,
-    /// How long its records are kept.
-    pub retention: Duration,
-}
 
 /// A topic as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,69 +31,13 @@ pub struct Topic {
     pub found: Option<Found>,
 }
 
-/// What the broker says of a topic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Found {
-    /// Its partitions.
-    pub partitions: i32,
-    /// Copies of each.
-    pub replication: i32,
-    /// How long its records are kept; `None`: for ever, or the broker does not say.
-    pub retention: Option<Duration>,
-}
-
-/// A topic is not what the configuration says. The service works all the same.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Warning {
-    /// It has another number of partitions.
-    Partitions {
-        /// The topic.
-        topic: String,
-        /// What it has.
-        found: i32,
-        /// What the configuration says.
-        configured: i32,
-    },
-    /// Its records are kept for another time.
-    Retention {
-        /// The topic.
-        topic: String,
-        /// What it has; `None`: for ever.
-        found: Option<Duration>,
-        /// What the configuration says.
-        configured: Duration,
-    },
-}
-
-impl fmt::Display for Warning {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Partitions {
-                topic,
-                found,
-                configured,
-            } => write!(
-                f,
-                "the topic {topic} has {found} partitions, the configuration says {configured}; \
-                 nothing was changed"
-            ),
-            Self::Retention {
-                topic,
-                found,
-                configured,
-            } => {
-                let configured = configured.as_secs();
-                write!(f, "the topic {topic} keeps its records ")?;
-                match found {
-                    Some(found) => write!(f, "for {} s", found.as_secs())?,
-                    None => f.write_str("for ever")?,
-                }
-                write!(
-                    f,
-                    ", the configuration says {configured} s; nothing was changed"
-                )
-            }
-        }
+impl Topic {
+    /// Where it differs from what the settings ask for; nothing while it does not exist.
+    #[must_use]
+    pub fn findings(&self) -> Vec<Finding> {
+        let found = self.found.iter();
+        let findings = found.flat_map(|found| wire::topics::findings(&self.wanted, found));
+        findings.collect()
     }
 }
 
@@ -110,17 +48,20 @@ pub fn wanted(settings: &Settings, participants: &[&str]) -> Vec<Wanted> {
     let mut wanted = vec![
         Wanted {
             name: wire::topics::replies(prefix),
+            holds: Holds::Replies,
             partitions: settings.reply_partitions,
             retention: settings.reply_retention,
         },
         Wanted {
             name: wire::topics::events(prefix),
+            holds: Holds::Events,
             partitions: settings.event_partitions,
             retention: settings.event_retention,
         },
     ];
     wanted.extend(participants.iter().map(|participant| Wanted {
         name: wire::topics::commands(prefix, participant),
+        holds: Holds::Commands,
         partitions: settings.command_partitions,
         retention: settings.command_retention,
     }));
@@ -134,25 +75,36 @@ pub fn wanted(settings: &Settings, participants: &[&str]) -> Vec<Wanted> {
 ///
 /// # Errors
 ///
-/// When the broker does not answer, or refuses to create a topic.
-pub async fn ensure(settings: &Settings, participants: &[&str]) -> Result<Vec<Warning>, Error> {
+/// When the broker does not answer, refuses to create a topic, or has one that would lose commands
+/// or replies.
+pub async fn ensure(settings: &Settings, participants: &[&str]) -> Result<Vec<Finding>, Error> {
     let topics = describe(settings, participants).await?;
+    let findings = judge(&topics)?;
     let missing = topics.iter().filter(|topic| topic.found.is_none());
     let missing: Vec<&Wanted> = missing.map(|topic| &topic.wanted).collect();
-    if !missing.is_empty() {
-        create(settings, &missing).await?;
+    if missing.is_empty() || create(settings, &missing).await? {
+        return Ok(findings);
     }
-    Ok(topics.iter().flat_map(warnings).collect())
+    // Somebody else made one of them, perhaps otherwise.
+    judge(&describe(settings, participants).await?)
+}
+
+fn judge(topics: &[Topic]) -> Result<Vec<Finding>, Error> {
+    let findings: Vec<Finding> = topics.iter().flat_map(Topic::findings).collect();
+    match findings.iter().find(|finding| finding.is_fatal()) {
+        Some(fatal) => Err(Error::Unfit(fatal.clone())),
+        None => Ok(findings),
+    }
 }
 
 /// What the topics are like now.
 ///
 /// # Errors
 ///
-/// When the broker does not answer.
+/// When the broker does not answer. That it does not tell a topic's settings is none: then they are
+/// unknown.
 pub async fn describe(settings: &Settings, participants: &[&str]) -> Result<Vec<Topic>, Error> {
     let client = client(settings)?;
-    let wanted = wanted(settings, participants);
     let (client, found) = tokio::task::spawn_blocking(move || {
         // All topics: a question about one of them might create it.
         let metadata = client.inner().fetch_metadata(None, ANSWER_WITHIN);
@@ -160,99 +112,99 @@ pub async fn describe(settings: &Settings, participants: &[&str]) -> Result<Vec<
     })
     .await
     .map_err(|_| Error::Stopped)?;
-    let metadata = found.map_err(unreachable(settings))?;
-    let found = metadata.topics().iter().map(|topic| {
+    let mut found = shapes(&found.map_err(unreachable(settings))?);
+    let wanted = wanted(settings, participants).into_iter();
+    let mut topics: Vec<Topic> = wanted
+        .map(|wanted| Topic {
+            found: found.remove(&wanted.name),
+            wanted,
+        })
+        .collect();
+    describe_settings(&client, &mut topics).await;
+    Ok(topics)
+}
+
+/// The topics by name, without their settings.
+fn shapes(metadata: &Metadata) -> BTreeMap<String, Found> {
+    let topics = metadata.topics().iter();
+    let shapes = topics.map(|topic| {
         let first = topic.partitions().first();
         let found = Found {
             partitions: count(topic.partitions().len()),
             replication: first.map_or(0, |partition| count(partition.replicas().len())),
-            retention: None,
+            settings: Err("they were not asked for".to_owned()),
         };
-        (topic.name(), found)
+        (topic.name().to_owned(), found)
     });
-    let found: BTreeMap<&str, Found> = found.collect();
-    let mut topics = Vec::new();
-    for wanted in wanted {
-        let mut found = found.get(wanted.name.as_str()).copied();
-        if let Some(found) = &mut found {
-            found.retention = retention(&client, &wanted.name)
-                .await
-                .map_err(unreachable(settings))?;
-        }
-        topics.push(Topic { wanted, found });
-    }
-    Ok(topics)
+    shapes.collect()
 }
 
-async fn create(settings: &Settings, missing: &[&Wanted]) -> Result<(), Error> {
-    let client = client(settings)?;
-    let millis = |wanted: &&Wanted| wanted.retention.as_millis().to_string();
-    let retentions: Vec<String> = missing.iter().map(millis).collect();
-    let bytes_max = RECORD_BYTES_MAX.to_string();
-    let new: Vec<NewTopic<'_>> = missing
+/// Asks for the settings of those that exist, all at once.
+async fn describe_settings(client: &AdminClient<DefaultClientContext>, topics: &mut [Topic]) {
+    let names: Vec<String> = topics
         .iter()
-        .zip(&retentions)
-        .map(|(wanted, retention)| {
-            let replication = TopicReplication::Fixed(settings.replication);
-            NewTopic::new(&wanted.name, wanted.partitions, replication)
-                .set("retention.ms", retention)
-                .set("max.message.bytes", &bytes_max)
-        })
+        .filter(|topic| topic.found.is_some())
+        .map(|topic| topic.wanted.name.clone())
         .collect();
+    if names.is_empty() {
+        return;
+    }
+    let asked: Vec<_> = names
+        .iter()
+        .map(|name| ResourceSpecifier::Topic(name))
+        .collect();
+    let answers = client.describe_configs(&asked, &options()).await;
+    for topic in topics {
+        let Topic { wanted, found } = topic;
+        if let Some(found) = found {
+            let answers = answers.as_deref().map_err(ToString::to_string);
+            found.settings = answers.and_then(|answers| settings_of(&wanted.name, answers));
+        }
+    }
+}
+
+/// What the broker said of one topic. A refusal does not say which topic it is about.
+fn settings_of(topic: &str, answers: &[ConfigResourceResult]) -> Result<TopicSettings, String> {
+    let answered = answers.iter().filter_map(|answer| answer.as_ref().ok());
+    let is_meant = |config: &&ConfigResource| match &config.specifier {
+        OwnedResourceSpecifier::Topic(name) => name == topic,
+        _ => false,
+    };
+    if let Some(config) = answered.into_iter().find(is_meant) {
+        let value = |name| config.get(name)?.value.as_deref();
+        return TopicSettings::read(value).map_err(|name| format!("the broker left {name} out"));
+    }
+    let refused = answers.iter().find_map(|answer| answer.as_ref().err());
+    Err(refused.map_or_else(
+        || "the broker left them out".to_owned(),
+        ToString::to_string,
+    ))
+}
+
+/// Says whether all of them were made here.
+async fn create(settings: &Settings, missing: &[&Wanted]) -> Result<bool, Error> {
+    let client = client(settings)?;
+    let set: Vec<_> = missing.iter().map(|wanted| wanted.settings()).collect();
+    let new = missing.iter().zip(&set).map(|(wanted, set)| {
+        let replication = TopicReplication::Fixed(settings.replication);
+        let new = NewTopic::new(&wanted.name, wanted.partitions, replication);
+        set.iter()
+            .fold(new, |new, (name, value)| new.set(name, value))
+    });
+    let new: Vec<NewTopic<'_>> = new.collect();
     let answers = client.create_topics(&new, &options()).await;
+    let mut are_ours = true;
     for answer in answers.map_err(unreachable(settings))? {
         match answer {
-            // Another replica was faster.
-            Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+            Ok(_) => {}
+            Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => are_ours = false,
             Err((topic, code)) => {
                 let reason = code.to_string();
                 return Err(Error::CannotCreate { topic, reason });
             }
         }
     }
-    Ok(())
-}
-
-/// Where an existing topic differs from what the configuration says.
-#[must_use]
-pub fn warnings(topic: &Topic) -> Vec<Warning> {
-    let (Topic { wanted, .. }, Some(found)) = (topic, topic.found) else {
-        return vec![];
-    };
-    let mut warnings = Vec::new();
-    if found.partitions != wanted.partitions {
-        warnings.push(Warning::Partitions {
-            topic: wanted.name.clone(),
-            found: found.partitions,
-            configured: wanted.partitions,
-        });
-    }
-    if found.retention != Some(wanted.retention) {
-        warnings.push(Warning::Retention {
-            topic: wanted.name.clone(),
-            found: found.retention,
-            configured: wanted.retention,
-        });
-    }
-    warnings
-}
-
-async fn retention(
-    client: &AdminClient<DefaultClientContext>,
-    topic: &str,
-) -> Result<Option<Duration>, KafkaError> {
-    let asked = [ResourceSpecifier::Topic(topic)];
-    let answers = client.describe_configs(&asked, &options()).await?;
-    let Some(answer) = answers.into_iter().next() else {
-        return Ok(None);
-    };
-    let resource = answer.map_err(KafkaError::AdminOp)?;
-    let value = resource
-        .get("retention.ms")
-        .and_then(|entry| entry.value.as_deref());
-    // Negative: for ever.
-    let millis = value.and_then(|value| value.parse::<u64>().ok());
-    Ok(millis.map(Duration::from_millis))
+    Ok(are_ours)
 }
 
 fn client(settings: &Settings) -> Result<AdminClient<DefaultClientContext>, Error> {

@@ -87,9 +87,9 @@ impl Plan {
         let participants = self.registry.participants();
         loop {
             match bus::topics::ensure(&self.engine.bus, &participants).await {
-                Ok(warnings) => {
-                    for warning in warnings {
-                        tracing::warn!("{warning}");
+                Ok(findings) => {
+                    for finding in findings {
+                        tracing::warn!("{finding}");
                     }
                     return Ok(());
                 }
@@ -116,6 +116,15 @@ impl Plan {
                     let name = places::postgres_name(&self.postgres);
                     let cause = Cause::of(&error).within(&format!("cannot reach {name}"));
                     let (postgres, kafka) = (Some(cause.to_string()), None);
+                    self.backend.waits_for(Startup { postgres, kafka });
+                    patience.bear(cause.chain()).await;
+                }
+                Err(StartError::Bus(
+                    error @ (bus::Error::Unreachable { .. } | bus::Error::Missing { .. }),
+                )) => {
+                    let brokers = &self.engine.bus.brokers;
+                    let cause = Cause::of(&error).within(&format!("cannot use Kafka at {brokers}"));
+                    let (postgres, kafka) = (None, Some(cause.to_string()));
                     self.backend.waits_for(Startup { postgres, kafka });
                     patience.bear(cause.chain()).await;
                 }

@@ -1,10 +1,11 @@
 //! `topics`: what Kafka has, and what the definitions of this binary need.
 
+use sagas::wire::topics::{Difference, RECORD_BYTES_MAX};
 use serde_json::{Value, json};
 
 use super::arguments::{Output, TopicsArguments, TopicsVerb};
 use super::{Failure, places, say, table};
-use crate::bus::topics::{self, Topic, Warning};
+use crate::bus::topics::{self, Topic};
 use crate::cause::{Cause, chain};
 use crate::config::Span;
 use crate::{Registry, bus};
@@ -13,11 +14,11 @@ pub(super) async fn run(registry: &Registry, arguments: &TopicsArguments) -> Res
     let settings = places::bus(&arguments.kafka)?;
     let participants = registry.participants();
     if arguments.verb == TopicsVerb::Create {
-        let warnings = topics::ensure(&settings, &participants)
+        let findings = topics::ensure(&settings, &participants)
             .await
             .map_err(|error| failure(&settings, &error))?;
-        for warning in warnings {
-            tracing::warn!("{warning}");
+        for finding in findings {
+            tracing::warn!("{finding}");
         }
     }
     let topics = topics::describe(&settings, &participants)
@@ -47,6 +48,7 @@ pub(super) fn failure(settings: &bus::Settings, error: &bus::Error) -> Failure {
             let attempt = format!("cannot reach Kafka at {brokers} (--brokers)");
             Failure::Unreachable(Cause::of(error).within(&attempt))
         }
+        bus::Error::Unfit(_) => Failure::Failed(text),
         bus::Error::Settings(_) => Failure::Usage(format!("{text}; see --kafka-options")),
         _ => Failure::Failed(format!("cannot prepare Kafka at {brokers}: {text}")),
     }
@@ -57,15 +59,18 @@ fn problem(topic: &Topic) -> Option<String> {
     if topic.found.is_none() {
         return Some("missing".to_owned());
     }
-    let warnings = topics::warnings(topic)
-        .into_iter()
-        .map(|warning| match warning {
-            Warning::Partitions { configured, .. } => format!("{configured} partitions wanted"),
-            Warning::Retention { configured, .. } => {
-                format!("retention {} wanted", Span(configured))
-            }
-        });
-    let problems: Vec<_> = warnings.collect();
+    let findings = topic.findings().into_iter();
+    let problems = findings.map(|finding| match finding.difference {
+        Difference::Partitions { wanted, .. } => format!("{wanted} partitions wanted"),
+        Difference::Retention { wanted, .. } => format!("retention {} wanted", Span(wanted)),
+        Difference::RetentionBytes { found } => format!("retention.bytes={found}, -1 wanted"),
+        Difference::Compacts { policy } => format!("cleanup.policy={policy}, delete wanted"),
+        Difference::RecordBytes { found } => {
+            format!("max.message.bytes={found}, {RECORD_BYTES_MAX} wanted")
+        }
+        Difference::Unknown { why } => format!("settings unknown: {why}"),
+    });
+    let problems: Vec<_> = problems.collect();
     (!problems.is_empty()).then(|| problems.join(", "))
 }
 
@@ -82,11 +87,19 @@ fn shown(topics: &[Topic], output: Output) -> String {
 }
 
 fn as_json(topic: &Topic) -> Value {
-    let found = topic.found.map(|found| {
+    let found = topic.found.as_ref().map(|found| {
+        // What is unknown is null; what is kept for ever has the -1 that Kafka has for it.
+        let settings = found.settings.as_ref().ok();
+        let kept = settings.map(|settings| {
+            let kept = settings.retention.map(|kept| kept.as_millis().to_string());
+            kept.unwrap_or_else(|| "-1".to_owned())
+        });
         json!({
             "partitions": found.partitions,
             "replication": found.replication,
-            "retention_ms": found.retention.map(|kept| kept.as_millis().to_string()),
+            "retention_ms": kept,
+            "cleanup_policy": settings.map(|settings| &settings.cleanup_policy),
+            "max_message_bytes": settings.map(|settings| settings.record_bytes_max),
         })
     });
     json!({
@@ -102,10 +115,13 @@ fn as_json(topic: &Topic) -> Value {
 
 fn as_row(topic: &Topic) -> [String; 5] {
     let absent = || "-".to_owned();
-    let found = topic.found;
-    let retention = found.map(|found| {
-        let kept = found.retention.map(|kept| Span(kept).to_string());
-        kept.unwrap_or_else(|| "for ever".to_owned())
+    let found = topic.found.as_ref();
+    let retention = found.map(|found| match &found.settings {
+        Ok(settings) => {
+            let kept = settings.retention.map(|kept| Span(kept).to_string());
+            kept.unwrap_or_else(|| "for ever".to_owned())
+        }
+        Err(_) => "unknown".to_owned(),
     });
     [
         topic.wanted.name.clone(),
@@ -120,8 +136,9 @@ fn as_row(topic: &Topic) -> [String; 5] {
 mod tests {
     use std::time::Duration;
 
+    use sagas::wire::topics::{Found, Holds, TopicSettings, Wanted};
+
     use super::*;
-    use crate::bus::topics::{Found, Wanted};
 
     const DAY: Duration = Duration::from_secs(86_400);
 
@@ -129,23 +146,34 @@ mod tests {
         Topic {
             wanted: Wanted {
                 name: name.to_owned(),
+                holds: Holds::Events,
                 partitions: 16,
                 retention: 7 * DAY,
             },
             found: found.map(|(partitions, kept)| Found {
                 partitions,
                 replication: 1,
-                retention: Some(kept),
+                settings: Ok(TopicSettings {
+                    cleanup_policy: "delete".to_owned(),
+                    retention: Some(kept),
+                    retention_bytes: None,
+                    record_bytes_max: RECORD_BYTES_MAX.into(),
+                }),
             }),
         }
     }
 
     #[test]
     fn every_topic_has_a_line_that_says_what_is_wrong_with_it() {
+        let mut unknown = topic("saga.keys.commands", Some((16, DAY)));
+        if let Some(found) = &mut unknown.found {
+            found.settings = Err("no right".to_owned());
+        }
         let topics = [
             topic("saga.replies", Some((16, 7 * DAY))),
             topic("saga.events", Some((4, DAY))),
             topic("saga.rooms.commands", None),
+            unknown,
         ];
         let table = [
             "TOPIC                PARTITIONS  REPLICATION  RETENTION  STATE",
@@ -153,10 +181,13 @@ mod tests {
             "saga.events          4           1            1d         16 partitions wanted, \
              retention 7d wanted",
             "saga.rooms.commands  -           -            -          missing",
+            "saga.keys.commands   16          1            unknown    settings unknown: no right",
         ];
         assert_eq!(shown(&topics, Output::Table), table.join("\n"));
         let json: Value = serde_json::from_str(&shown(&topics, Output::Json)).unwrap();
         assert_eq!(json["topics"][0]["problem"], Value::Null);
         assert_eq!(json["topics"][2]["found"], Value::Null);
+        assert_eq!(json["topics"][0]["found"]["retention_ms"], "604800000");
+        assert_eq!(json["topics"][3]["found"]["retention_ms"], Value::Null);
     }
 }

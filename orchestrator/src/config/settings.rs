@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Arg, Args, Command, ValueEnum};
+use sagas::wire::topics;
 
 use super::{KafkaOptions, KeptByDefinition, Secret, Span};
 use crate::store::retention::Policy;
@@ -95,9 +96,9 @@ pub struct Kafka {
     )]
     pub topic_prefix: String,
 
-    /// Partitions of the reply topic; at most so many replicas share the work
+    /// Partitions of the reply topic, if it is created; at most so many replicas share the work
     #[arg(long, env = "SAGA_REPLY_PARTITIONS", value_name = "NUMBER")]
-    #[arg(default_value_t = 8, value_parser = clap::value_parser!(i32).range(1..=1024))]
+    #[arg(default_value_t = topics::REPLY_PARTITIONS, value_parser = clap::value_parser!(i32).range(1..=1024))]
     pub reply_partitions: i32,
 
     /// Partitions of each command topic that is created; at most so many instances of a
@@ -105,12 +106,12 @@ pub struct Kafka {
     ///
     /// Each partition is a request of its own to the broker: no more of them than instances to come.
     #[arg(long, env = "SAGA_COMMAND_PARTITIONS", value_name = "NUMBER")]
-    #[arg(default_value_t = 4, value_parser = clap::value_parser!(i32).range(1..=1024))]
+    #[arg(default_value_t = topics::COMMAND_PARTITIONS, value_parser = clap::value_parser!(i32).range(1..=1024))]
     pub command_partitions: i32,
 
     /// Partitions of the topic of lifecycle events, if it is created
     #[arg(long, env = "SAGA_EVENT_PARTITIONS", value_name = "NUMBER")]
-    #[arg(default_value_t = 4, value_parser = clap::value_parser!(i32).range(1..=1024))]
+    #[arg(default_value_t = topics::EVENT_PARTITIONS, value_parser = clap::value_parser!(i32).range(1..=1024))]
     pub event_partitions: i32,
 
     /// Copies that Kafka keeps of each topic that is created; 3 in production, -1 leaves it to the
@@ -121,7 +122,7 @@ pub struct Kafka {
         value_name = "NUMBER",
         allow_negative_numbers = true
     )]
-    #[arg(default_value_t = -1, value_parser = clap::value_parser!(i32).range(-1..=15))]
+    #[arg(default_value_t = topics::REPLICATION, value_parser = clap::value_parser!(i32).range(-1..=15))]
     pub replication: i32,
 
     /// How long a created topic keeps replies; longer than the longest outage to be survived

@@ -12,6 +12,7 @@ use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::producer::future_producer::DeliveryFuture;
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use sagas::wire::topics::{Holds, Wanted};
 use sagas::wire::{CommandMessage, ReplyMessage, ReplyTo};
 
 use tokio::runtime::Handle;
@@ -28,7 +29,7 @@ const PARTITION: i32 = 1;
 const BROKER_WITHIN: Duration = Duration::from_secs(10);
 const TAKE: &str = "take a command";
 /// Should the topic be left behind: nobody needs it after the run.
-const RETENTION_MS: &str = "3600000";
+const RETENTION: Duration = Duration::from_secs(3_600);
 
 /// The topic that replies of this run come to.
 pub(super) struct ReplyTopic {
@@ -42,8 +43,17 @@ impl ReplyTopic {
         let admin: AdminClient<_> = client.map_err(bus::Error::Settings)?;
         let name = format!("{}.conformance-{run}.replies", settings.prefix);
         let replication = TopicReplication::Fixed(settings.replication);
+        let wanted = Wanted {
+            name: name.clone(),
+            holds: Holds::Replies,
+            partitions: PARTITIONS,
+            retention: RETENTION,
+        };
+        let set = wanted.settings();
         let topic = NewTopic::new(&name, PARTITIONS, replication);
-        let topic = topic.set("retention.ms", RETENTION_MS);
+        let topic = set
+            .iter()
+            .fold(topic, |topic, (name, value)| topic.set(name, value));
         let answers = admin.create_topics(&[topic], &options()).await;
         let answers = answers.map_err(|source| bus::Error::Unreachable {
             brokers: settings.brokers.clone(),

@@ -129,7 +129,7 @@ async fn existing_topics_are_left_alone_and_differences_are_named() {
     let found = topics::describe(&settings, &participants).await.unwrap();
     let partitions: Vec<i32> = found
         .iter()
-        .map(|topic| topic.found.unwrap().partitions)
+        .map(|topic| topic.found.as_ref().unwrap().partitions)
         .collect();
     assert_eq!(partitions, [4, 3, 2]);
     let other = bus::Settings {
@@ -142,12 +142,12 @@ async fn existing_topics_are_left_alone_and_differences_are_named() {
     let prefix = &settings.prefix;
     let expected = [
         format!(
-            "the topic {prefix}.replies has 4 partitions, the configuration says 8; nothing was \
-             changed"
+            "the topic {prefix}.replies has 4 partitions, the settings ask for 8; those that are \
+             there are used"
         ),
         format!(
-            "the topic {prefix}.events keeps its records for 604800 s, the configuration says 60 \
-             s; nothing was changed"
+            "the topic {prefix}.events keeps its records for 604800 s, the settings ask for 60 s; \
+             nothing was changed"
         ),
     ];
     assert_eq!(warnings, expected);
