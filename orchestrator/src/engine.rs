@@ -167,8 +167,8 @@ pub enum StartError {
     /// The database does not answer, or refuses.
     #[error("the first heartbeat failed")]
     Store(#[from] store::Error),
-    /// The broker's settings are wrong.
-    #[error("the broker's clients could not be made")]
+    /// The broker does not answer, has no reply topic, or its settings are wrong.
+    #[error("the broker cannot be used")]
     Bus(#[from] bus::Error),
 }
 
@@ -188,16 +188,13 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// When the database does not answer, or the broker's settings are wrong.
+    /// When the database or the broker does not answer, there is no reply topic, or the broker's
+    /// settings are wrong.
     pub async fn start(
         registry: Registry,
         store: Store,
         settings: Settings,
     ) -> Result<Self, StartError> {
-        let own = introduce(&settings.replica_name, &registry);
-        let sent = Instant::now();
-        let (_, database_time) = store.heartbeat(&own).await?;
-        let clock = Arc::new(Clock::started(database_time, sent));
         let (lanes, rooms) = Lanes::new(
             settings.lanes.max(1),
             settings.inbox_max,
@@ -209,6 +206,12 @@ impl Engine {
             let lane = sink.reading(record.partition);
             lane.hand_over(incoming::read(record))
         })?;
+        let partitions = consumer.partitions().await?;
+        // After Kafka has answered: from now on the others leave a share of the work to this replica.
+        let own = introduce(&settings.replica_name, &registry);
+        let sent = Instant::now();
+        let (_, database_time) = store.heartbeat(&own).await?;
+        let clock = Arc::new(Clock::started(database_time, sent));
         let parts = Parts {
             store,
             producer,
@@ -234,7 +237,7 @@ impl Engine {
             shells,
             is_stopping: AtomicBool::new(false),
         };
-        shared.start_background(own, &settings, trouble);
+        shared.start_background(own, partitions, &settings, trouble);
         Ok(Self {
             shared: Arc::new(shared),
         })
@@ -298,6 +301,13 @@ impl Engine {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.shared.parts.clock.now()
+    }
+
+    /// How many partitions the reply topic has, as the broker said within the last seconds.
+    #[must_use]
+    pub fn reply_partitions(&self) -> Option<u32> {
+        let found = self.shared.parts.producer.reply_partitions();
+        found.and_then(|found| u32::try_from(found).ok())
     }
 
     /// What the last commits of this replica were like.
@@ -381,6 +391,7 @@ impl Shared {
     fn start_background(
         &self,
         own: Replica,
+        partitions: i32,
         settings: &Settings,
         trouble: watch::Sender<Option<Cause>>,
     ) {
@@ -392,7 +403,8 @@ impl Shared {
             consumer: self.parts.consumer.clone(),
             lanes: self.lanes.clone(),
             duty,
-            partitions: settings.bus.reply_partitions,
+            producer: self.parts.producer.clone(),
+            partitions,
             shards: self.parts.store.shards(),
             trouble,
         };
@@ -438,7 +450,6 @@ impl Settings {
             second_commit_min: SECOND_COMMIT_MIN,
             cache_max: NonZeroUsize::new(cache_max).unwrap_or(NonZeroUsize::MIN),
             publications_max: PUBLICATIONS_MAX,
-            reply_partitions: self.bus.reply_partitions,
         }
     }
 }

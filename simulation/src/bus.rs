@@ -71,6 +71,13 @@ impl Bus {
             .insert(topic.to_owned(), vec![Vec::new(); partitions]);
     }
 
+    /// Gives a topic one more partition, which is empty.
+    pub fn grow(&mut self, topic: &str) {
+        if let Some(partitions) = self.topics.get_mut(topic) {
+            partitions.push(Vec::new());
+        }
+    }
+
     /// How many partitions a topic has; 0 when there is no such topic.
     #[must_use]
     pub fn partitions(&self, topic: &str) -> i32 {

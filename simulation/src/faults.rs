@@ -46,6 +46,7 @@ faults! {
     RecordDelayed = "record delayed",
     PublishRefused = "publish not acknowledged",
     BrokerAway = "broker away",
+    TopicGrew = "reply topic has one partition more",
     RepliesReplayed = "replies read again",
     OffsetLost = "offset not stored",
     Garbage = "unreadable reply record",
@@ -188,6 +189,7 @@ impl Faults {
                 | F::RecordDelayed
                 | F::PublishRefused
                 | F::BrokerAway
+                | F::TopicGrew
                 | F::RepliesReplayed
         )
     }

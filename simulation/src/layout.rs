@@ -31,6 +31,8 @@ pub struct Layout {
     pub bounds: Bounds,
     /// Shards of the installation.
     pub shards: u16,
+    /// Partitions that the reply topic begins with.
+    pub reply_partitions: usize,
     /// Partitions of each command topic.
     pub command_partitions: usize,
     /// How long things go wrong.
@@ -48,7 +50,6 @@ impl Layout {
             second_commit_min: rng.pick(&[1, 1, 3, 1000]),
             cache_max: NonZeroUsize::new(cache_max).unwrap_or(NonZeroUsize::MIN),
             publications_max: rng.pick(&[1, 4, PUBLICATIONS_MAX]),
-            reply_partitions: rng.pick(&[1, 2, 4, 8]),
         };
         Self {
             replicas,
@@ -56,6 +57,7 @@ impl Layout {
             inbox_max: rng.pick(&[2, 20, 1000]),
             bounds,
             shards: rng.pick(&[1, 4, 16]),
+            reply_partitions: rng.pick(&[1, 2, 4, 8]),
             command_partitions: rng.pick(&[1, 2, 4]),
             trouble: Duration::from_secs(rng.between(8, 20)),
         }

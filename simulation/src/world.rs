@@ -179,8 +179,7 @@ impl World {
             _ => Faults::some(&mut rng),
         };
         let mut bus = Bus::default();
-        let replies = usize::try_from(layout.bounds.reply_partitions).unwrap_or(1);
-        bus.create(&scene.replies, replies);
+        bus.create(&scene.replies, layout.reply_partitions);
         bus.create(&scene.events, 2);
         for topic in &scene.commands {
             bus.create(topic, layout.command_partitions);

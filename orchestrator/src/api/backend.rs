@@ -66,6 +66,7 @@ struct Inner {
     startup: RwLock<Startup>,
     engine: OnceLock<Engine>,
     draining: CancellationToken,
+    /// How many there are to be, until an engine knows how many there are.
     reply_partitions: u32,
 }
 

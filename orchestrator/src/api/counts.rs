@@ -108,9 +108,10 @@ struct Replica<'a> {
 pub(super) async fn summary(State(backend): State<Backend>) -> Result<Response, Problem> {
     let counted = backend.counting().latest(backend.store()).await?;
     let names = backend.registry().names().collect();
-    let partitions = backend.reply_partitions();
-    // Database time, of which a replica that has not started knows nothing.
+    // A replica that has not started knows neither database time nor what Kafka has.
     let engine = backend.running();
+    let partitions = engine.and_then(Engine::reply_partitions);
+    let partitions = partitions.unwrap_or_else(|| backend.reply_partitions());
     let now = engine.map(Engine::now);
     let mut shown = shown(&counted, names, partitions, now);
     shown.commits = engine.map(|engine| engine.commit_figures().into());

@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
+use rdkafka::metadata::MetadataPartition;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use sagas::wire::{self, Headers};
 use tokio::sync::watch;
@@ -160,8 +161,8 @@ impl ReplyConsumer {
     ///
     /// # Errors
     ///
-    /// When the broker does not answer.
-    pub async fn partitions(&self) -> Result<usize, Error> {
+    /// When the broker does not answer, or has no such topic.
+    pub async fn partitions(&self) -> Result<i32, Error> {
         let unreachable = |source| Error::Unreachable {
             brokers: self.brokers.clone(),
             source,
@@ -174,11 +175,13 @@ impl ReplyConsumer {
             .await
             .map_err(|_| Error::Stopped)?
             .map_err(unreachable)?;
-        Ok(metadata
-            .topics()
-            .iter()
-            .map(|topic| topic.partitions().len())
-            .sum())
+        let topics = metadata.topics().iter();
+        match topics.map(|topic| topic.partitions().len()).sum() {
+            0 => Err(Error::Missing {
+                topic: self.topic.clone(),
+            }),
+            partitions => Ok(i32::try_from(partitions).unwrap_or(i32::MAX)),
+        }
     }
 
     /// Ends the thread and the connections, after the offsets that are under way; within 5 s.
@@ -304,18 +307,19 @@ impl Reader {
             }
         }
         if !new.is_empty() && self.retry_at <= Instant::now() {
-            match self.take(&new) {
-                Ok(()) => self.assigned.extend(new),
-                Err(error) => {
-                    let error = chain(&error);
-                    trouble!(
-                        warn,
-                        "the broker does not say where to go on reading replies",
-                        error
-                    );
-                    self.retry_at = Instant::now() + OFFSETS_RETRY;
-                }
+            let taken = self.take(&new).unwrap_or_else(|error| {
+                let error = chain(&error);
+                trouble!(
+                    warn,
+                    "the broker does not say where to go on reading replies",
+                    error
+                );
+                BTreeSet::new()
+            });
+            if taken.len() < new.len() {
+                self.retry_at = Instant::now() + OFFSETS_RETRY;
             }
+            self.assigned.extend(taken);
         }
         lock(&self.orders.assigned).clone_from(&self.assigned);
     }
@@ -327,8 +331,19 @@ impl Reader {
         self.client.incremental_unassign(&list)
     }
 
-    fn take(&self, partitions: &BTreeSet<i32>) -> Result<(), KafkaError> {
-        let stored = self.list(partitions)?;
+    /// Begins to read those of the partitions that the broker has. Left alone, librdkafka hears of one that was
+    /// made meanwhile at its next look at the topic, which may be minutes away.
+    fn take(&self, partitions: &BTreeSet<i32>) -> Result<BTreeSet<i32>, KafkaError> {
+        let known = self
+            .client
+            .fetch_metadata(Some(&self.topic), OFFSETS_WITHIN)?;
+        let known = known.topics().iter().flat_map(|topic| topic.partitions());
+        let known: BTreeSet<i32> = known.map(MetadataPartition::id).collect();
+        let partitions: BTreeSet<i32> = partitions.intersection(&known).copied().collect();
+        if partitions.is_empty() {
+            return Ok(partitions);
+        }
+        let stored = self.list(&partitions)?;
         let stored = self.client.committed_offsets(stored, OFFSETS_WITHIN)?;
         let mut list = TopicPartitionList::new();
         for partition in stored.elements() {
@@ -339,7 +354,8 @@ impl Reader {
             };
             list.add_partition_offset(&self.topic, partition.partition(), offset)?;
         }
-        self.client.incremental_assign(&list)
+        self.client.incremental_assign(&list)?;
+        Ok(partitions)
     }
 
     fn list(&self, partitions: &BTreeSet<i32>) -> Result<TopicPartitionList, KafkaError> {

@@ -225,6 +225,12 @@ impl Producer {
         self.shared.watch.health()
     }
 
+    /// How many partitions the reply topic has, as the broker said within the last seconds; `None`
+    /// before it has said so.
+    pub fn reply_partitions(&self) -> Option<i32> {
+        self.shared.watch.reply_partitions()
+    }
+
     /// Waits until the broker has everything that was published, or until time is up.
     pub async fn flush(&self, within: Duration) {
         let state = Arc::clone(&self.shared.state);

@@ -5,7 +5,7 @@
 //! else is a warning, and a person decides.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::admin::{
     AdminClient, AdminOptions, ConfigResource, ConfigResourceResult, NewTopic,
@@ -21,6 +21,9 @@ use super::{Error, Settings};
 
 /// How long the broker may take to answer a question, or to create topics.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long a topic that somebody else has just made is left to become known.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(200);
 
 /// A topic as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,8 +88,15 @@ pub async fn ensure(settings: &Settings, participants: &[&str]) -> Result<Vec<Fi
     if missing.is_empty() || create(settings, &missing).await? {
         return Ok(findings);
     }
-    // Somebody else made one of them, perhaps otherwise.
-    judge(&describe(settings, participants).await?)
+    // Somebody else made one of them, perhaps otherwise; the broker that is asked may not have heard of it.
+    let deadline = Instant::now() + ANSWER_WITHIN;
+    loop {
+        tokio::time::sleep(LOOK_AGAIN_AFTER).await;
+        let topics = describe(settings, participants).await?;
+        if topics.iter().all(|topic| topic.found.is_some()) || Instant::now() >= deadline {
+            return judge(&topics);
+        }
+    }
 }
 
 fn judge(topics: &[Topic]) -> Result<Vec<Finding>, Error> {

@@ -1,7 +1,12 @@
-//! Whether the broker answers: asked once a second, for `/readyz`, which must not wait for it.
+//! The broker, asked once a second: whether it answers, for `/readyz`, which must not wait for it, and
+//! how many partitions the reply topic has.
+//!
+//! Invariant: the number of partitions is what the broker said, never what the settings say. More
+//! are believed at once; fewer only after a minute, because a broker that lags behind the others
+//! still tells of the topic as it was.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
@@ -15,6 +20,8 @@ use crate::limit::trouble;
 const EVERY: Duration = Duration::from_secs(1);
 /// A broker that needs longer than that to name a topic's partitions is not of use.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+/// How long a broker may lag behind. Only a topic that was made again has fewer partitions for good.
+const FEWER_AFTER: Duration = Duration::from_secs(60);
 
 /// Asks on a thread of its own, until it is dropped.
 pub(super) struct Watch {
@@ -24,6 +31,7 @@ pub(super) struct Watch {
 
 struct Shared {
     trouble: Mutex<Option<Trouble>>,
+    partitions: Mutex<Partitions>,
     is_stopping: AtomicBool,
 }
 
@@ -45,6 +53,7 @@ impl Watch {
                 since: Instant::now(),
                 what: "it was not asked yet".to_owned(),
             })),
+            partitions: Mutex::default(),
             is_stopping: AtomicBool::new(false),
         });
         let watched = Arc::clone(&shared);
@@ -52,7 +61,7 @@ impl Watch {
             .name("kafka-watch".to_owned())
             .spawn(move || {
                 while !watched.is_stopping.load(Ordering::Acquire) {
-                    watched.note(ask(&client, &topic));
+                    watched.note(ask(&client, &topic), Instant::now());
                     // Errors that came meanwhile would pile up.
                     while client.poll(Duration::ZERO).is_some() {}
                     std::thread::park_timeout(EVERY);
@@ -65,7 +74,7 @@ impl Watch {
     }
 
     pub(super) fn health(&self) -> Result<(), String> {
-        match &*self.shared.lock() {
+        match &*lock(&self.shared.trouble) {
             None => Ok(()),
             Some(Trouble { since, what }) => {
                 let seconds = since.elapsed().as_secs();
@@ -74,6 +83,11 @@ impl Watch {
                 ))
             }
         }
+    }
+
+    /// How many partitions the reply topic has; `None` before the broker has said so.
+    pub(super) fn reply_partitions(&self) -> Option<i32> {
+        lock(&self.shared.partitions).count
     }
 }
 
@@ -85,35 +99,79 @@ impl Drop for Watch {
 }
 
 impl Shared {
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Trouble>> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn note(&self, answer: Result<(), Cause>) {
-        let mut trouble = self.lock();
+    fn note(&self, answer: Result<i32, Cause>, now: Instant) {
+        if let Ok(partitions) = answer {
+            lock(&self.partitions).see(partitions, now);
+        }
+        let mut trouble = lock(&self.trouble);
         *trouble = answer.err().map(|cause| {
             trouble!(warn, "Kafka cannot be used", error = cause.chain());
             Trouble {
-                since: trouble.as_ref().map_or_else(Instant::now, |now| now.since),
+                since: trouble.as_ref().map_or(now, |trouble| trouble.since),
                 what: cause.to_string(),
             }
         });
     }
 }
 
-fn ask(client: &BaseConsumer<Context>, topic: &str) -> Result<(), Cause> {
+/// How many partitions the reply topic has, after looks that may contradict each other.
+#[derive(Debug, Default)]
+struct Partitions {
+    count: Option<i32>,
+    fewer_since: Option<Instant>,
+}
+
+impl Partitions {
+    fn see(&mut self, found: i32, now: Instant) {
+        if self.count.is_none_or(|count| count <= found) {
+            (self.count, self.fewer_since) = (Some(found), None);
+            return;
+        }
+        let since = *self.fewer_since.get_or_insert(now);
+        if now.saturating_duration_since(since) >= FEWER_AFTER {
+            (self.count, self.fewer_since) = (Some(found), None);
+        }
+    }
+}
+
+/// The number of partitions, at least one of which can be written.
+fn ask(client: &BaseConsumer<Context>, topic: &str) -> Result<i32, Cause> {
     let metadata = client.fetch_metadata(Some(topic), ANSWER_WITHIN);
     let metadata = metadata.map_err(|error| {
         let attempt = format!("cannot ask for the partitions of {topic}");
         Cause::of(&error).within(&attempt)
     })?;
-    let mut partitions = metadata
-        .topics()
-        .iter()
-        .flat_map(|topic| topic.partitions());
-    if partitions.any(|partition| partition.leader() >= 0) {
-        Ok(())
+    let topics = metadata.topics().iter();
+    let partitions: Vec<_> = topics.flat_map(|topic| topic.partitions()).collect();
+    if partitions.iter().any(|partition| partition.leader() >= 0) {
+        Ok(i32::try_from(partitions.len()).unwrap_or(i32::MAX))
     } else {
         Err(Cause::ours(format!("no partition of {topic} has a leader")))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_partitions_are_believed_at_once_and_fewer_after_a_minute() {
+        let start = Instant::now();
+        let mut partitions = Partitions::default();
+        let mut sees = |found, seconds| {
+            partitions.see(found, start + Duration::from_secs(seconds));
+            partitions.count
+        };
+        assert_eq!(sees(4, 0), Some(4));
+        assert_eq!(sees(8, 1), Some(8));
+        assert_eq!(sees(4, 2), Some(8), "a broker that lags");
+        assert_eq!(sees(8, 61), Some(8));
+        assert_eq!(sees(4, 62), Some(8), "the minute begins again");
+        assert_eq!(sees(4, 121), Some(8));
+        assert_eq!(sees(2, 122), Some(2), "the topic was made again");
     }
 }

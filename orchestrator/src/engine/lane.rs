@@ -67,8 +67,6 @@ pub struct Bounds {
     pub cache_max: NonZeroUsize,
     /// Commits whose messages the broker has not acknowledged; beyond it nothing new is committed.
     pub publications_max: usize,
-    /// Reply partitions of the installation, for a lane that reads none.
-    pub reply_partitions: i32,
 }
 
 /// How long a saga that this binary cannot advance is left alone before it is looked at again.
@@ -97,6 +95,8 @@ pub struct Lane {
     offsets: Offsets,
     assigned: Vec<i32>,
     held: Vec<i32>,
+    /// How many the reply topic has. Before that was said, one: the first is always there.
+    reply_partitions: i32,
     publications: Publications,
     commits: Commits,
     /// Events per commit at the moment; below `batch_max` while a bad one is searched for.
@@ -147,6 +147,7 @@ impl Lane {
             offsets: Offsets::default(),
             assigned: Vec::new(),
             held: Vec::new(),
+            reply_partitions: 1,
             publications: Publications::default(),
             commits: Commits::default(),
             failures: 0,
@@ -199,7 +200,10 @@ impl Lane {
                 self.offsets.keep_only(&partitions);
                 self.assigned = partitions.into_iter().collect();
             }
-            Input::Held(partitions) => self.held = partitions.into_iter().collect(),
+            Input::Held { partitions, of } => {
+                self.held = partitions.into_iter().collect();
+                self.reply_partitions = of;
+            }
         }
     }
 
@@ -371,7 +375,7 @@ impl Lane {
         };
         let turn = self.commits.begun();
         match own.as_slice() {
-            [] => turn % self.bounds.reply_partitions.max(1),
+            [] => turn % self.reply_partitions.max(1),
             own => own[usize::try_from(turn).unwrap_or(0) % own.len()],
         }
     }

@@ -18,12 +18,13 @@ use super::lane::Input;
 use super::lanes::Lanes;
 use super::rendezvous::{Share, owned_by};
 use super::rounds::Rounds;
-use crate::bus::ReplyConsumer;
+use crate::bus::{Producer, ReplyConsumer};
 use crate::cause::{Cause, chain};
 use crate::clock::Clock;
 use crate::limit::{sum_up, trouble};
 use crate::registry::Registry;
 use crate::store::Store;
+use crate::store::batch::Slots;
 use crate::store::definition::Pin;
 use crate::store::replica::{Replica, ReplicaSeen};
 
@@ -38,7 +39,21 @@ const SILENCE: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Duty {
     pub(super) partitions: BTreeSet<i32>,
+    /// How many partitions the reply topic has.
+    pub(super) of: i32,
     pub(super) shards: Vec<u16>,
+}
+
+impl Duty {
+    /// Whose events left behind this replica publishes. A slot is the number of a partition: those
+    /// that no partition has, because there were more when they were written, fall to the reader of
+    /// the first partition, which always exists.
+    pub(super) fn slots(&self) -> Slots {
+        Slots {
+            own: self.partitions.iter().copied().collect(),
+            from: self.partitions.contains(&0).then_some(self.of),
+        }
+    }
 }
 
 /// This process, new with every start. A v7 id holds the time at which it was made.
@@ -59,8 +74,11 @@ pub(super) struct Membership {
     pub(super) store: Store,
     pub(super) clock: Arc<Clock>,
     pub(super) consumer: Arc<ReplyConsumer>,
+    /// Knows how many partitions the reply topic has by now.
+    pub(super) producer: Producer,
     pub(super) lanes: Lanes,
     pub(super) duty: watch::Sender<Duty>,
+    /// How many it had when last looked at; replicas may differ for a moment.
     pub(super) partitions: i32,
     pub(super) shards: u16,
     /// Why the last heartbeat failed.
@@ -69,7 +87,7 @@ pub(super) struct Membership {
 
 impl Membership {
     /// Beats until the rounds end, then leaves.
-    pub(super) async fn run(self, mut rounds: Rounds) {
+    pub(super) async fn run(mut self, mut rounds: Rounds) {
         let mut early = None;
         while rounds.next_or(reached(early)).await {
             early = self.beat().await;
@@ -85,7 +103,8 @@ impl Membership {
 
     /// Says when another replica will be dead unless it beats before that: then all that are left
     /// look at once, and take its share over together.
-    async fn beat(&self) -> Option<Instant> {
+    async fn beat(&mut self) -> Option<Instant> {
+        self.count_partitions();
         let sent = Instant::now();
         let mut answer = pin!(self.store.heartbeat(&self.own));
         // Only the waiting ends early: a statement that was begun is never cancelled.
@@ -129,6 +148,22 @@ impl Membership {
         });
     }
 
+    /// Takes new partitions into use: a topic may grow, and who grows it tells nobody.
+    fn count_partitions(&mut self) {
+        let Some(found) = self.producer.reply_partitions() else {
+            return;
+        };
+        if found != self.partitions {
+            let before = self.partitions;
+            tracing::info!(
+                before,
+                found,
+                "the reply topic has another number of partitions now"
+            );
+            self.partitions = found;
+        }
+    }
+
     async fn serve(&self, alive: &[Uuid]) {
         let count = u32::try_from(self.partitions).unwrap_or(0);
         let partitions = owned_by(self.own.id, alive, Share::Partitions, count);
@@ -137,6 +172,7 @@ impl Membership {
             partitions: partitions
                 .filter_map(|number| i32::try_from(number).ok())
                 .collect(),
+            of: self.partitions,
             shards: shards
                 .filter_map(|number| u16::try_from(number).ok())
                 .collect(),
@@ -153,7 +189,11 @@ impl Membership {
         for (number, lane) in self.lanes.iter().enumerate() {
             let own = duty.partitions.iter().copied();
             let own = own.filter(|partition| self.lanes.of_partition(*partition) == number);
-            lane.tell(Input::Held(duty.partitions.clone())).await;
+            let held = Input::Held {
+                partitions: duty.partitions.clone(),
+                of: duty.of,
+            };
+            lane.tell(held).await;
             lane.tell(Input::Assigned(own.collect())).await;
         }
         self.consumer.assign(&duty.partitions);

@@ -108,8 +108,8 @@ async fn wake(parts: &Parts, lanes: &Lanes, due: &Due<'_>) {
 /// Publishes lifecycle events that their lane did not.
 pub(super) async fn outbox(parts: Parts, duty: watch::Receiver<Duty>, mut rounds: Rounds) {
     while rounds.next().await {
-        let slots: Vec<i32> = duty.borrow().partitions.iter().copied().collect();
-        if slots.is_empty() {
+        let slots = duty.borrow().slots();
+        if slots.own.is_empty() {
             continue;
         }
         match parts.store.outbox(&slots, OUTBOX_AGE, OUTBOX_MAX).await {

@@ -189,6 +189,30 @@ pub struct OutboxId {
     pub id: Uuid,
 }
 
+/// Parts of the outbox. A lane writes under the number of a reply partition that it reads.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Slots {
+    /// These.
+    pub own: Vec<i32>,
+    /// And all from this one on.
+    pub from: Option<i32>,
+}
+
+impl Slots {
+    /// These, and no others.
+    #[must_use]
+    pub fn of(own: &[i32]) -> Self {
+        let own = own.to_vec();
+        Self { own, from: None }
+    }
+
+    /// Whether this one is among them.
+    #[must_use]
+    pub fn contains(&self, slot: i32) -> bool {
+        self.own.contains(&slot) || self.from.is_some_and(|from| from <= slot)
+    }
+}
+
 /// What became of a batch, once it is committed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Committed {

@@ -8,13 +8,13 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use sqlx::Row as _;
 
-use super::batch::{OutboxId, Outgoing};
+use super::batch::{OutboxId, Outgoing, Slots};
 use super::commit::column;
 use super::kind::Ask;
 use super::{Error, Store};
 
 impl Store {
-    /// What is left under these slots and older than `older_than`, oldest first. Younger rows are
+    /// What is left in these slots and older than `older_than`, oldest first. Younger rows are
     /// on their way: whoever wrote them is about to publish and delete them.
     ///
     /// # Errors
@@ -22,19 +22,21 @@ impl Store {
     /// When the database is away or refuses, or a row cannot be read.
     pub async fn outbox(
         &self,
-        slots: &[i32],
+        slots: &Slots,
         older_than: Duration,
         limit: u32,
     ) -> Result<Vec<(OutboxId, Vec<Outgoing>)>, Error> {
         let older_than = TimeDelta::from_std(older_than).unwrap_or(TimeDelta::MAX);
         let statement = sqlx::query(
             "SELECT slot, id, events FROM event_outbox
-             WHERE slot = ANY ($1) AND created_at <= statement_timestamp() - $2 * interval '1 ms'
+             WHERE (slot = ANY ($1) OR slot >= $4)
+               AND created_at <= statement_timestamp() - $2 * interval '1 ms'
              ORDER BY created_at, id LIMIT $3",
         )
-        .bind(slots.to_vec())
+        .bind(slots.own.clone())
         .bind(older_than.num_milliseconds())
-        .bind(i64::from(limit));
+        .bind(i64::from(limit))
+        .bind(slots.from);
         let mut left = Vec::new();
         for row in self.run(Ask::Outbox, statement).await? {
             let (slot, id) = (row.try_get("slot")?, row.try_get("id")?);

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use orchestrator::store::batch::{Batch, DeadLetter};
+use orchestrator::store::batch::{Batch, DeadLetter, Slots};
 use orchestrator::store::definition::Pin;
 use orchestrator::store::overview::ListFilter;
 use orchestrator::store::replica::Replica;
@@ -89,7 +89,10 @@ async fn write(store: &Store, round: u128, faults: &mut Faults) {
     };
     faults.note("heartbeat", store.heartbeat(&replica).await);
     faults.note("leave", store.leave(replica.id).await);
-    faults.note("outbox", store.outbox(&[0], Duration::ZERO, 10).await);
+    faults.note(
+        "outbox",
+        store.outbox(&Slots::of(&[0]), Duration::ZERO, 10).await,
+    );
     let delivered: Vec<_> = outbox.into_iter().collect();
     faults.note("delivered", store.delivered(&delivered).await);
     faults.note("keys", store.free_keys(0, 10, &policy, NOON).await);

@@ -25,4 +25,5 @@ mod sample;
 mod schema;
 mod standby;
 mod texts;
+mod topics;
 mod trouble;

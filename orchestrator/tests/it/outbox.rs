@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use orchestrator::store::batch::{Batch, StartOutcome};
+use orchestrator::store::batch::{Batch, Slots, StartOutcome};
 use sagas::Outcome;
 
 use crate::database::fresh;
@@ -44,30 +44,28 @@ async fn the_outbox_has_the_winners_events_in_order_until_they_are_delivered() {
     let second = second.outbox.unwrap();
     assert_eq!(second.slot, 6);
 
-    let left = db.store.outbox(&[5, 6], Duration::ZERO, 10).await.unwrap();
+    let left = db
+        .store
+        .outbox(&Slots::of(&[5, 6]), Duration::ZERO, 10)
+        .await
+        .unwrap();
     assert_eq!(
         left.iter().map(|(id, _)| *id).collect::<Vec<_>>(),
         [first, second]
     );
     assert_eq!(left[1].1, expected);
-    let young = db.store.outbox(&[5, 6], Duration::from_secs(60), 10).await;
+    let young = db
+        .store
+        .outbox(&Slots::of(&[5, 6]), Duration::from_secs(60), 10)
+        .await;
     assert_eq!(young.unwrap(), []);
-    assert_eq!(
-        db.store
-            .outbox(&[6], Duration::ZERO, 10)
-            .await
-            .unwrap()
-            .len(),
-        1
-    );
-    assert_eq!(
-        db.store
-            .outbox(&[5, 6], Duration::ZERO, 1)
-            .await
-            .unwrap()
-            .len(),
-        1
-    );
+    let of_six = db.store.outbox(&Slots::of(&[6]), Duration::ZERO, 10).await;
+    assert_eq!(of_six.unwrap().len(), 1);
+    let one = db
+        .store
+        .outbox(&Slots::of(&[5, 6]), Duration::ZERO, 1)
+        .await;
+    assert_eq!(one.unwrap().len(), 1);
 
     let acknowledged = Batch {
         delivered: vec![first],

@@ -6,7 +6,7 @@ use std::fmt;
 use std::time::Duration;
 
 use local::{Postgres, PostgresOptions};
-use orchestrator::store::batch::{Batch, Postponement};
+use orchestrator::store::batch::{Batch, Postponement, Slots};
 use orchestrator::store::definition::Pin;
 use orchestrator::store::overview::ListFilter;
 use orchestrator::store::retention::Policy;
@@ -71,7 +71,11 @@ async fn every_hot_statement_finds_its_rows_by_shard_or_slot() {
     let definitions = [Pin::of(&sample::chain())];
     store.due(&due(&shards, &definitions)).await.unwrap();
     store.load(&[sample::id(1), sample::id(9)]).await.unwrap();
-    for (row, _) in store.outbox(&[0, 1], Duration::ZERO, 10).await.unwrap() {
+    for (row, _) in store
+        .outbox(&Slots::of(&[0, 1]), Duration::ZERO, 10)
+        .await
+        .unwrap()
+    {
         store.delivered(&[row]).await.unwrap();
     }
     assert_eq!(archive_all(&store, later()).await, 3);
@@ -120,7 +124,10 @@ async fn a_commit_finds_its_rows_by_key_although_there_was_one_row_when_it_was_p
     side.execute("DELETE FROM event_outbox WHERE id <> (SELECT id FROM event_outbox LIMIT 1)")
         .await
         .unwrap();
-    let outbox = store.outbox(&[0, 1], Duration::ZERO, 10).await.unwrap();
+    let outbox = store
+        .outbox(&Slots::of(&[0, 1]), Duration::ZERO, 10)
+        .await
+        .unwrap();
     let [(row, _)] = &outbox[..] else {
         panic!("{outbox:#?}")
     };

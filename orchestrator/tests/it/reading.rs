@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use orchestrator::store::batch::Batch;
+use orchestrator::store::batch::{Batch, Slots};
 use orchestrator::store::definition::Pin;
 use orchestrator::store::overview::ListFilter;
 use orchestrator::store::replica::Replica;
@@ -240,7 +240,8 @@ async fn readers_are_answered_while_every_other_connection_waits() {
     let lock = "BEGIN; LOCK TABLE event_outbox IN ACCESS EXCLUSIVE MODE";
     db.side.execute(sqlx::raw_sql(lock)).await.unwrap();
     let store = db.store.clone();
-    let waiting = tokio::spawn(async move { store.outbox(&[0], Duration::ZERO, 1).await });
+    let waiting =
+        tokio::spawn(async move { store.outbox(&Slots::of(&[0]), Duration::ZERO, 1).await });
     let waits = "SELECT count(*) FROM pg_locks WHERE NOT granted
         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
     db.until(waits, 1).await;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use orchestrator::store::batch::{OutboxId, Outgoing};
+use orchestrator::store::batch::{OutboxId, Outgoing, Slots};
 use orchestrator::store::loaded::{Loaded, SagaRow};
 use orchestrator::store::replica::{Replica, ReplicaSeen};
 use sagas::sabotage::{Bug, is_seeded};
@@ -49,18 +49,18 @@ impl Store {
         due.into_iter().take(limit).map(|(_, id)| id).collect()
     }
 
-    /// Lifecycle events under these slots that are older than that, oldest first.
+    /// Lifecycle events in these slots that are older than that, oldest first.
     #[must_use]
     pub fn outbox(
         &self,
-        slots: &[i32],
+        slots: &Slots,
         older_than: Duration,
         limit: usize,
         now: Timestamp,
     ) -> Vec<(OutboxId, Vec<Outgoing>)> {
         let rows = self.outbox.iter();
         let rows = rows
-            .filter(|(row, (at, _))| slots.contains(&row.slot) && *at + older_than <= now)
+            .filter(|(row, (at, _))| slots.contains(row.slot) && *at + older_than <= now)
             .map(|(row, (at, events))| (*at, *row, events));
         let mut rows: Vec<_> = rows.collect();
         rows.sort_by_key(|(at, row, _)| (*at, row.id));

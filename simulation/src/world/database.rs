@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use orchestrator::cause::Cause;
 use orchestrator::engine::{OUTBOX_AGE, OUTBOX_MAX, WAKES_MAX};
-use orchestrator::store::batch::{Batch, Committed, OutboxId, Outgoing, State};
+use orchestrator::store::batch::{Batch, Committed, OutboxId, Outgoing, Slots, State};
 use orchestrator::store::loaded::Loaded;
 use orchestrator::store::replica::{Replica, ReplicaSeen};
 use orchestrator::store::{CommitError, Failure};
@@ -25,7 +25,7 @@ pub(crate) enum Question {
     Heartbeat(Replica),
     Leave(uuid::Uuid),
     Due(Vec<u16>),
-    Outbox(Vec<i32>),
+    Outbox(Slots),
     Delivered(OutboxId),
     Load {
         lane: usize,

@@ -13,7 +13,7 @@ use crate::commands::SERVICES;
 use crate::faults::Fault;
 
 /// The faults that come by themselves.
-const BY_ITSELF: [Fault; 14] = [
+const BY_ITSELF: [Fault; 15] = [
     Fault::ReplicaKilled,
     Fault::ReplicaStopped,
     Fault::ReplicaPaused,
@@ -21,6 +21,7 @@ const BY_ITSELF: [Fault; 14] = [
     Fault::DatabaseSlow,
     Fault::DatabaseAway,
     Fault::BrokerAway,
+    Fault::TopicGrew,
     Fault::RepliesReplayed,
     Fault::Garbage,
     Fault::ForeignReply,
@@ -63,6 +64,7 @@ impl World {
             Fault::DatabaseSlow => self.database_slow_until = until(self, 3_000),
             Fault::DatabaseAway => self.database_away_until = until(self, 3_000),
             Fault::BrokerAway => self.broker.away_until = until(self, 4_000),
+            Fault::TopicGrew => self.bus.grow(&self.scene.replies),
             Fault::RepliesReplayed => {
                 let partition = self.reply_partition();
                 let end = self.bus.end(&self.scene.replies, partition);

@@ -12,7 +12,7 @@ use orchestrator::engine::lane::Input;
 use orchestrator::engine::rendezvous::{Share, owned_by};
 use orchestrator::engine::{BEAT, OUTBOX_EVERY, WAKES_EVERY, route};
 use orchestrator::store;
-use orchestrator::store::batch::{OutboxId, Outgoing};
+use orchestrator::store::batch::{OutboxId, Outgoing, Slots};
 use sagas::{SagaId, Timestamp};
 use uuid::Uuid;
 
@@ -38,6 +38,8 @@ pub(crate) struct Replica {
     /// Which of the older binaries runs; `None`: the newest.
     pub(crate) older: Option<usize>,
     pub(crate) partitions: BTreeSet<i32>,
+    /// How many the reply topic has, as far as this process has seen.
+    reply_partitions: i32,
     shards: Vec<u16>,
     pub(crate) reading: BTreeMap<i32, super::reading::Reading>,
 }
@@ -65,6 +67,7 @@ impl Replica {
             lanes: Vec::new(),
             older: None,
             partitions: BTreeSet::new(),
+            reply_partitions: 0,
             shards: Vec::new(),
             reading: BTreeMap::new(),
         }
@@ -72,6 +75,17 @@ impl Replica {
 
     pub(crate) fn is_alive(&self) -> bool {
         self.stage != Stage::Down
+    }
+
+    /// Whose events left behind it publishes, as `engine::replicas` has it.
+    fn slots(&self) -> Slots {
+        Slots {
+            own: self.partitions.iter().copied().collect(),
+            from: self
+                .partitions
+                .contains(&0)
+                .then_some(self.reply_partitions),
+        }
     }
 }
 
@@ -126,9 +140,7 @@ impl World {
                 definitions: Vec::new(),
             }),
             Round::Wakes if !replica.shards.is_empty() => Question::Due(replica.shards.clone()),
-            Round::Outbox if !replica.partitions.is_empty() => {
-                Question::Outbox(replica.partitions.iter().copied().collect())
-            }
+            Round::Outbox if !replica.partitions.is_empty() => Question::Outbox(replica.slots()),
             Round::Wakes | Round::Outbox => return self.next_round(life, round),
         };
         self.ask(life, question);
@@ -237,7 +249,8 @@ impl World {
 
     /// The share of the work follows from who lives, as in `engine::replicas`.
     fn serve(&mut self, life: Life, alive: &[Uuid]) {
-        let count = u32::try_from(self.layout.bounds.reply_partitions).unwrap_or(0);
+        let of = self.count_partitions(life);
+        let count = of.unsigned_abs();
         let own = self.replicas[life.replica].id;
         let partitions = owned_by(own, alive, Share::Partitions, count);
         let partitions: BTreeSet<i32> = partitions.filter_map(|p| p.try_into().ok()).collect();
@@ -255,20 +268,34 @@ impl World {
             return;
         }
         replica.shards = shards;
-        if replica.partitions == partitions {
+        if (&replica.partitions, replica.reply_partitions) == (&partitions, of) {
             return;
         }
         replica.partitions.clone_from(&partitions);
+        replica.reply_partitions = of;
         self.say(None, || {
             format!("replica {} reads {partitions:?}", life.replica)
         });
         for lane in 0..self.layout.lanes {
             let is_own = |p: &i32| route::lane_of_partition(*p, self.layout.lanes) == lane;
             let own = partitions.iter().copied().filter(is_own).collect();
-            self.give(life, lane, Input::Held(partitions.clone()));
+            let partitions = partitions.clone();
+            self.give(life, lane, Input::Held { partitions, of });
             self.give(life, lane, Input::Assigned(own));
         }
         self.assign(life);
+    }
+
+    /// How many partitions the reply topic has. A process that runs learns of a new one a while
+    /// after it was made, and not when the others do.
+    fn count_partitions(&mut self, life: Life) -> i32 {
+        let found = self.bus.partitions(&self.scene.replies);
+        let known = self.replicas[life.replica].reply_partitions;
+        if known == 0 || (known != found && self.rng.chance(100)) {
+            found
+        } else {
+            known
+        }
     }
 
     /// The process is gone, with everything that it knew.

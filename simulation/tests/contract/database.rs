@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use local::{Postgres, PostgresOptions};
-use orchestrator::store::batch::{Batch, Committed, OutboxId, Outgoing};
+use orchestrator::store::batch::{Batch, Committed, OutboxId, Outgoing, Slots};
 use orchestrator::store::definition::Pin;
 use orchestrator::store::loaded::Loaded;
 use orchestrator::store::replica::{Replica, ReplicaSeen};
@@ -25,7 +25,7 @@ pub(crate) trait Database {
     /// Sorted by id.
     fn load(&mut self, ids: &[SagaId]) -> Vec<Loaded>;
     fn due(&mut self, shards: &[u16], limit: u32) -> Vec<SagaId>;
-    fn outbox(&mut self, slots: &[i32], older: Duration) -> Vec<(OutboxId, Vec<Outgoing>)>;
+    fn outbox(&mut self, slots: &Slots, older: Duration) -> Vec<(OutboxId, Vec<Outgoing>)>;
     fn delivered(&mut self, rows: &[OutboxId]);
     /// Sorted.
     fn ended(&mut self, ids: &[SagaId]) -> Vec<SagaId>;
@@ -77,7 +77,7 @@ impl Database for Simulated {
         self.store.due(shards, usize::try_from(limit).unwrap(), now)
     }
 
-    fn outbox(&mut self, slots: &[i32], older: Duration) -> Vec<(OutboxId, Vec<Outgoing>)> {
+    fn outbox(&mut self, slots: &Slots, older: Duration) -> Vec<(OutboxId, Vec<Outgoing>)> {
         let now = self.now();
         self.store.outbox(slots, older, 100, now)
     }
@@ -174,7 +174,7 @@ impl Database for Real {
             .unwrap()
     }
 
-    fn outbox(&mut self, slots: &[i32], older: Duration) -> Vec<(OutboxId, Vec<Outgoing>)> {
+    fn outbox(&mut self, slots: &Slots, older: Duration) -> Vec<(OutboxId, Vec<Outgoing>)> {
         let rows = self.store.outbox(slots, older, 100);
         self.runtime.block_on(rows).unwrap()
     }

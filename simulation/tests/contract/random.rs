@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use orchestrator::store::batch::{Batch, Committed, Postponement};
+use orchestrator::store::batch::{Batch, Committed, Postponement, Slots};
 use sagas::machine::{Event, Reply};
 use sagas::{Definition, Direction, Json, Outcome, Saga, SagaId, Timestamp};
 use simulation::rng::Rng;
@@ -79,7 +79,7 @@ fn compare(seed: u64, seen: &mut Seen) {
         );
     }
     let events = |db: &mut dyn Database| {
-        let rows = db.outbox(&[0], Duration::ZERO);
+        let rows = db.outbox(&Slots::of(&[0]), Duration::ZERO);
         rows.into_iter()
             .map(|(_, events)| events)
             .collect::<Vec<_>>()

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use orchestrator::store::batch::{Batch, DeadLetter, Outgoing, Postponement, StartOutcome};
+use orchestrator::store::batch::{Batch, DeadLetter, Outgoing, Postponement, Slots, StartOutcome};
 use orchestrator::store::replica::Replica;
 use sagas::Timestamp;
 use sagas::machine::Event;
@@ -230,7 +230,7 @@ fn events_stay_until_delivered(db: &mut dyn Database) {
         };
         rows.push(db.commit(&batch).unwrap().outbox.unwrap());
     }
-    let found = db.outbox(&[3], Duration::ZERO);
+    let found = db.outbox(&Slots::of(&[3]), Duration::ZERO);
     let ids: Vec<_> = found.iter().map(|(row, _)| *row).collect();
     assert_eq!(ids, [rows[0], rows[2]]);
     let Outgoing::Event(event) = &found[0].1[0] else {
@@ -238,8 +238,20 @@ fn events_stay_until_delivered(db: &mut dyn Database) {
     };
     assert_eq!((event.saga, event.kind.as_str()), (id(1), "started"));
     assert!(
-        db.outbox(&[3, 5], Duration::from_secs(60)).is_empty(),
+        db.outbox(&Slots::of(&[3, 5]), Duration::from_secs(60))
+            .is_empty(),
         "they are on their way"
+    );
+    let rest = Slots {
+        own: vec![0],
+        from: Some(4),
+    };
+    let of_no_partition: Vec<_> = db.outbox(&rest, Duration::ZERO);
+    let ids: Vec<_> = of_no_partition.iter().map(|(row, _)| *row).collect();
+    assert_eq!(
+        ids,
+        [rows[1]],
+        "the topic had six partitions once, and has four"
     );
     db.delivered(&rows[..1]);
     let delivered = vec![rows[2]];
@@ -248,7 +260,7 @@ fn events_stay_until_delivered(db: &mut dyn Database) {
         ..Batch::default()
     })
     .unwrap();
-    let left = db.outbox(&[3, 5], Duration::ZERO);
+    let left = db.outbox(&Slots::of(&[3, 5]), Duration::ZERO);
     assert_eq!(
         left.iter().map(|(row, _)| *row).collect::<Vec<_>>(),
         [rows[1]]

@@ -69,8 +69,13 @@ pub enum Input {
     },
     /// The reply partitions that this lane reads from now on.
     Assigned(BTreeSet<i32>),
-    /// The reply partitions that any lane of this replica reads from now on.
-    Held(BTreeSet<i32>),
+    /// What any lane of this replica reads from now on.
+    Held {
+        /// The reply partitions.
+        partitions: BTreeSet<i32>,
+        /// How many the reply topic has, as far as this replica has seen.
+        of: i32,
+    },
 }
 
 /// What a lane wants done.

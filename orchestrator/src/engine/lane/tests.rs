@@ -76,7 +76,6 @@ impl Bench {
             second_commit_min: usize::MAX,
             cache_max: NonZeroUsize::new(100).unwrap(),
             publications_max: 4,
-            reply_partitions: 6,
         };
         let mut lane = Lane::new(registry, bounds);
         let now = Timestamp::from_micros(1_000_000_000);

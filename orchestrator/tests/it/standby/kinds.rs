@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use orchestrator::store::batch::{Batch, Postponement};
+use orchestrator::store::batch::{Batch, Postponement, Slots};
 use orchestrator::store::definition::Pin;
 use orchestrator::store::overview::ListFilter;
 use orchestrator::store::replica::Replica;
@@ -142,7 +142,7 @@ fn deciding(store: &Store, left_behind: orchestrator::store::batch::OutboxId) ->
         "a load of nothing" => store.load(&[id(99)]),
         "ends" => store.ended(&[id(5)]),
         "ends in the archive" => store.ended(&[id(3)]),
-        "the outbox" => store.outbox(&[0], Duration::ZERO, 10),
+        "the outbox" => store.outbox(&Slots::of(&[0]), Duration::ZERO, 10),
         "a delivery" => store.delivered(&[left_behind]),
         "a heartbeat" => store.heartbeat(&replica()),
     }

@@ -292,7 +292,10 @@ fn the_command_of_a_hint_is_stored_for_the_broker_and_not_sent_again_by_a_wake()
 fn a_lane_that_reads_nothing_has_replies_sent_to_another_lane_of_its_replica() {
     let mut bench = Bench::new();
     bench.take(Input::Assigned(BTreeSet::new()));
-    bench.take(Input::Held(BTreeSet::from([3])));
+    bench.take(Input::Held {
+        partitions: BTreeSet::from([3]),
+        of: 6,
+    });
     bench.submit("a");
     bench.commit();
     let commands = bench.outputs.iter().filter_map(|output| match output {
