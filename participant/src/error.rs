@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use sagas::name::NameError;
+use sagas::wire::topics::Finding;
 
 /// Why a service could not start, stop or go on.
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +78,9 @@ pub enum Error {
         /// Why it did not work.
         source: KafkaError,
     },
+    /// The command topic would lose commands.
+    #[error("{0}")]
+    Unfit(Finding),
     /// The command topic is absent and could not be created.
     #[error("create topic {topic}: {code}")]
     Topic {

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!  probe: a ping each 3 s ────────────> database ┐
-//!  poller: librdkafka's state each 3 s ─> broker ├─> Health::report(), by whoever is asked
+//!  poller: librdkafka's state each 3 s,
+//!          and whether it has partitions ─> broker ├─> Health::report(), by whoever is asked
 //!  processor: since when a batch is in hand ─────┘
 //! ```
 //!
@@ -42,6 +43,8 @@ pub struct Health {
 struct Shared {
     database: Mutex<Watch>,
     broker: Mutex<Watch>,
+    /// Since when no partition is assigned that should be, and what is known of it.
+    unassigned: Mutex<Option<(Instant, String)>>,
     in_hand_since: Mutex<Option<Instant>>,
 }
 
@@ -50,8 +53,8 @@ struct Shared {
 pub struct HealthReport {
     /// The service's own database answered its last ping, and takes writes.
     pub database: Option<Trouble>,
-    /// The consumer polls, and its group's coordinator is in reach. This does not say that the
-    /// topic is there, nor that replies may be written.
+    /// The consumer polls, its group's coordinator is in reach, and it has partitions of its topic,
+    /// where there are enough for every instance. This does not say that replies may be written.
     pub broker: Option<Trouble>,
     /// The commands in hand come to an end: no handler hangs.
     pub commands: Option<Trouble>,
@@ -72,6 +75,7 @@ impl Health {
         let shared = Shared {
             database: unknown(),
             broker: unknown(),
+            unassigned: Mutex::default(),
             in_hand_since: Mutex::default(),
         };
         Self {
@@ -86,7 +90,7 @@ impl Health {
         let since = *lock(&self.shared.in_hand_since);
         HealthReport {
             database: lock(&self.shared.database).trouble(now),
-            broker: lock(&self.shared.broker).trouble(now),
+            broker: self.broker_trouble(now),
             commands: since.and_then(|since| too_long_in_hand(since, now)),
         }
     }
@@ -99,6 +103,24 @@ impl Health {
     /// The consumer said how it is.
     pub(crate) fn broker(&self, heard: Result<(), &str>) -> bool {
         lock(&self.shared.broker).hear(Instant::now(), heard)
+    }
+
+    /// The consumer has partitions of its topic, or none although there is one for it.
+    pub(crate) fn assignment(&self, heard: Result<(), &str>) {
+        let mut unassigned = lock(&self.shared.unassigned);
+        *unassigned = heard.err().map(|what| {
+            let since = unassigned.take().map(|(since, _)| since);
+            (since.unwrap_or_else(Instant::now), what.to_owned())
+        });
+    }
+
+    fn broker_trouble(&self, now: Instant) -> Option<Trouble> {
+        let heard = lock(&self.shared.broker).trouble(now);
+        heard.or_else(|| {
+            let (since, what) = lock(&self.shared.unassigned).clone()?;
+            let lasted = now.saturating_duration_since(since);
+            Some(Trouble { lasted, what })
+        })
     }
 
     /// A batch is in hand until the result is dropped.
@@ -179,6 +201,19 @@ mod tests {
             report.broker.unwrap().to_string(),
             "for 0 s: no coordinator"
         );
+    }
+
+    #[test]
+    fn an_instance_without_a_partition_is_in_trouble_although_the_broker_answers() {
+        let health = Health::new();
+        health.database(Ok(()));
+        health.broker(Ok(()));
+        health.assignment(Err("no partition"));
+        health.broker(Ok(()));
+        let trouble = health.report().broker.unwrap();
+        assert_eq!(trouble.to_string(), "for 0 s: no partition");
+        health.assignment(Ok(()));
+        assert!(health.report().is_healthy());
     }
 
     #[test]

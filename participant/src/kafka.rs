@@ -1,5 +1,7 @@
 //! The Kafka side: commands in, replies out, offsets after both.
 
+mod membership;
+mod partitions;
 mod poller;
 mod replies;
 mod send_now;

@@ -40,6 +40,7 @@ pub struct Running {
 
 pub(crate) fn start(
     participant: &str,
+    partitions: i32,
     settings: Settings,
     handlers: Arc<dyn Handlers>,
     health: Health,
@@ -54,6 +55,7 @@ pub(crate) fn start(
     let (poller, offsets) = Poller::new(
         &settings,
         participant,
+        partitions,
         records,
         stopping.clone(),
         health.clone(),

@@ -202,13 +202,13 @@ impl Service {
             })
     }
 
-    /// Checks the configuration, creates the command topic if it is absent, and begins to answer
-    /// commands in the background. Call [`Service::migrate`] first.
+    /// Checks the configuration, creates the command topic if it is absent, looks at it otherwise,
+    /// and begins to answer commands in the background. Call [`Service::migrate`] first.
     ///
     /// # Errors
     ///
-    /// When the configuration is not sound, the inbox tables are not there, or Kafka does not
-    /// answer.
+    /// When the configuration is not sound, the inbox tables are not there, Kafka does not answer,
+    /// or the topic would lose commands. What is doubtful about the topic goes to the log.
     pub async fn start(mut self) -> Result<Running, Error> {
         if let Some(mistake) = self.mistake.take() {
             return Err(mistake);
@@ -226,10 +226,16 @@ impl Service {
                 })?;
         }
         let topic = topics::commands(&self.settings.prefix, &self.registry.participant);
-        kafka::ensure(&self.settings, &topic).await?;
+        let partitions = kafka::ensure(&self.settings, &topic).await?;
         let participant = self.registry.participant.clone();
         let handlers = Arc::new(self.registry);
-        running::start(&participant, self.settings, handlers, self.health)
+        running::start(
+            &participant,
+            partitions,
+            self.settings,
+            handlers,
+            self.health,
+        )
     }
 
     /// The handlers, for somebody who brings commands without Kafka.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use sagas::wire::topics;
 use sqlx::PgPool;
 
 use crate::Error;
@@ -79,9 +80,9 @@ impl Settings {
             brokers: brokers.into(),
             prefix: "saga".to_owned(),
             database: None,
-            partitions: 4,
-            replication: -1,
-            command_retention: DAY * 7,
+            partitions: topics::COMMAND_PARTITIONS,
+            replication: topics::REPLICATION,
+            command_retention: topics::RETENTION,
             saga_age_max: DAY * 30,
             inbox_retention: DAY * 45,
             batch_max: 500,

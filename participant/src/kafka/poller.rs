@@ -21,6 +21,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::client;
+use super::membership::Membership;
 use crate::batch::Job;
 use crate::health::{HEARD_EVERY, Health};
 use crate::{Error, Settings};
@@ -117,6 +118,8 @@ impl Offsets {
 /// Reads commands until told to finish.
 pub(crate) struct Poller {
     consumer: Arc<BaseConsumer<Context>>,
+    membership: Membership,
+    health: Health,
     changed: Arc<AtomicBool>,
     pub(crate) records: mpsc::UnboundedSender<Record>,
     /// How many records were handed on and are not done with.
@@ -136,6 +139,7 @@ impl Poller {
     pub(crate) fn new(
         settings: &Settings,
         participant: &str,
+        partitions: i32,
         records: mpsc::UnboundedSender<Record>,
         stopping: CancellationToken,
         health: Health,
@@ -162,11 +166,11 @@ impl Poller {
         ];
         let failed = |doing| move |source| Error::Kafka { doing, source };
         let consumer: BaseConsumer<Context> = client(settings, &own)
-            .create_with_context(Context { health })
+            .create_with_context(Context {
+                health: health.clone(),
+            })
             .map_err(failed("create the Kafka consumer"))?;
-        consumer
-            .subscribe(&[&topic])
-            .map_err(failed("subscribe to the command topic"))?;
+        let membership = Membership::new(&topic, &group, partitions);
         let consumer = Arc::new(consumer);
         let changed = Arc::new(AtomicBool::new(false));
         let offsets = Offsets {
@@ -176,6 +180,8 @@ impl Poller {
         };
         let poller = Self {
             consumer,
+            membership,
+            health,
             changed,
             records,
             waiting: Arc::default(),
@@ -195,6 +201,14 @@ impl Poller {
         let mut last_error = None;
         while !self.finished.load(Ordering::Acquire) {
             self.commit_if_due();
+            if !self.stopping.is_cancelled() {
+                self.membership
+                    .look_after(&self.consumer, &self.health)
+                    .map_err(|source| Error::Kafka {
+                        doing: "subscribe to the command topic",
+                        source,
+                    })?;
+            }
             if self.is_full_for_the_moment() {
                 std::thread::sleep(POLL_FULL);
                 continue;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -16,6 +16,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::client;
+use super::partitions::Partitions;
 use super::send_now::send_now;
 use crate::{Error, Settings};
 
@@ -28,6 +29,10 @@ const FULL_QUEUE_WAIT: Duration = Duration::from_millis(5);
 /// is handed over meanwhile; what gathers goes in larger requests. With one broker away the others
 /// get their replies at this pace.
 const FLIGHT_MAX: Duration = Duration::from_millis(20);
+
+/// How long the broker may take to say how many partitions a reply topic has. Before the first reply,
+/// and while a command names a partition that is not there.
+const ASK_WITHIN: Duration = Duration::from_secs(1);
 
 /// How long one poll for delivery reports lasts; each is handled the moment it comes. rdkafka spins
 /// through the last millisecond of every poll, so short ones cost an idle service a percent of a
@@ -182,23 +187,41 @@ struct Pump {
 impl Pump {
     /// Runs until nobody has replies any more.
     fn run(&self, flights: &Receiver<Flight>) {
+        let mut partitions = Partitions::default();
         while let Ok(flight) = flights.recv() {
             for flight in std::iter::once(flight).chain(flights.try_iter()) {
                 for reply in &flight.replies {
-                    self.hand_over(reply, &flight.batch);
+                    let partition = self.partition_of(reply, &mut partitions);
+                    self.hand_over(reply, partition, &flight.batch);
                 }
             }
             send_now(self.producer.client(), FLIGHT_MAX);
         }
     }
 
-    fn hand_over(&self, reply: &Outgoing, batch: &Arc<Outstanding>) {
-        let (topic, partition) = (&*reply.to.topic, reply.to.partition);
+    /// The partition that its command names, unless the topic does not have it.
+    fn partition_of(&self, reply: &Outgoing, partitions: &mut Partitions) -> Option<i32> {
+        let (topic, named) = (&*reply.to.topic, reply.to.partition);
+        let ask = || {
+            let client = self.producer.client();
+            let metadata = client.fetch_metadata(Some(topic), ASK_WITHIN).ok()?;
+            let count = metadata.topics().first()?.partitions().len();
+            i32::try_from(count).ok().filter(|count| *count > 0)
+        };
+        let partition = partitions.of(topic, named, Instant::now(), ask);
+        if partition.is_none() {
+            tracing::debug!(topic, named, "there is no such partition; the key decides");
+        }
+        partition
+    }
+
+    fn hand_over(&self, reply: &Outgoing, partition: Option<i32>, batch: &Arc<Outstanding>) {
+        let topic = &*reply.to.topic;
         let mut record = BaseRecord::with_opaque_to(topic, Arc::clone(batch))
-            .partition(partition)
             .key(&reply.key)
             .payload(&*reply.value)
             .headers(headers());
+        record.partition = partition;
         while let Err((error, returned)) = self.producer.send(record) {
             if error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull) {
                 std::thread::sleep(FULL_QUEUE_WAIT);

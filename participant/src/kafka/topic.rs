@@ -1,73 +1,133 @@
 //! The command topic: the participant owns it.
+//!
+//! Invariant: a topic that exists is never changed. What it is like is judged in
+//! [`sagas::wire::topics`], as the orchestrator does it: one that would lose commands ends the start,
+//! everything else is a warning.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
-use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use sagas::wire::topics::{Difference, Found, Holds, TopicSettings, Wanted, findings};
 
 use super::client;
 use crate::{Error, Settings};
 
 /// How long the cluster may take to answer at start.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+/// How long it may take to tell a topic's settings, without which a service can start.
+const SETTINGS_WITHIN: Duration = Duration::from_secs(5);
 
-/// Creates `topic` if it is absent. Needs the right to create it only then.
-pub(crate) async fn ensure(settings: &Settings, topic: &str) -> Result<(), Error> {
-    let admin: AdminClient<DefaultClientContext> =
-        client(settings, &[])
-            .create()
-            .map_err(|source| Error::Kafka {
-                doing: "create the Kafka admin client",
-                source,
-            })?;
+/// How long a topic that somebody else has just made is left to become known.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(200);
+
+type Admin = AdminClient<DefaultClientContext>;
+
+/// Creates `topic` if it is absent; looks at it if it is there. Needs the right to create it only
+/// where it is absent. Returns how many partitions it has.
+pub(crate) async fn ensure(settings: &Settings, topic: &str) -> Result<i32, Error> {
+    let wanted = Wanted {
+        name: topic.to_owned(),
+        holds: Holds::Commands,
+        partitions: settings.partitions,
+        retention: settings.command_retention,
+    };
+    let admin: Admin = client(settings, &[])
+        .create()
+        .map_err(failed("create the Kafka admin client"))?;
+    let (mut admin, mut found) = look_for(admin, topic.to_owned()).await?;
+    if found.is_none() && !create(&admin, settings, &wanted).await? {
+        // Somebody else made it, perhaps otherwise; the broker that is asked may not have heard of it.
+        let deadline = Instant::now() + ANSWER_WITHIN;
+        while found.is_none() && Instant::now() < deadline {
+            tokio::time::sleep(LOOK_AGAIN_AFTER).await;
+            (admin, found) = look_for(admin, topic.to_owned()).await?;
+        }
+    }
+    let Some(mut found) = found else {
+        return Ok(settings.partitions);
+    };
+    found.settings = settings_of(&admin, topic).await;
+    for finding in findings(&wanted, &found) {
+        if finding.is_fatal() {
+            return Err(Error::Unfit(finding));
+        }
+        // The setting is for a topic that has to be created; another number is as good.
+        if !matches!(finding.difference, Difference::Partitions { .. }) {
+            tracing::warn!("{finding}");
+        }
+    }
+    Ok(found.partitions)
+}
+
+/// The topic without its settings, if there is one.
+async fn look_for(admin: Admin, topic: String) -> Result<(Admin, Option<Found>), Error> {
     // Blocks its thread until the broker answers. It looks at all topics, because asking for one
     // would create it on a broker that creates topics by itself.
-    let (admin, found) = tokio::task::spawn_blocking({
-        let topic = topic.to_owned();
-        move || {
-            let metadata = admin.inner().fetch_metadata(None, ANSWER_WITHIN);
-            let found = metadata.map(|all| all.topics().iter().any(|known| known.name() == topic));
-            (admin, found)
-        }
+    let (admin, found) = tokio::task::spawn_blocking(move || {
+        let metadata = admin.inner().fetch_metadata(None, ANSWER_WITHIN);
+        let found = metadata.map(|all| {
+            let known = all.topics().iter().find(|known| known.name() == topic)?;
+            let copies = known.partitions().first();
+            let copies = copies.map_or(0, |partition| partition.replicas().len());
+            Some(Found {
+                partitions: count(known.partitions().len()),
+                replication: count(copies),
+                settings: Err("they were not asked for".to_owned()),
+            })
+        });
+        (admin, found)
     })
     .await
     .map_err(|_| Error::Panicked("look-up of the command topic"))?;
-    let exists = found.map_err(|source| Error::Kafka {
-        doing: "ask the brokers for their topics",
-        source,
-    })?;
-    if exists {
-        return Ok(());
-    }
-    let retention = settings.command_retention.as_millis().to_string();
-    let new = NewTopic::new(
-        topic,
-        settings.partitions,
-        TopicReplication::Fixed(settings.replication),
-    )
-    .set("cleanup.policy", "delete")
-    .set("retention.ms", &retention);
+    let found = found.map_err(failed("ask the brokers for their topics"))?;
+    Ok((admin, found))
+}
+
+/// The settings of a topic, or why they are unknown.
+async fn settings_of(admin: &Admin, topic: &str) -> Result<TopicSettings, String> {
+    let options = AdminOptions::new()
+        .request_timeout(Some(SETTINGS_WITHIN))
+        .operation_timeout(Some(SETTINGS_WITHIN));
+    let asked = [ResourceSpecifier::Topic(topic)];
+    let answers = admin.describe_configs(&asked, &options).await;
+    let answers = answers.map_err(|error| error.to_string())?;
+    let left_out = || "the broker left them out".to_owned();
+    let config = answers.into_iter().next().ok_or_else(left_out)?;
+    let config = config.map_err(|code| code.to_string())?;
+    TopicSettings::read(|name| config.get(name)?.value.as_deref())
+        .map_err(|name| format!("the broker left {name} out"))
+}
+
+/// Says whether it was made here.
+async fn create(admin: &Admin, settings: &Settings, wanted: &Wanted) -> Result<bool, Error> {
+    let set = wanted.settings();
+    let replication = TopicReplication::Fixed(settings.replication);
+    let new = NewTopic::new(&wanted.name, wanted.partitions, replication);
+    let new = set
+        .iter()
+        .fold(new, |new, (name, value)| new.set(name, value));
     let options = AdminOptions::new().operation_timeout(Some(ANSWER_WITHIN));
     let created = admin
         .create_topics([&new], &options)
         .await
-        .map_err(|source| Error::Kafka {
-            doing: "create the command topic",
-            source,
-        })?;
+        .map_err(failed("create the command topic"))?;
     match created.into_iter().next() {
-        Some(Err((_, code))) if code != RDKafkaErrorCode::TopicAlreadyExists => Err(Error::Topic {
-            topic: topic.to_owned(),
-            code,
-        }),
+        Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => Ok(false),
+        Some(Err((topic, code))) => Err(Error::Topic { topic, code }),
         _ => {
-            tracing::info!(
-                topic,
-                partitions = settings.partitions,
-                "created the command topic"
-            );
-            Ok(())
+            let (topic, partitions) = (&wanted.name, wanted.partitions);
+            tracing::info!(topic, partitions, "created the command topic");
+            Ok(true)
         }
     }
+}
+
+fn failed(doing: &'static str) -> impl FnOnce(KafkaError) -> Error {
+    move |source| Error::Kafka { doing, source }
+}
+
+fn count(items: usize) -> i32 {
+    i32::try_from(items).unwrap_or(i32::MAX)
 }

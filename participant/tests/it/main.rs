@@ -7,6 +7,7 @@
 )]
 
 mod answers;
+mod assignment;
 mod barrier;
 mod connections;
 mod crash;
