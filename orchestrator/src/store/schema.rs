@@ -17,6 +17,7 @@ use sqlx::{Connection as _, Row as _};
 use super::kind::Ask;
 use super::lock::Holders;
 use super::{Error, Failure, Store};
+use crate::cause::chain;
 
 /// Beside it, an application may keep migrations of its own in the same database.
 const VERSION_TABLE: &str = "saga_migrations";
@@ -113,7 +114,9 @@ impl Store {
                 match self.holders(pid).await {
                     Ok(holders) if !holders.is_empty() => last = holders,
                     Ok(_) => {}
-                    Err(error) => tracing::debug!(%error, "cannot see who holds a lock"),
+                    Err(error) => {
+                        tracing::debug!(error = chain(&error), "cannot see who holds a lock");
+                    }
                 }
             }
         };
