@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::error::KafkaError;
+use sagas::SagaId;
 use sagas::wire::topics::{
     COMMAND_PARTITIONS, EVENT_PARTITIONS, Finding, RECORD_BYTES_MAX, REPLICATION, REPLY_PARTITIONS,
     RETENTION,
@@ -24,6 +25,7 @@ use sagas::wire::topics::{
 
 mod consumer;
 mod context;
+mod delivery;
 mod producer;
 mod send_now;
 mod spread;
@@ -31,6 +33,7 @@ pub mod topics;
 mod watch;
 
 pub use consumer::{ReplyConsumer, ReplyRecord};
+pub use delivery::{Delivery, Refusal, Refused};
 pub(crate) use producer::headers;
 pub use producer::{OutgoingRecord, Producer};
 
@@ -129,9 +132,16 @@ pub enum Error {
         /// What the broker says.
         reason: String,
     },
-    /// The broker refuses a record for good, or lost its place among the others.
-    #[error("a record was not accepted")]
-    NotAccepted(#[source] KafkaError),
+    /// The broker does not take anything for this topic, or the record lost its place among others.
+    #[error("the record of saga {saga} for the topic {topic} was not accepted")]
+    NotAccepted {
+        /// Where it was to go.
+        topic: String,
+        /// Whose it is.
+        saga: SagaId,
+        /// What the broker, or the client, says.
+        source: KafkaError,
+    },
     /// Too much waits for the broker already; the caller has to try again later.
     #[error("{bytes} bytes wait for the broker already")]
     Overloaded {

@@ -1,6 +1,7 @@
 //! What librdkafka calls back: delivery reports, and its log, which becomes ours.
 
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -10,7 +11,8 @@ use rdkafka::message::DeliveryResult;
 use rdkafka::topic_partition_list::TopicPartitionList;
 
 use super::Error;
-use super::producer::Countdown;
+use super::delivery::{Countdown, concerns_its_request};
+use super::producer::{Again, give_up, record};
 use super::spread::Spread;
 use crate::cause::chain;
 use crate::limit::trouble;
@@ -22,6 +24,8 @@ pub(super) struct Context;
 #[derive(Debug)]
 pub(super) struct ProducerContext {
     pub(super) spread: Spread,
+    /// Where a record goes that was refused in company.
+    pub(super) again: Sender<Again>,
 }
 
 impl ClientContext for Context {
@@ -69,10 +73,16 @@ impl rdkafka::producer::ProducerContext<Spread> for ProducerContext {
     }
 
     fn delivery(&self, result: &DeliveryResult<'_>, countdown: Self::DeliveryOpaque) {
-        countdown.settle(match result {
-            Ok(_) => Ok(()),
-            Err((error, _)) => Err(Error::NotAccepted(error.clone())),
-        });
+        let Err((error, message)) = result else {
+            return countdown.settle(Ok(()));
+        };
+        let record = record(message);
+        if !concerns_its_request(error) {
+            return give_up(record, error.clone(), &countdown);
+        }
+        if let Err(unsent) = self.again.send(Again { record, countdown }) {
+            unsent.0.countdown.settle(Err(Error::Stopped));
+        }
     }
 }
 

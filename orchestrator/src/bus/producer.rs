@@ -4,18 +4,22 @@
 //!   publish ──► queue ──► pump (thread) ──► librdkafka ──► broker
 //!                                               │
 //!   done  ◄── Countdown, one per batch ◄── delivery reports (thread)
+//!                        ▲                      │ refused in company
+//!                        └── alone.rs (thread) ◄┘
 //! ```
 //!
 //! Invariant: `done` is called exactly once for every batch, after the last of its records was
-//! acknowledged by all in-sync replicas or refused for good. Nothing expires: while the broker is
-//! away, records wait. `publish` never blocks; beyond a bound in bytes it says so at once.
+//! acknowledged by all in-sync replicas or refused for good. A record is refused for what it is, never
+//! for what was in the request beside it. Nothing expires: while the broker is away, records wait.
+//! `publish` never blocks; beyond a bound in bytes it says so at once.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
@@ -23,12 +27,19 @@ use sagas::SagaId;
 use sagas::wire::{CONTENT_TYPE, topics};
 
 use super::context::ProducerContext;
+use super::delivery::{Countdown, Delivery, Refusal, Refused, refusal};
 use super::send_now::send_now;
 use super::spread::Spread;
 use super::watch::Watch;
 use super::{Error, RECORD_BYTES_MAX, Settings};
 use crate::cause::chain;
 use crate::limit::trouble;
+
+mod alone;
+mod limits;
+
+pub(super) use alone::{Again, record};
+use limits::Limits;
 
 /// What may wait before librdkafka's own queue, which holds as much again.
 const WAITING_BYTES_MAX: usize = 64 << 20;
@@ -62,49 +73,7 @@ pub(crate) fn headers() -> OwnedHeaders {
     OwnedHeaders::new_with_capacity(1).insert(Header { key, value })
 }
 
-type Done = Box<dyn FnOnce(Result<(), Error>) + Send>;
-
-/// Counts the records of a batch that the broker has not answered for.
-pub(super) struct Countdown {
-    left: AtomicUsize,
-    failure: Mutex<Option<Error>>,
-    done: Mutex<Option<Done>>,
-}
-
-impl Countdown {
-    fn new(records: usize, done: Done) -> Arc<Self> {
-        Arc::new(Self {
-            left: AtomicUsize::new(records),
-            failure: Mutex::new(None),
-            done: Mutex::new(Some(done)),
-        })
-    }
-
-    /// One record has an answer.
-    pub(super) fn settle(&self, result: Result<(), Error>) {
-        if let Err(error) = result {
-            let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
-            failure.get_or_insert(error);
-        }
-        if self.left.fetch_sub(1, Ordering::AcqRel) > 1 {
-            return;
-        }
-        let take_failure = || {
-            self.failure
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take()
-        };
-        let done = self
-            .done
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if let Some(done) = done {
-            done(take_failure().map_or(Ok(()), Err));
-        }
-    }
-}
+type Done = Box<dyn FnOnce(Delivery) + Send>;
 
 struct Batch {
     records: Vec<OutgoingRecord>,
@@ -143,6 +112,9 @@ impl Drop for Shared {
 struct State {
     settings: Settings,
     client: RwLock<Client>,
+    /// Where a record goes that was refused in company.
+    again: Sender<Again>,
+    limits: Limits,
     /// In the queue, not yet in librdkafka's.
     waiting_bytes: AtomicUsize,
     is_stopping: AtomicBool,
@@ -155,12 +127,16 @@ impl Producer {
     ///
     /// When librdkafka refuses a setting.
     pub fn new(settings: &Settings) -> Result<Self, Error> {
+        let (again, refused) = channel();
         let state = Arc::new(State {
             settings: settings.clone(),
-            client: RwLock::new(connect(settings)?),
+            client: RwLock::new(connect(settings, again.clone())?),
+            again,
+            limits: Limits::default(),
             waiting_bytes: AtomicUsize::new(0),
             is_stopping: AtomicBool::new(false),
         });
+        alone::start(settings.clone(), refused)?;
         let (queue, batches) = channel();
         let pump = Arc::clone(&state);
         std::thread::Builder::new()
@@ -178,18 +154,22 @@ impl Producer {
         })
     }
 
-    /// Publishes the records, in order, and calls `done` once: when the broker has all of them, or
-    /// when it has refused one for good. Never blocks.
+    /// Publishes the records, in order, and calls `done` once: when each of them has arrived or was
+    /// refused for good. Never blocks. One that the broker refuses in company comes after the others.
     ///
     /// `done` runs on a thread of the producer and must not block. It gets [`Error::Overloaded`] at
     /// once, and nothing is published, when too much waits for the broker already.
     pub fn publish(
         &self,
         records: Vec<OutgoingRecord>,
-        done: impl FnOnce(Result<(), Error>) + Send + 'static,
+        done: impl FnOnce(Delivery) + Send + 'static,
     ) {
+        let failed = |failure| Delivery {
+            failure: Some(failure),
+            ..Delivery::default()
+        };
         if records.is_empty() {
-            return done(Ok(()));
+            return done(Delivery::default());
         }
         let bytes = records.iter().map(|record| record.value.len()).sum();
         let waiting = &self.shared.state.waiting_bytes;
@@ -197,7 +177,7 @@ impl Producer {
         // A batch that is larger than the bound still passes an empty queue.
         if before > 0 && before + bytes > WAITING_BYTES_MAX {
             waiting.fetch_sub(bytes, Ordering::AcqRel);
-            return done(Err(Error::Overloaded { bytes: before }));
+            return done(failed(Error::Overloaded { bytes: before }));
         }
         let done = Box::new(done);
         let batch = Batch {
@@ -206,8 +186,14 @@ impl Producer {
             done,
         };
         if let Err(unsent) = self.shared.queue.send(batch) {
-            (unsent.0.done)(Err(Error::Stopped));
+            (unsent.0.done)(failed(Error::Stopped));
         }
+    }
+
+    /// Says of records that are too large how much their topics take, as far as the broker tells.
+    pub async fn look_up_limits(&self, refused: &mut [Refused]) {
+        let state = &self.shared.state;
+        state.limits.look_up(&state.settings, refused).await;
     }
 
     /// Whether the broker answered when it was last asked, at most a few seconds ago.
@@ -274,7 +260,7 @@ impl State {
     }
 
     fn hand_over(&self, client: &Client, batch: Batch) {
-        let countdown = Countdown::new(batch.records.len(), batch.done);
+        let countdown = Arc::new(Countdown::new(batch.records.len(), batch.done));
         for record in &batch.records {
             self.send(client, record, &countdown);
         }
@@ -292,13 +278,31 @@ impl State {
                 return;
             };
             if error != KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull) {
-                return countdown.settle(Err(Error::NotAccepted(error)));
+                let why = refusal(&error).map(|why| self.own_limit(why));
+                return match why {
+                    Some(why) => countdown.refuse(Refused {
+                        record: record.clone(),
+                        why,
+                    }),
+                    None => countdown.settle(Err(not_accepted(record, error))),
+                };
             }
             if self.is_stopping.load(Ordering::Acquire) {
                 return countdown.settle(Err(Error::Stopped));
             }
             std::thread::sleep(FULL_WAIT);
         }
+    }
+
+    /// What the client itself refuses is refused for its own limit.
+    fn own_limit(&self, why: Refusal) -> Refusal {
+        let Refusal::TooLarge { .. } = why else {
+            return why;
+        };
+        let set = self.settings.extra.get("message.max.bytes");
+        let set = set.and_then(|bytes| bytes.parse().ok());
+        let limit = set.or(Some(RECORD_BYTES_MAX.into()));
+        Refusal::TooLarge { limit }
     }
 
     /// An idempotent producer that the broker has lost count of accepts nothing any more. What it
@@ -308,7 +312,7 @@ impl State {
             return;
         };
         tracing::error!(%code, reason, "the Kafka producer has failed; a new one takes over");
-        match connect(&self.settings) {
+        match connect(&self.settings, self.again.clone()) {
             Ok(new) => {
                 let mut client = self.client.write().unwrap_or_else(PoisonError::into_inner);
                 let failed = std::mem::replace(&mut *client, new);
@@ -323,6 +327,22 @@ impl State {
     }
 }
 
+/// The verdict of the broker on a record that came alone, or of the client on any.
+pub(super) fn give_up(record: OutgoingRecord, error: KafkaError, countdown: &Countdown) {
+    match refusal(&error) {
+        Some(why) => countdown.refuse(Refused { record, why }),
+        None => countdown.settle(Err(not_accepted(&record, error))),
+    }
+}
+
+fn not_accepted(record: &OutgoingRecord, source: KafkaError) -> Error {
+    Error::NotAccepted {
+        topic: record.topic.to_string(),
+        saga: record.key,
+        source,
+    }
+}
+
 /// librdkafka's producer, shared with the thread that polls it.
 type Client = Arc<BaseProducer<ProducerContext, Spread>>;
 
@@ -331,22 +351,12 @@ type Client = Arc<BaseProducer<ProducerContext, Spread>>;
 /// `ThreadedProducer`, that alone is one percent of a processor.
 const POLL: Duration = Duration::from_secs(1);
 
-fn connect(settings: &Settings) -> Result<Client, Error> {
-    let config = settings.client(&[
-        // Implies acks=all and endless retries, and keeps the order.
-        ("enable.idempotence", "true"),
-        // A record that expired alone would leave a gap among its saga's records.
-        ("message.timeout.ms", "0"),
-        // `send_now` ends the wait when a flight is complete; one that is taken apart takes longer.
-        ("linger.ms", "50"),
-        ("queue.buffering.max.messages", "100000"),
-        ("queue.buffering.max.kbytes", "131072"),
-        ("message.max.bytes", &RECORD_BYTES_MAX.to_string()),
-    ]);
+fn connect(settings: &Settings, again: Sender<Again>) -> Result<Client, Error> {
     let context = ProducerContext {
         spread: Spread::new(topics::events(&settings.prefix)),
+        again,
     };
-    let client: BaseProducer<ProducerContext, Spread> = config
+    let client: BaseProducer<ProducerContext, Spread> = config(settings)
         .create_with_context(context)
         .map_err(Error::Settings)?;
     let client = Arc::new(client);
@@ -361,4 +371,18 @@ fn connect(settings: &Settings) -> Result<Client, Error> {
         })
         .map_err(Error::Thread)?;
     Ok(client)
+}
+
+fn config(settings: &Settings) -> ClientConfig {
+    settings.client(&[
+        // Implies acks=all and endless retries, and keeps the order.
+        ("enable.idempotence", "true"),
+        // A record that expired alone would leave a gap among its saga's records.
+        ("message.timeout.ms", "0"),
+        // `send_now` ends the wait when a flight is complete; one that is taken apart takes longer.
+        ("linger.ms", "50"),
+        ("queue.buffering.max.messages", "100000"),
+        ("queue.buffering.max.kbytes", "131072"),
+        ("message.max.bytes", &RECORD_BYTES_MAX.to_string()),
+    ])
 }

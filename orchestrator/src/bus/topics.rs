@@ -217,6 +217,16 @@ async fn create(settings: &Settings, missing: &[&Wanted]) -> Result<bool, Error>
     Ok(are_ours)
 }
 
+/// Bytes that the topic takes at once; `None` where the broker does not say.
+pub(super) async fn record_bytes_max(settings: &Settings, topic: &str) -> Option<u64> {
+    let client = client(settings).ok()?;
+    let asked = [ResourceSpecifier::Topic(topic)];
+    let answers = client.describe_configs(&asked, &options()).await.ok()?;
+    let resource = answers.into_iter().next()?.ok()?;
+    let entry = resource.get("max.message.bytes")?;
+    entry.value.as_deref()?.parse().ok()
+}
+
 fn client(settings: &Settings) -> Result<AdminClient<DefaultClientContext>, Error> {
     settings.client(&[]).create().map_err(Error::Settings)
 }

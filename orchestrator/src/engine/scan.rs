@@ -134,18 +134,18 @@ fn publish_again(parts: &Parts, row: OutboxId, events: &[Outgoing]) {
         .collect();
     let store = parts.store.clone();
     let runtime = tokio::runtime::Handle::current();
-    parts.producer.publish(records, move |result| {
-        match result {
+    parts.producer.publish(records, move |delivery| {
+        if let Some(error) = &delivery.failure {
+            let error = chain(error);
+            trouble!(
+                warn,
+                "the broker did not take events that were left behind",
+                error
+            );
+        }
+        if delivery.is_complete() {
             // What is not deleted is published once more.
-            Ok(()) => drop(runtime.spawn(async move { store.delivered(&[row]).await })),
-            Err(error) => {
-                let error = chain(&error);
-                trouble!(
-                    warn,
-                    "the broker did not take events that were left behind",
-                    error
-                );
-            }
+            drop(runtime.spawn(async move { store.delivered(&[row]).await }));
         }
     });
 }

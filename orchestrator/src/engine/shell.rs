@@ -207,12 +207,16 @@ impl Shell {
                     let events = events.iter().map(|event| topics.outgoing(event));
                     let records = commands.chain(events).collect();
                     let report = self.report.clone();
-                    self.parts.producer.publish(records, move |result| {
-                        if let Err(error) = &result {
+                    self.parts.producer.publish(records, move |delivery| {
+                        for refused in &delivery.refused {
+                            let saga = refused.record.key;
+                            tracing::error!(%saga, %refused, "a record is refused for good");
+                        }
+                        if let Some(error) = &delivery.failure {
                             let error = chain(error);
                             trouble!(error, "the broker did not take what was published", error);
                         }
-                        let is_acknowledged = result.is_ok();
+                        let is_acknowledged = delivery.is_complete();
                         // A shell that is gone has left its sagas to their wakes.
                         let _ = report.send(Input::Published {
                             publication,

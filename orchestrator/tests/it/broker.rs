@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use local::{Kafka, KafkaOptions};
 use orchestrator::bus::{
-    self, Error, OutgoingRecord, Producer, ReplyConsumer, ReplyRecord, topics,
+    self, Delivery, Error, OutgoingRecord, Producer, ReplyConsumer, ReplyRecord, topics,
 };
 
 use crate::sample::id;
@@ -47,10 +47,21 @@ pub(crate) fn record(settings: &bus::Settings, number: u32) -> OutgoingRecord {
     }
 }
 
-/// Publishes, and waits for the answer.
+/// Publishes, and waits until all has arrived.
 pub(crate) fn publish(producer: &Producer, records: Vec<OutgoingRecord>) -> Result<(), Error> {
+    let delivery = deliver(producer, records);
+    assert!(
+        delivery.refused.is_empty(),
+        "{} are refused",
+        delivery.refused.len()
+    );
+    delivery.failure.map_or(Ok(()), Err)
+}
+
+/// Publishes, and waits for the verdict.
+pub(crate) fn deliver(producer: &Producer, records: Vec<OutgoingRecord>) -> Delivery {
     let (tell, told) = channel();
-    producer.publish(records, move |result| tell.send(result).unwrap());
+    producer.publish(records, move |delivery| tell.send(delivery).unwrap());
     told.recv_timeout(SOON).unwrap()
 }
 
@@ -118,12 +129,13 @@ pub(crate) struct Answers {
 }
 
 impl Answers {
-    pub(crate) fn taker(self: &Arc<Self>) -> impl FnOnce(Result<(), Error>) + Send + 'static {
+    pub(crate) fn taker(self: &Arc<Self>) -> impl FnOnce(Delivery) + Send + 'static {
         let answers = Arc::clone(self);
-        move |result| {
-            let counter = match result {
-                Ok(()) => &answers.good,
-                Err(_) => &answers.bad,
+        move |delivery| {
+            let counter = if delivery.is_complete() {
+                &answers.good
+            } else {
+                &answers.bad
             };
             counter.fetch_add(1, Ordering::SeqCst);
         }

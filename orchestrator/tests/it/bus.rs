@@ -56,19 +56,6 @@ async fn every_batch_of_many_is_answered_once_after_all_its_records_are_there() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_record_that_is_too_large_for_the_topic_fails_its_batch_and_no_other() {
-    let settings = ready().await;
-    let producer = Producer::new(&settings).unwrap();
-    let mut large = record(&settings, 1);
-    large.value = vec![b'x'; 9 << 20];
-    let error = publish(&producer, vec![record(&settings, 2), large]).unwrap_err();
-    assert!(matches!(error, Error::NotAccepted(_)), "{error:?}");
-    let mut fits = record(&settings, 3);
-    fits.value = vec![b'x'; 4 << 20];
-    publish(&producer, vec![fits]).unwrap();
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn partitions_that_stay_assigned_go_on_where_they_are() {
     let settings = ready().await;
     let producer = Producer::new(&settings).unwrap();

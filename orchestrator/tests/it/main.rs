@@ -20,6 +20,7 @@ mod overview;
 mod plans;
 mod program;
 mod reading;
+mod refused;
 mod retention;
 mod sample;
 mod schema;

@@ -6,7 +6,9 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use local::{Kafka, KafkaOptions};
-use orchestrator::bus::{self, OutgoingRecord, Producer, ReplyConsumer, ReplyRecord, topics};
+use orchestrator::bus::{
+    self, Delivery, OutgoingRecord, Producer, ReplyConsumer, ReplyRecord, topics,
+};
 use sagas::wire::CONTENT_TYPE;
 use simulation::bus::{Bus, Record};
 use tokio::runtime::Runtime;
@@ -114,9 +116,9 @@ impl Broker for Real {
 
     fn publish(&mut self, records: &[OutgoingRecord]) {
         let (tell, told) = channel();
-        let done = move |result| tell.send(result).unwrap();
+        let done = move |delivery: Delivery| tell.send(delivery.is_complete()).unwrap();
         self.producer.publish(records.to_vec(), done);
-        told.recv_timeout(SOON).unwrap().unwrap();
+        assert!(told.recv_timeout(SOON).unwrap());
     }
 
     fn read(&mut self, partitions: &[i32], count: usize) -> Vec<ReplyRecord> {

@@ -1,0 +1,147 @@
+//! The verdict on a batch, and the broker's reasons to refuse one of its records for good.
+//!
+//! Invariant: a batch gets one verdict, after the last of its records has one.
+//!
+//! The broker answers for a whole request, so one record that it does not take costs those beside it
+//! their place too. [`concerns_its_request`] says which answers leave that open: such a record is sent
+//! again alone (`producer/alone.rs`), and only then is [`Refused`] about it.
+
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+use super::{Error, OutgoingRecord};
+
+/// What became of a batch.
+#[derive(Debug, Default)]
+pub struct Delivery {
+    /// Records that are refused although each came alone: sent again, they are refused again.
+    pub refused: Vec<Refused>,
+    /// Why some other record did not arrive, or may not have; published again, it may.
+    pub failure: Option<Error>,
+}
+
+impl Delivery {
+    /// Whether the broker has all records.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.failure.is_none() && self.refused.is_empty()
+    }
+}
+
+/// A record that is refused for what it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// The record.
+    pub record: OutgoingRecord,
+    /// The reason.
+    pub why: Refusal,
+}
+
+/// Why a record is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// It has more bytes than this client, or its topic, takes.
+    TooLarge {
+        /// Bytes that are taken, the whole request included; `None` where the broker does not say.
+        limit: Option<u64>,
+    },
+    /// The broker finds another fault with it.
+    Invalid(RDKafkaErrorCode),
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let OutgoingRecord { topic, value, .. } = &self.record;
+        let bytes = value.len();
+        match self.why {
+            Refusal::TooLarge { limit: Some(limit) } => write!(
+                f,
+                "the record has {bytes} bytes, the topic {topic} takes {limit}"
+            ),
+            Refusal::TooLarge { limit: None } => write!(
+                f,
+                "the record has {bytes} bytes, more than the topic {topic} takes"
+            ),
+            Refusal::Invalid(code) => write!(
+                f,
+                "the topic {topic} does not take the record of {bytes} bytes: {code:?}"
+            ),
+        }
+    }
+}
+
+/// The refusal that this error means for a record that came alone.
+pub(super) fn refusal(error: &KafkaError) -> Option<Refusal> {
+    use RDKafkaErrorCode as Code;
+    match error.rdkafka_error_code()? {
+        Code::MessageSizeTooLarge | Code::MessageBatchTooLarge => {
+            Some(Refusal::TooLarge { limit: None })
+        }
+        code @ (Code::InvalidRecord | Code::InvalidTimestamp | Code::PolicyViolation) => {
+            Some(Refusal::Invalid(code))
+        }
+        _ => None,
+    }
+}
+
+/// Whether the broker may have refused the record only for what was in the request beside it.
+pub(super) fn concerns_its_request(error: &KafkaError) -> bool {
+    let is_for_another =
+        error.rdkafka_error_code() == Some(RDKafkaErrorCode::InvalidDifferentRecord);
+    is_for_another || refusal(error).is_some()
+}
+
+type Done = Box<dyn FnOnce(Delivery) + Send>;
+
+/// Counts the records of a batch that have no verdict yet.
+pub(super) struct Countdown {
+    left: AtomicUsize,
+    delivery: Mutex<Delivery>,
+    done: Mutex<Option<Done>>,
+}
+
+impl Countdown {
+    pub(super) fn new(records: usize, done: Done) -> Self {
+        Self {
+            left: AtomicUsize::new(records),
+            delivery: Mutex::default(),
+            done: Mutex::new(Some(done)),
+        }
+    }
+
+    /// One record has arrived, or did not for a reason that is not its own.
+    pub(super) fn settle(&self, result: Result<(), Error>) {
+        if let Err(error) = result {
+            let mut delivery = self.delivery.lock().unwrap_or_else(PoisonError::into_inner);
+            delivery.failure.get_or_insert(error);
+        }
+        self.one_less();
+    }
+
+    /// One record is refused for what it is.
+    pub(super) fn refuse(&self, refused: Refused) {
+        let mut delivery = self.delivery.lock().unwrap_or_else(PoisonError::into_inner);
+        delivery.refused.push(refused);
+        drop(delivery);
+        self.one_less();
+    }
+
+    fn one_less(&self) {
+        if self.left.fetch_sub(1, Ordering::AcqRel) > 1 {
+            return;
+        }
+        let done = self
+            .done
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(done) = done {
+            let mut delivery = self.delivery.lock().unwrap_or_else(PoisonError::into_inner);
+            let delivery = std::mem::take(&mut *delivery);
+            done(delivery);
+        }
+    }
+}
