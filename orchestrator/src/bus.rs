@@ -35,7 +35,7 @@ mod watch;
 pub use consumer::{ReplyConsumer, ReplyRecord};
 pub use delivery::{Delivery, Refusal, Refused};
 pub(crate) use producer::headers;
-pub use producer::{OutgoingRecord, Producer};
+pub use producer::{Limits, OutgoingRecord, Producer};
 
 /// How to reach the broker, and what its topics are like.
 #[derive(Debug, Clone, PartialEq, Eq)]

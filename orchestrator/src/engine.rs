@@ -22,6 +22,7 @@ pub mod route;
 mod scan;
 mod shell;
 pub mod submission;
+pub mod unsent;
 mod waiters;
 
 use std::num::NonZeroUsize;
@@ -51,7 +52,7 @@ use crate::store::definition::Pin;
 use crate::store::replica::Replica;
 use crate::store::retention::Policy;
 use crate::store::{self, Store};
-use lane::{Answer, Bounds, End};
+use lane::{Answer, Bounds, End, TooLarge};
 use lanes::{Door, Lanes};
 use outgoing::Topics;
 use replicas::{Duty, Membership, introduce};
@@ -153,6 +154,9 @@ pub enum Error {
     /// The database refuses the data itself.
     #[error("the database refuses the data: {0}")]
     Unstorable(Cause),
+    /// One of the saga's first commands is too large; nothing was accepted.
+    #[error(transparent)]
+    CommandTooLarge(TooLarge),
     /// The lane has no room.
     #[error("too many events wait")]
     Overloaded,
@@ -253,7 +257,7 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// [`Error::KeyUsedOtherwise`]; [`Error::Unavailable`], [`Error::Overloaded`] and
+    /// [`Error::KeyUsedOtherwise`]; [`Error::CommandTooLarge`]; [`Error::Unavailable`], [`Error::Overloaded`] and
     /// [`Error::Stopping`], after which the same submission under the same key can be repeated.
     pub async fn submit(&self, submission: Submission) -> Result<Accepted, Error> {
         let id = submission.id();
@@ -462,6 +466,7 @@ impl Answer {
             Self::NotRunnable(why) => Error::NotRunnable(why),
             Self::Unavailable(why) => Error::Unavailable(why),
             Self::Unstorable(why) => Error::Unstorable(why),
+            Self::CommandTooLarge(too_large) => Error::CommandTooLarge(too_large),
             Self::NotFound | Self::Accepted { .. } | Self::Ordered { .. } => Error::NotFound,
         }
     }

@@ -71,6 +71,8 @@ bugs! {
     ForgetsAttempts = "forgets-attempts",
     /// A lane that has published one command of a saga takes all of them for published.
     TakesAllForPublished = "takes-all-for-published",
+    /// A lane takes for sent what the broker has refused.
+    TakesRefusedForSent = "takes-refused-for-sent",
     /// A lane takes lifecycle events for published that it dropped.
     DropsEvents = "drops-events",
     /// The lifecycle events of one saga go to any partition.

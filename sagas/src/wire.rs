@@ -19,6 +19,7 @@ mod event;
 mod fields;
 mod headers;
 mod reply;
+pub mod size;
 pub mod topics;
 mod writer;
 

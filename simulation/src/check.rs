@@ -83,6 +83,7 @@ checks! {
     effects::effects_agree_with_the_end,
     replies::a_reply_counts_for_its_own_command_only,
     retries::retry_delays_follow_the_policy,
+    retries::nobody_is_called_silent_who_was_never_asked,
     messages::a_command_is_published_only_when_stored,
     messages::offsets_never_run_ahead_of_the_database,
     messages::no_useful_reply_is_buried,

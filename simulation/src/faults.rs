@@ -45,6 +45,7 @@ faults! {
     RecordDuplicated = "record duplicated",
     RecordDelayed = "record delayed",
     PublishRefused = "publish not acknowledged",
+    RecordRefused = "record refused for what it is",
     BrokerAway = "broker away",
     TopicGrew = "reply topic has one partition more",
     RepliesReplayed = "replies read again",

@@ -192,6 +192,11 @@ pub const ROWS: &[Row] = &[
         "wakes_know_what_was_published",
     ),
     simulated(
+        "who was never asked is not called silent",
+        Bug::TakesRefusedForSent,
+        "nobody_is_called_silent_who_was_never_asked",
+    ),
+    simulated(
         "every lifecycle event is published",
         Bug::DropsEvents,
         "every_lifecycle_event_is_published",

@@ -35,8 +35,9 @@ pub struct Store {
     outbox_rows: u128,
 }
 
-/// Topic, partition and offset: there is one cluster, and its topics are never made anew.
-type LetterKey = (String, i32, i64);
+/// Topic, partition and offset: there is one cluster, and its topics are never made anew. The value of
+/// a record that never had an offset.
+type LetterKey = (String, i32, i64, Option<Vec<u8>>);
 
 /// A row of the table `saga`, and its rows of `saga_history`.
 #[derive(Debug, Clone)]
@@ -97,7 +98,12 @@ impl Store {
     #[must_use]
     pub fn is_buried(&self, topic: &str, partition: i32, offset: i64) -> bool {
         self.letters
-            .contains_key(&(topic.to_owned(), partition, offset))
+            .contains_key(&(topic.to_owned(), partition, offset, None))
+    }
+
+    /// Records that never were in any partition.
+    pub(crate) fn unpublished(&self) -> impl Iterator<Item = &DeadLetter> {
+        self.letters.values().filter(|letter| letter.offset < 0)
     }
 
     /// Rows of lifecycle events that are still there.

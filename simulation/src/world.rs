@@ -12,6 +12,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use orchestrator::bus::Refused;
+use orchestrator::engine::unsent::Unsent;
 use orchestrator::store::batch::OutboxId;
 use sagas::{SagaId, Timestamp};
 
@@ -123,10 +125,12 @@ pub(crate) enum Waits {
         life: Life,
         lane: usize,
         publication: u64,
+        unsent: Vec<Unsent>,
     },
     Outbox {
         life: Life,
         row: OutboxId,
+        refused: Vec<Refused>,
     },
     Service {
         service: usize,

@@ -11,6 +11,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use sagas::machine::{Order, OrderKind, OrderResult, Refusal};
+use sagas::wire::size::COMMAND_BYTES_MAX;
 use sagas::{Json, OrderId, SagaId};
 use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
@@ -149,6 +150,12 @@ fn kind(name: Name, body: Body) -> Result<OrderKind, Problem> {
         };
         errors.push(fault(path, message));
     }
+    let payload = body.payload.as_ref().map_or(0, |json| json.text().len());
+    if payload > COMMAND_BYTES_MAX {
+        let detail =
+            format!("the payload has {payload} bytes, at most {COMMAND_BYTES_MAX} are sent");
+        return Err(Problem::new(Kind::CommandTooLarge, detail));
+    }
     for (name, value) in [("the payload", &body.payload), ("the reply", &body.reply)] {
         if let Some(value) = value {
             body::canonical(name, value)?;
@@ -282,5 +289,19 @@ mod tests {
         assert_eq!(paths(Name::Resolve, &with(reply)), ["/step", "/reply"]);
         let nul = r#","step":"s","payload":{"a":["\u0000"]}"#;
         assert!(paths(Name::Edit, &with(nul)).is_empty());
+    }
+
+    #[test]
+    fn a_payload_that_no_topic_takes_is_refused_before_it_is_stored() {
+        let give = |bytes: usize| {
+            let payload = "x".repeat(bytes - 2);
+            let body = format!(r#"{{"actor":"a","reason":"b","step":"s","payload":"{payload}"}}"#);
+            kind(Name::Edit, serde_json::from_str(&body).unwrap())
+        };
+        assert!(give(COMMAND_BYTES_MAX).is_ok());
+        let problem = give(COMMAND_BYTES_MAX + 1).unwrap_err();
+        assert_eq!(problem.kind(), Kind::CommandTooLarge);
+        let said = "the payload has 8372225 bytes, at most 8372224 are sent";
+        assert_eq!(problem.detail(), said);
     }
 }

@@ -30,6 +30,7 @@ pub(super) enum Kind {
     TooLarge,
     NotJson,
     InvalidInput,
+    CommandTooLarge,
     Overloaded,
     Internal,
     Unavailable,
@@ -39,7 +40,7 @@ pub(super) enum Kind {
 
 impl Kind {
     #[cfg(test)]
-    pub(super) const ALL: [Self; 19] = [
+    pub(super) const ALL: [Self; 20] = [
         Self::Malformed,
         Self::BadParameter,
         Self::BadIdempotencyKey,
@@ -54,6 +55,7 @@ impl Kind {
         Self::TooLarge,
         Self::NotJson,
         Self::InvalidInput,
+        Self::CommandTooLarge,
         Self::Overloaded,
         Self::Internal,
         Self::Unavailable,
@@ -105,6 +107,11 @@ impl Kind {
                 S::UNPROCESSABLE_ENTITY,
                 "invalid-input",
                 "The input does not fit the definition",
+            ),
+            Self::CommandTooLarge => (
+                S::UNPROCESSABLE_ENTITY,
+                "command-too-large",
+                "A command would be too large to send",
             ),
             Self::Overloaded => (S::TOO_MANY_REQUESTS, "overloaded", "Too much at once"),
             Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal", "The service failed"),
@@ -268,6 +275,10 @@ impl From<engine::Error> for Problem {
                 );
                 Self::new(Kind::InvalidInput, detail)
             }
+            Error::CommandTooLarge(too_large) => Self::new(
+                Kind::CommandTooLarge,
+                format!("{too_large}; nothing was accepted"),
+            ),
             Error::Overloaded => {
                 let detail = "more work waits than this replica takes on; nothing was accepted";
                 Self::new(Kind::Overloaded, detail)

@@ -172,10 +172,7 @@ fn attention(row: &SagaRow, definition: Option<&Definition>) -> Option<Attention
         let text = "its deadline has passed, and it can only be completed".to_owned();
         return Some(Attention { since, text });
     };
-    let last = match &flight.failure {
-        Some(fault) => format!("the last failure was {}: {}", fault.code, fault.message),
-        None => "its participant stays silent".to_owned(),
-    };
+    let last = flight.last_word();
     Some(Attention {
         since: Instant(since),
         text: format!("{} was tried {} times; {last}", name(step), flight.attempt),
@@ -272,7 +269,7 @@ mod tests {
         let text = shown["attention"]["text"].as_str().unwrap();
         assert_eq!(
             text,
-            "pay-room was tried 13 times; its participant stays silent"
+            "pay-room was tried 13 times; the participant stayed silent"
         );
     }
 }

@@ -39,7 +39,7 @@ mod alone;
 mod limits;
 
 pub(super) use alone::{Again, record};
-use limits::Limits;
+pub use limits::Limits;
 
 /// What may wait before librdkafka's own queue, which holds as much again.
 const WAITING_BYTES_MAX: usize = 64 << 20;
@@ -100,6 +100,7 @@ struct Shared {
     queue: Sender<Batch>,
     state: Arc<State>,
     watch: Watch,
+    limits: Arc<Limits>,
 }
 
 impl Drop for Shared {
@@ -114,7 +115,6 @@ struct State {
     client: RwLock<Client>,
     /// Where a record goes that was refused in company.
     again: Sender<Again>,
-    limits: Limits,
     /// In the queue, not yet in librdkafka's.
     waiting_bytes: AtomicUsize,
     is_stopping: AtomicBool,
@@ -132,7 +132,6 @@ impl Producer {
             settings: settings.clone(),
             client: RwLock::new(connect(settings, again.clone())?),
             again,
-            limits: Limits::default(),
             waiting_bytes: AtomicUsize::new(0),
             is_stopping: AtomicBool::new(false),
         });
@@ -148,6 +147,7 @@ impl Producer {
             queue,
             state,
             watch,
+            limits: Arc::new(Limits::new(settings.clone())),
         };
         Ok(Self {
             shared: Arc::new(shared),
@@ -190,10 +190,10 @@ impl Producer {
         }
     }
 
-    /// Says of records that are too large how much their topics take, as far as the broker tells.
-    pub async fn look_up_limits(&self, refused: &mut [Refused]) {
-        let state = &self.shared.state;
-        state.limits.look_up(&state.settings, refused).await;
+    /// What the topics take; it outlives the producer, and keeps nothing of it alive.
+    #[must_use]
+    pub fn limits(&self) -> Arc<Limits> {
+        Arc::clone(&self.shared.limits)
     }
 
     /// Whether the broker answered when it was last asked, at most a few seconds ago.

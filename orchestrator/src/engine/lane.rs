@@ -43,10 +43,11 @@ use sagas::sabotage::{Bug, is_seeded};
 use sagas::{SagaId, Timestamp};
 
 pub use commits::COMMITS_MAX;
-pub use job::{Answer, Arrival, Ticket};
+pub use job::{Answer, Arrival, Ticket, TooLarge};
 pub use messages::{End, Input, OutgoingCommand, Output};
 pub use offsets::Position;
 
+use super::unsent::Unsent;
 use crate::registry::Registry;
 use crate::store::batch::{Batch, DeadLetter, OutboxId};
 use cache::Cache;
@@ -89,7 +90,7 @@ pub struct Lane {
     starting: VecDeque<SagaId>,
     waiting_jobs: usize,
     /// Dead letters for the next commit.
-    letters: Vec<(Position, DeadLetter)>,
+    letters: Vec<(Option<Position>, DeadLetter)>,
     /// Acknowledged outbox rows for the next commit to delete.
     delivered: Vec<OutboxId>,
     offsets: Offsets,
@@ -185,11 +186,12 @@ impl Lane {
             }
             Input::Garbage { at, letter } => {
                 self.offsets.arrived(at);
-                self.letters.push((at, *letter));
+                self.letters.push((Some(at), *letter));
             }
             Input::Due(saga) => self.wake(saga, now),
             Input::Loaded { asked, result } => self.loaded(&asked, result, now),
             Input::Committed { number, result } => self.committed(number, result, now),
+            Input::Unsent(unsent) => self.unsent(unsent),
             Input::Published {
                 publication,
                 is_acknowledged,
@@ -345,13 +347,35 @@ impl Lane {
         if is_acknowledged {
             self.delivered.extend(publication.outbox);
         } else {
-            for saga in &publication.sagas {
-                self.cache.unpublish(*saga);
+            self.unpublish(&publication.sagas);
+        }
+    }
+
+    /// Something of these sagas did not arrive.
+    fn unpublish(&mut self, sagas: &[SagaId]) {
+        for saga in sagas {
+            self.cache.unpublish(*saga);
+        }
+        for member in self.commits.members_mut() {
+            if sagas.contains(&member.cached.saga.id) {
+                member.unpublish();
             }
-            for member in self.commits.members_mut() {
-                if publication.sagas.contains(&member.cached.saga.id) {
-                    member.unpublish();
+        }
+    }
+
+    /// Records of a publication that the broker refuses for what they are.
+    fn unsent(&mut self, unsent: Vec<Unsent>) {
+        if is_seeded(Bug::TakesRefusedForSent) {
+            return;
+        }
+        for unsent in unsent {
+            match unsent {
+                Unsent::Command { saga, reply } => {
+                    // A wake before it must not take it for published.
+                    self.unpublish(&[saga]);
+                    self.queue(saga, Job::Unsent(reply));
                 }
+                Unsent::Unanswered(letter) => self.letters.push((None, *letter)),
             }
         }
     }
@@ -386,7 +410,7 @@ impl Lane {
                 self.outputs.push(Output::Answer(ticket, answer));
             }
             Job::Reply(arrival) => self.offsets.finished(arrival.at),
-            Job::Wake => {}
+            Job::Unsent(_) | Job::Wake => {}
         }
     }
 }

@@ -14,6 +14,7 @@ use super::lanes::Lanes;
 use super::replicas::Duty;
 use super::rounds::Rounds;
 use super::shell::Parts;
+use super::unsent;
 use crate::cause::chain;
 use crate::limit::trouble;
 use crate::store::Due;
@@ -132,7 +133,7 @@ fn publish_again(parts: &Parts, row: OutboxId, events: &[Outgoing]) {
         .iter()
         .map(|event| parts.topics.outgoing(event))
         .collect();
-    let store = parts.store.clone();
+    let (store, limits) = (parts.store.clone(), parts.producer.limits());
     let runtime = tokio::runtime::Handle::current();
     parts.producer.publish(records, move |delivery| {
         if let Some(error) = &delivery.failure {
@@ -142,11 +143,19 @@ fn publish_again(parts: &Parts, row: OutboxId, events: &[Outgoing]) {
                 "the broker did not take events that were left behind",
                 error
             );
+            return;
         }
-        if delivery.is_complete() {
-            // What is not deleted is published once more.
-            drop(runtime.spawn(async move { store.delivered(&[row]).await }));
-        }
+        // What is not deleted is published once more.
+        runtime.spawn(async move {
+            if delivery.refused.is_empty() {
+                return drop(store.delivered(&[row]).await);
+            }
+            let refused = unsent::explain(&limits, delivery.refused).await;
+            if let Err(error) = store.commit(&unsent::buried(row, refused)).await {
+                let error = chain(&error);
+                trouble!(warn, "events that were left behind are published once more", error);
+            }
+        });
     });
 }
 

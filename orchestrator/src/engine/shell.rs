@@ -9,22 +9,24 @@ use std::time::{Duration, Instant};
 
 use sagas::machine::Order;
 use sagas::{SagaId, Timestamp};
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
-use super::lane::{Answer, Bounds, Input, Lane, Output, Ticket};
+use super::lane::{Answer, Bounds, Input, Lane, OutgoingCommand, Output, Ticket};
 use super::lanes::Room;
 use super::meter::Meter;
 use super::outgoing::Topics;
 use super::submission::Submission;
+use super::unsent;
 use super::waiters::Waiters;
-use crate::bus::{Producer, ReplyConsumer};
+use crate::bus::{Limits, Producer, ReplyConsumer};
 use crate::cause::{Cause, chain};
 use crate::clock::Clock;
 use crate::limit::trouble;
 use crate::registry::Registry;
 use crate::store::Store;
-use crate::store::batch::Batch;
+use crate::store::batch::{Batch, Outgoing};
 
 /// What comes to a lane from outside.
 #[derive(Debug)]
@@ -58,6 +60,7 @@ pub(super) struct Parts {
 
 pub(super) struct Shell {
     lane: Lane,
+    limits: Arc<Limits>,
     parts: Parts,
     room: Room,
     /// Results of tasks that this shell started: bounded by the lane, which starts few.
@@ -83,6 +86,7 @@ impl Shell {
         let (report, results) = mpsc::unbounded_channel();
         Self {
             lane: Lane::new(registry, bounds),
+            limits: parts.producer.limits(),
             parts,
             room,
             results,
@@ -201,29 +205,7 @@ impl Shell {
                     publication,
                     commands,
                     events,
-                } => {
-                    let topics = &self.parts.topics;
-                    let commands = commands.iter().map(|command| topics.command(command));
-                    let events = events.iter().map(|event| topics.outgoing(event));
-                    let records = commands.chain(events).collect();
-                    let report = self.report.clone();
-                    self.parts.producer.publish(records, move |delivery| {
-                        for refused in &delivery.refused {
-                            let saga = refused.record.key;
-                            tracing::error!(%saga, %refused, "a record is refused for good");
-                        }
-                        if let Some(error) = &delivery.failure {
-                            let error = chain(error);
-                            trouble!(error, "the broker did not take what was published", error);
-                        }
-                        let is_acknowledged = delivery.is_complete();
-                        // A shell that is gone has left its sagas to their wakes.
-                        let _ = report.send(Input::Published {
-                            publication,
-                            is_acknowledged,
-                        });
-                    });
-                }
+                } => self.publish(publication, &commands, events),
                 Output::Answer(ticket, answer) => {
                     if let Some(caller) = self.callers.remove(&ticket) {
                         // Whoever went away asks again with the same key.
@@ -243,6 +225,36 @@ impl Shell {
         if !advances.is_empty() {
             self.parts.consumer.commit(&advances);
         }
+    }
+
+    fn publish(&self, publication: u64, commands: &[OutgoingCommand], events: Vec<Outgoing>) {
+        let topics = &self.parts.topics;
+        let commands = commands.iter().map(|command| topics.command(command));
+        let records = events.iter().map(|event| topics.outgoing(event));
+        let records = commands.chain(records).collect();
+        let (limits, report) = (self.limits.clone(), self.report.clone());
+        let runtime = Handle::current();
+        self.parts.producer.publish(records, move |delivery| {
+            if let Some(error) = &delivery.failure {
+                let error = chain(error);
+                trouble!(error, "the broker did not take what was published", error);
+            }
+            let published = Input::Published {
+                publication,
+                is_acknowledged: delivery.failure.is_none(),
+            };
+            if delivery.refused.is_empty() {
+                // A shell that is gone has left its sagas to their wakes.
+                let _ = report.send(published);
+                return;
+            }
+            runtime.spawn(async move {
+                let refused = unsent::explain(&limits, delivery.refused).await;
+                let unsent = refused.into_iter().map(|one| unsent::read(one, &events));
+                let _ = report.send(Input::Unsent(unsent.collect()));
+                let _ = report.send(published);
+            });
+        });
     }
 
     /// Begins a load, unless one is under way or nothing is asked for.

@@ -46,7 +46,7 @@ async fn a_record_that_its_topic_refuses_takes_no_neighbour_with_it() {
 
     let mut delivery = deliver(&producer, records);
     assert!(delivery.failure.is_none(), "{:?}", delivery.failure);
-    producer.look_up_limits(&mut delivery.refused).await;
+    producer.limits().look_up(&mut delivery.refused).await;
     let [refused] = &delivery.refused[..] else {
         panic!("{} are refused", delivery.refused.len());
     };

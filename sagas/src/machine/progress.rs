@@ -42,6 +42,18 @@ impl Flight {
     }
 }
 
+impl Flight {
+    /// What is known of its last attempt, for people: the failure, or what the lack of an answer means.
+    #[must_use]
+    pub fn last_word(&self) -> String {
+        match &self.failure {
+            Some(Fault { code, message }) => format!("the last failure was {code}: {message}"),
+            None if self.was_published => "the participant stayed silent".to_owned(),
+            None => "no answer came, and the broker is not known to have the command".to_owned(),
+        }
+    }
+}
+
 /// What a flight waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

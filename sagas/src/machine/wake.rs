@@ -40,6 +40,10 @@ pub(super) fn apply(mut turn: Turn<'_>, published: bool) -> Result<Transition, R
     let steps = 0..turn.definition.steps().len();
     let exhausted = steps.filter_map(|step| Some((step, exhausted(&turn, step)?.clone())));
     for (step, flight) in exhausted.collect::<Vec<_>>() {
+        let flight = Flight {
+            was_published: published || flight.was_published,
+            ..flight
+        };
         give_up(&mut turn, step, &flight);
         moved = true;
     }
@@ -132,10 +136,7 @@ fn overdue(turn: &mut Turn<'_>, step: usize, published: bool) {
 /// The attempts of a step before the point of no return are used up. Nobody knows whether it took
 /// effect, so it is compensated with the others.
 pub(super) fn give_up(turn: &mut Turn<'_>, step: usize, flight: &Flight) {
-    let last = match &flight.failure {
-        Some(failure) => format!("the last failure was {}: {}", failure.code, failure.message),
-        None => "the participant stayed silent".to_owned(),
-    };
+    let last = flight.last_word();
     let attempts = match flight.attempt {
         1 => "1 attempt".to_owned(),
         more => format!("{more} attempts"),

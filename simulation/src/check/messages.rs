@@ -6,6 +6,7 @@ use sagas::wire::Attribute;
 use sagas::{SagaId, Status};
 
 use super::{Evidence, Finding, Stored, require};
+use crate::bus::Record;
 use crate::journal::Published;
 
 /// Nothing is sent before it is stored, and always with the bytes that were stored first.
@@ -77,13 +78,16 @@ pub(super) fn no_useful_reply_is_buried(evidence: &Evidence<'_>) -> Finding {
     }
 }
 
-/// Every change of status is announced at least once, and nothing else is.
+/// Every change of status is announced at least once, and nothing else is. What the broker refuses is
+/// among the dead letters instead.
 pub(super) fn every_lifecycle_event_is_published(evidence: &Evidence<'_>) -> Finding {
     let published = evidence.published_events();
+    let buried = evidence.buried_events();
     for (id, stored) in &evidence.sagas {
         let expected = announcements(stored);
         let first = published.get(id).cloned().unwrap_or_default();
-        let found: BTreeSet<_> = first.into_iter().collect();
+        let mut found: BTreeSet<_> = first.into_iter().collect();
+        found.extend(buried.get(id).cloned().unwrap_or_default());
         let expected: BTreeSet<_> = expected.into_iter().collect();
         require(found == expected, *id, || {
             format!("the history announces {expected:?}, published are {found:?}")
@@ -131,22 +135,36 @@ fn announcements(stored: &Stored) -> Vec<(u64, String)> {
 impl Evidence<'_> {
     /// Revision and kind of every event's first occurrence, in the order of the log.
     fn published_events(&self) -> BTreeMap<SagaId, Vec<(u64, String)>> {
-        let mut events: BTreeMap<SagaId, Vec<(u64, String)>> = BTreeMap::new();
-        for record in self.world.bus.records(&self.world.scene.events) {
-            let text = |attribute| {
-                let value = record.attribute(attribute);
-                value.as_str().unwrap_or_default().to_owned()
-            };
-            let Ok(saga) = text(Attribute::Subject).parse() else {
-                continue;
-            };
-            let revision = record.attribute(Attribute::Revision).as_u64().unwrap_or(0);
-            let kind = text(Attribute::Type).trim_start_matches("saga.").to_owned();
-            let first = events.entry(saga).or_default();
-            if !first.contains(&(revision, kind.clone())) {
-                first.push((revision, kind));
-            }
-        }
-        events
+        first_of_each(self.world.bus.records(&self.world.scene.events).cloned())
     }
+
+    /// The same of those that the broker refused.
+    fn buried_events(&self) -> BTreeMap<SagaId, Vec<(u64, String)>> {
+        let letters = self.world.store.unpublished();
+        let events = letters.filter(|letter| letter.topic == self.world.scene.events);
+        first_of_each(events.map(|letter| Record {
+            key: letter.key.clone(),
+            value: letter.value.clone(),
+        }))
+    }
+}
+
+fn first_of_each(records: impl Iterator<Item = Record>) -> BTreeMap<SagaId, Vec<(u64, String)>> {
+    let mut events: BTreeMap<SagaId, Vec<(u64, String)>> = BTreeMap::new();
+    for record in records {
+        let text = |attribute| {
+            let value = record.attribute(attribute);
+            value.as_str().unwrap_or_default().to_owned()
+        };
+        let Ok(saga) = text(Attribute::Subject).parse() else {
+            continue;
+        };
+        let revision = record.attribute(Attribute::Revision).as_u64().unwrap_or(0);
+        let kind = text(Attribute::Type).trim_start_matches("saga.").to_owned();
+        let first = events.entry(saga).or_default();
+        if !first.contains(&(revision, kind.clone())) {
+            first.push((revision, kind));
+        }
+    }
+    events
 }

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use orchestrator::engine::WAKES_EVERY;
-use sagas::machine::{Entry, EntryKind, OrderKind, Sent};
+use sagas::machine::{Entry, EntryKind, OrderKind, Reason, Sent};
 use sagas::retry::SILENCE_MAX;
 use sagas::{Direction, Outcome, RetryPolicy, Timestamp};
 
-use super::{Evidence, Finding, Stored};
+use super::{Evidence, Finding, Stored, require};
 
 /// What a process takes for the database's time may be so much off: its own clock may be wrong from
 /// one heartbeat to the next.
@@ -61,6 +61,26 @@ pub(super) fn retry_delays_follow_the_policy(evidence: &Evidence<'_>) -> Finding
             }
             note_failure(entry, &mut tries, at);
         }
+    }
+    Ok(())
+}
+
+/// Where a saga says that a participant stayed silent, the broker had a command for it.
+pub(super) fn nobody_is_called_silent_who_was_never_asked(evidence: &Evidence<'_>) -> Finding {
+    for (id, stored) in &evidence.sagas {
+        let Some(Reason::Exhausted { step, fault }) = &stored.loaded.row.moving.reason else {
+            continue;
+        };
+        let was_asked = stored.definition.position(step).is_some_and(|position| {
+            let mut acknowledged = evidence.journal.acknowledged.keys();
+            acknowledged.any(|(saga, step, direction, ..)| {
+                (*saga, *step, *direction) == (*id, position, Direction::Forward)
+            })
+        });
+        let is_called_silent = fault.message.ends_with("the participant stayed silent");
+        require(was_asked || !is_called_silent, *id, || {
+            format!("{step} was never sent, and the reason is {}", fault.message)
+        })?;
     }
     Ok(())
 }

@@ -54,7 +54,9 @@ impl Store {
             self.outbox.remove(row);
         }
         for letter in &batch.dead_letters {
-            let key = (letter.topic.to_string(), letter.partition, letter.offset);
+            let value = letter.value.clone().filter(|_| letter.offset < 0);
+            let (topic, partition) = (letter.topic.to_string(), letter.partition);
+            let key = (topic, partition, letter.offset, value);
             self.letters.entry(key).or_insert_with(|| letter.clone());
         }
         let mut committed = committed(batch, &winners, outbox, now);

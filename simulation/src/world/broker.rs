@@ -7,7 +7,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use orchestrator::bus::{OutgoingRecord, Refusal, Refused};
 use orchestrator::engine::lane::Input;
+use orchestrator::engine::unsent;
 use sagas::wire::Attribute;
 use sagas::{SagaId, Timestamp};
 
@@ -16,6 +18,7 @@ use super::outage::Kept;
 use super::{Happening, Life, Waits, World};
 use crate::bus::Record;
 use crate::faults::Fault;
+use crate::rng::mix;
 
 /// What producers hold.
 #[derive(Debug, Default)]
@@ -72,6 +75,26 @@ fn subject(record: &Record) -> Option<SagaId> {
 }
 
 impl World {
+    /// What the broker says of a record that it refuses for what it is: whenever it comes, as long as
+    /// faults happen at all.
+    pub(crate) fn refuses(&mut self, record: &OutgoingRecord) -> Option<Refused> {
+        let seen = Record::from(record);
+        let what = [Attribute::Type, Attribute::Step, Attribute::Direction];
+        let what = what.map(|attribute| seen.attribute(attribute).to_string());
+        let bytes = what.iter().flat_map(|text| text.bytes().map(u64::from));
+        let (high, low) = record.key.0.as_u64_pair();
+        let number = bytes.fold(mix(&[self.seed, high, low]), |sum, byte| mix(&[sum, byte]));
+        let is_refused =
+            self.faults.may(Fault::RecordRefused) && number % 1000 < 12 * self.faults.intensity();
+        is_refused.then(|| {
+            self.faults.count(Fault::RecordRefused);
+            Refused {
+                record: record.clone(),
+                why: Refusal::TooLarge { limit: None },
+            }
+        })
+    }
+
     /// Hands records to a producer.
     pub(crate) fn publish(&mut self, producer: Producer, records: Vec<Addressed>, waits: Waits) {
         self.broker.last += 1;
@@ -224,7 +247,11 @@ impl World {
                 life,
                 lane,
                 publication,
+                unsent,
             } => {
+                if !unsent.is_empty() {
+                    self.tell(life, lane, Input::Unsent(unsent));
+                }
                 let is_acknowledged = is_good;
                 self.note_acknowledged((life, lane, publication), is_acknowledged);
                 let input = Input::Published {
@@ -233,7 +260,10 @@ impl World {
                 };
                 self.tell(life, lane, input);
             }
-            Waits::Outbox { life, row } if is_good => self.ask(life, Question::Delivered(row)),
+            Waits::Outbox { life, row, refused } if is_good => {
+                let done = Box::new(unsent::buried(row, refused));
+                self.ask(life, Question::Delivered(done));
+            }
             Waits::Outbox { .. } => {}
             Waits::Service {
                 service,

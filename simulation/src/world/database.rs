@@ -26,7 +26,8 @@ pub(crate) enum Question {
     Leave(uuid::Uuid),
     Due(Vec<u16>),
     Outbox(Slots),
-    Delivered(OutboxId),
+    /// A commit that deletes what the broker has of the outbox.
+    Delivered(Box<Batch>),
     Load {
         lane: usize,
         sagas: Vec<SagaId>,
@@ -216,8 +217,9 @@ impl World {
                     .outbox(&slots, OUTBOX_AGE, limit(OUTBOX_MAX), now);
                 Reply::Outbox(rows)
             }
-            Question::Delivered(row) => {
-                self.store.delivered(&[row]);
+            Question::Delivered(batch) => {
+                let done = self.store.commit(&batch, now);
+                done.expect("nothing in it is refused");
                 Reply::Delivered
             }
             Question::Load { lane, sagas } => self.load(lane, sagas),

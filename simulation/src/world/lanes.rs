@@ -8,7 +8,9 @@ use std::collections::{BTreeMap, VecDeque};
 use orchestrator::Registry;
 use orchestrator::bus::OutgoingRecord;
 use orchestrator::engine::DELIVERIES_WAIT;
-use orchestrator::engine::lane::{Answer, Bounds, Input, Lane, Output, Ticket};
+use orchestrator::engine::lane::{Answer, Bounds, Input, Lane, OutgoingCommand, Output, Ticket};
+use orchestrator::engine::unsent::{self, Unsent};
+use orchestrator::store::batch::Outgoing;
 use sagas::{Direction, Timestamp};
 
 use super::broker::{Addressed, Producer};
@@ -17,7 +19,7 @@ use super::replicas::Stage;
 use super::{Happening, Life, Waits, World};
 use crate::bus::Record;
 use crate::faults::Fault;
-use crate::journal::Published;
+use crate::journal::{Published, Said};
 
 /// A lane with what waits before it.
 #[derive(Debug)]
@@ -185,41 +187,7 @@ impl World {
                     publication,
                     commands,
                     events,
-                } => {
-                    self.bus.next_flight();
-                    let mut records = Vec::new();
-                    let attempts = commands.iter().map(|command| {
-                        let send = &command.send;
-                        let number = (send.generation, send.attempt);
-                        (command.saga, send.step, send.direction, number.0, number.1)
-                    });
-                    self.journal
-                        .handed_over
-                        .insert((life, lane, publication), attempts.collect());
-                    for command in commands {
-                        let record = self.scene.outgoing.command(&command);
-                        records.push(self.address(&record));
-                        let stored_revision = self.store.revision(command.saga);
-                        if command.send.direction == Direction::Fence {
-                            self.faults.count(Fault::PivotFenced);
-                        }
-                        let published = Published {
-                            command,
-                            stored_revision,
-                        };
-                        self.journal.published.push(published);
-                    }
-                    for event in &events {
-                        let record = self.scene.outgoing.outgoing(event);
-                        records.push(self.address(&record));
-                    }
-                    let waits = Waits::Lane {
-                        life,
-                        lane,
-                        publication,
-                    };
-                    self.publish(Producer::Replica(life), records, waits);
-                }
+                } => self.hand_over(life, lane, publication, commands, &events),
                 Output::Answer(ticket, answer) => self.answer_caller(life, lane, ticket, answer),
                 Output::Ended(..) => {}
                 Output::Advance {
@@ -228,6 +196,75 @@ impl World {
                 } => {
                     self.advance(life, partition, next_offset);
                 }
+            }
+        }
+    }
+
+    /// Commands and events of a commit go to the broker, which may refuse some for what they are.
+    fn hand_over(
+        &mut self,
+        life: Life,
+        lane: usize,
+        publication: u64,
+        commands: Vec<OutgoingCommand>,
+        events: &[Outgoing],
+    ) {
+        self.bus.next_flight();
+        let (mut records, mut unsent) = (Vec::new(), Vec::new());
+        let mut attempts = Vec::new();
+        for command in commands {
+            let send = &command.send;
+            let number = (send.generation, send.attempt);
+            let attempt = (command.saga, send.step, send.direction, number.0, number.1);
+            let record = self.scene.outgoing.command(&command);
+            if send.direction == Direction::Fence {
+                self.faults.count(Fault::PivotFenced);
+            }
+            match self.refuses(&record) {
+                Some(refused) => unsent.push(unsent::read(refused, events)),
+                None => {
+                    attempts.push(attempt);
+                    records.push(self.address(&record));
+                }
+            }
+            let stored_revision = self.store.revision(command.saga);
+            self.journal.published.push(Published {
+                command,
+                stored_revision,
+            });
+        }
+        for event in events {
+            let record = self.scene.outgoing.outgoing(event);
+            match self.refuses(&record) {
+                Some(refused) => unsent.push(unsent::read(refused, events)),
+                None => records.push(self.address(&record)),
+            }
+        }
+        let publications = &mut self.journal.handed_over;
+        publications.insert((life, lane, publication), attempts);
+        self.note_refused(&unsent);
+        let waits = Waits::Lane {
+            life,
+            lane,
+            publication,
+            unsent,
+        };
+        self.publish(Producer::Replica(life), records, waits);
+    }
+
+    /// What a lane says in the stead of a participant that was never asked.
+    fn note_refused(&mut self, unsent: &[Unsent]) {
+        for unsent in unsent {
+            if let Unsent::Command { saga, reply } = unsent {
+                self.journal.answers.insert(Said {
+                    saga: *saga,
+                    step: reply.step.clone(),
+                    direction: reply.direction,
+                    generation: reply.generation,
+                    attempt: reply.attempt,
+                    outcome: reply.outcome,
+                    payload: reply.payload.text().to_owned(),
+                });
             }
         }
     }

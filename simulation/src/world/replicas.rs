@@ -238,12 +238,16 @@ impl World {
     }
 
     fn publish_again(&mut self, life: Life, row: OutboxId, events: &[Outgoing]) {
-        let records = events
-            .iter()
-            .map(|event| self.scene.outgoing.outgoing(event));
         self.bus.next_flight();
-        let records = records.map(|record| self.address(&record)).collect();
-        let waits = Waits::Outbox { life, row };
+        let (mut records, mut refused) = (Vec::new(), Vec::new());
+        for event in events {
+            let record = self.scene.outgoing.outgoing(event);
+            match self.refuses(&record) {
+                Some(one) => refused.push(one),
+                None => records.push(self.address(&record)),
+            }
+        }
+        let waits = Waits::Outbox { life, row, refused };
         self.publish(Producer::Replica(life), records, waits);
     }
 

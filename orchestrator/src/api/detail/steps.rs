@@ -112,10 +112,7 @@ fn trouble(progress: &Progress) -> Option<String> {
     }
     let flight = progress.flight()?;
     let since = flight.exhausted_since?;
-    let last = match &flight.failure {
-        Some(fault) => format!("the last failure was {}: {}", fault.code, fault.message),
-        None => "its participant stays silent".to_owned(),
-    };
+    let last = flight.last_word();
     Some(format!(
         "its attempts are used up since {since}, and it cannot be given up: {last}"
     ))

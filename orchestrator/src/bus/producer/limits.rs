@@ -13,31 +13,39 @@ const BELIEVED: Duration = Duration::from_secs(60);
 /// What the broker said of a topic, and when.
 type Said = (Instant, Option<u64>);
 
-#[derive(Debug, Default)]
-pub(super) struct Limits {
+/// The limits of topics, as far as the broker tells them.
+#[derive(Debug)]
+pub struct Limits {
+    settings: Settings,
     said: Mutex<BTreeMap<Arc<str>, Said>>,
 }
 
 impl Limits {
-    pub(super) async fn look_up(&self, settings: &Settings, refused: &mut [Refused]) {
+    pub(super) fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            said: Mutex::default(),
+        }
+    }
+
+    /// Says of records that are too large how much their topics take.
+    pub async fn look_up(&self, refused: &mut [Refused]) {
         for Refused { record, why } in refused {
-            if let Refusal::TooLarge {
-                limit: limit @ None,
-            } = why
-            {
-                *limit = self.of(settings, &record.topic).await;
+            if *why == (Refusal::TooLarge { limit: None }) {
+                let limit = self.of(&record.topic).await;
+                *why = Refusal::TooLarge { limit };
             }
         }
     }
 
-    async fn of(&self, settings: &Settings, topic: &Arc<str>) -> Option<u64> {
+    async fn of(&self, topic: &Arc<str>) -> Option<u64> {
         let said = self.said().get(topic).copied();
         if let Some((at, limit)) = said
             && at.elapsed() < BELIEVED
         {
             return limit;
         }
-        let limit = topics::record_bytes_max(settings, topic).await;
+        let limit = topics::record_bytes_max(&self.settings, topic).await;
         let said = (Instant::now(), limit);
         self.said().insert(topic.clone(), said);
         limit

@@ -23,7 +23,7 @@ pub(super) struct Underway {
     /// By position in the batch's updates.
     pub(super) updates: Vec<Member>,
     pub(super) postponed: Vec<Postponement>,
-    pub(super) letters: Vec<(Position, DeadLetter)>,
+    pub(super) letters: Vec<(Option<Position>, DeadLetter)>,
     pub(super) delivered: Vec<OutboxId>,
     /// Where it counts the sagas that it ends.
     pub(super) tally_slot: i32,

@@ -60,6 +60,20 @@ pub enum Answer {
     Unavailable(Cause),
     /// The database refuses the data itself.
     Unstorable(Cause),
+    /// One of the saga's first commands is too large to be sent; nothing is stored.
+    CommandTooLarge(TooLarge),
+}
+
+/// A command that no topic of ours takes.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the command of step {step} has {bytes} bytes, at most {limit} are sent")]
+pub struct TooLarge {
+    /// The step.
+    pub step: String,
+    /// Bytes of its payload.
+    pub bytes: usize,
+    /// Bytes that are sent.
+    pub limit: usize,
 }
 
 /// One event that waits for its saga.
@@ -76,6 +90,8 @@ pub(super) enum Job {
         order: Order,
     },
     Reply(Arrival),
+    /// The broker refuses a command for what it is, so its attempt failed.
+    Unsent(Reply),
     Wake,
 }
 
@@ -86,6 +102,7 @@ impl Job {
             Self::Start { .. } => Event::Start,
             Self::Order { order, .. } => Event::Order(order.clone()),
             Self::Reply(arrival) => Event::Reply(arrival.reply.clone()),
+            Self::Unsent(reply) => Event::Reply(reply.clone()),
             Self::Wake => Event::Wake { published },
         }
     }
@@ -93,7 +110,7 @@ impl Job {
     pub(super) fn ticket(&self) -> Option<Ticket> {
         match self {
             Self::Start { ticket, .. } | Self::Order { ticket, .. } => Some(*ticket),
-            Self::Reply(_) | Self::Wake => None,
+            Self::Reply(_) | Self::Unsent(_) | Self::Wake => None,
         }
     }
 }

@@ -17,7 +17,7 @@ impl Lane {
     /// The reply is of no use: it goes to the dead letters with the next commit.
     pub(super) fn bury(&mut self, arrival: Arrival, reason: String) {
         self.letters.push((
-            arrival.at,
+            Some(arrival.at),
             DeadLetter {
                 reason,
                 ..*arrival.letter

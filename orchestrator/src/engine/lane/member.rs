@@ -1,11 +1,12 @@
 //! A saga in the making of a commit: its transitions so far, and what they leave behind.
 
 use sagas::machine::{Announcement, Entry, Reason, Refusal, Send, Transition};
+use sagas::wire::size::COMMAND_BYTES_MAX;
 use sagas::{Definition, Json, Saga, SagaId, Status, Timestamp, transition};
 use serde::Serialize;
 
 use super::cache::{Cached, Carried, after_all_of};
-use super::job::{Answer, Job};
+use super::job::{Answer, Job, TooLarge};
 use super::{Lane, OutgoingCommand};
 use crate::store::batch::{Outgoing, OutgoingEvent, OutgoingNotice, State};
 
@@ -91,6 +92,29 @@ impl Member {
         let before = std::mem::replace(&mut self.cached.saga, Box::new(next));
         self.before.get_or_insert((before, carried));
         Ok(())
+    }
+
+    /// The first of its commands that cannot be sent, whatever topic it is for.
+    pub(super) fn too_large(&self) -> Option<TooLarge> {
+        let steps = self.cached.definition.steps();
+        let commands = self.commands.iter().map(|command| {
+            let send = &command.send;
+            (steps[send.step].name.as_str(), &send.payload)
+        });
+        let notices = self
+            .announcements
+            .iter()
+            .filter_map(|outgoing| match outgoing {
+                Outgoing::Notice(notice) => Some((notice.step.as_str(), &notice.payload)),
+                Outgoing::Event(_) => None,
+            });
+        let mut all = commands.chain(notices);
+        let (step, payload) = all.find(|(_, payload)| payload.text().len() > COMMAND_BYTES_MAX)?;
+        Some(TooLarge {
+            step: step.to_owned(),
+            bytes: payload.text().len(),
+            limit: COMMAND_BYTES_MAX,
+        })
     }
 
     /// The saga as it is stored while the commit does not hold; `None` where it is not stored yet.

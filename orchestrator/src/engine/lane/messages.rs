@@ -10,6 +10,7 @@ use super::job::{Answer, Arrival, Ticket};
 use super::offsets::Position;
 use crate::cause::Cause;
 use crate::engine::submission::Submission;
+use crate::engine::unsent::Unsent;
 use crate::store::CommitError;
 use crate::store::batch::{Batch, Committed, DeadLetter, Outgoing};
 use crate::store::loaded::Loaded;
@@ -60,11 +61,14 @@ pub enum Input {
         /// The winners; or why there are none, or none that are known.
         result: Result<Committed, CommitError>,
     },
+    /// Records of an [`Output::Publish`] that the broker refuses for what they are; comes before its
+    /// [`Input::Published`].
+    Unsent(Vec<Unsent>),
     /// What became of [`Output::Publish`].
     Published {
         /// Its number.
         publication: u64,
-        /// Whether the broker has all of it.
+        /// Whether the broker has all of it, but for what [`Input::Unsent`] named.
         is_acknowledged: bool,
     },
     /// The reply partitions that this lane reads from now on.

@@ -111,7 +111,9 @@ impl Lane {
             match job {
                 Job::Start { .. } => self.requeue(id, [job].into_iter(), false),
                 Job::Reply(arrival) => self.bury(arrival, "there is no such saga".to_owned()),
-                Job::Order { .. } | Job::Wake => self.finish(job, Answer::NotFound),
+                Job::Order { .. } | Job::Unsent(_) | Job::Wake => {
+                    self.finish(job, Answer::NotFound);
+                }
             }
         }
     }
@@ -174,7 +176,7 @@ impl Lane {
         }
         for (at, letter) in underway.letters {
             letters::tell(&letter);
-            self.offsets.finished(at);
+            self.let_pass(at);
         }
         self.publish(winners, committed.outbox);
     }
@@ -296,13 +298,20 @@ impl Lane {
     fn put_back_the_rest(
         &mut self,
         postponed: impl Iterator<Item = SagaId>,
-        letters: Vec<(super::Position, crate::store::batch::DeadLetter)>,
+        letters: Vec<(Option<super::Position>, crate::store::batch::DeadLetter)>,
     ) {
         // A postponed wake is found again by the next scan.
         for id in postponed {
             self.release(id);
         }
         self.letters.splice(0..0, letters);
+    }
+
+    /// A dead letter is done with; what was never published has no place.
+    fn let_pass(&mut self, at: Option<super::Position>) {
+        if let Some(at) = at {
+            self.offsets.finished(at);
+        }
     }
 
     /// The database refuses data in the batch: halve it until the one event is found.
@@ -328,7 +337,7 @@ impl Lane {
                 reason = letter.reason,
                 "a dead letter cannot be stored"
             );
-            self.offsets.finished(at);
+            self.let_pass(at);
         }
         for mut member in underway.starts.into_iter().chain(underway.updates) {
             let id = member.cached.saga.id;
@@ -340,7 +349,8 @@ impl Lane {
             for (job, _) in member.jobs {
                 match job {
                     Job::Reply(arrival) => self.bury(arrival, cause.to_string()),
-                    Job::Wake => {
+                    // A wake sends the command again, which is refused again.
+                    Job::Wake | Job::Unsent(_) => {
                         self.quarantine.put(id, now + QUARANTINE);
                     }
                     Job::Start { .. } | Job::Order { .. } => {

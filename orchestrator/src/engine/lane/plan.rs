@@ -167,6 +167,10 @@ impl Lane {
         member
             .apply(&job, false, now, self)
             .expect("a new saga can be started, once");
+        if let Some(too_large) = member.too_large() {
+            self.finish(job, Answer::CommandTooLarge(too_large));
+            return self.release(id);
+        }
         plan.underway.events += 1;
         let saga = &member.cached.saga;
         plan.batch.starts.push(Start {

@@ -4,6 +4,7 @@ mod events;
 mod failures;
 mod overlap;
 mod publishing;
+mod refused;
 
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
