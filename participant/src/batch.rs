@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 
 use sagas::barrier::{Answer, Decision, Row, decide};
+use sagas::wire::size::REPLY_BYTES_MAX;
 use sagas::wire::{CommandMessage, Fault};
 use sagas::{Direction, Timestamp};
 use sqlx::{Connection as _, PgConnection, PgPool};
@@ -117,6 +118,9 @@ pub(crate) trait Handlers: Send + Sync {
         None
     }
 }
+
+/// The code of a `failed` whose reply would not fit into a record.
+pub(crate) const TOO_LARGE: &str = "reply-too-large";
 
 /// Whatever the default isolation is: the inbox relies on a new snapshot per statement. The savepoint
 /// is there for [`NEXT_SAVEPOINT`] to release.
@@ -279,7 +283,8 @@ impl Attempt<'_> {
     ) -> Result<Result<Vec<Result<String, NotDone>>, Erred>, GaveUp> {
         sqlx::raw_sql(NEXT_SAVEPOINT).execute(&mut **tx).await?;
         let messages: Vec<_> = run.iter().map(|place| &self.jobs[*place].message).collect();
-        let error = match call(self.handler(run[0]), tx, &messages).await {
+        let results = call(self.handler(run[0]), tx, &messages).await;
+        let error = match results.and_then(within_bounds) {
             Ok(results) => {
                 let refused = |result: Result<_, _>| result.map_err(NotDone::Refused);
                 return Ok(Ok(results.into_iter().map(refused).collect()));
@@ -369,12 +374,14 @@ fn stored(
     let generation = message.generation;
     let undoes = row.filter(|_| message.direction == Direction::Compensate);
     let (row, answer) = match (result, undoes) {
-        (Err(NotDone::Failed(fault)), _) => return (None, Answer::failed(fault.to_json())),
+        (Err(NotDone::Failed(fault)), _) => {
+            return (None, Answer::failed(fault.bounded().to_json()));
+        }
         (Ok(reply), None) => Row::done(generation, reply),
         (Ok(reply), Some(row)) => row.compensated(generation, reply),
-        (Err(NotDone::Refused(fault)), None) => Row::refused(generation, fault.to_json()),
+        (Err(NotDone::Refused(fault)), None) => Row::refused(generation, fault.bounded().to_json()),
         (Err(NotDone::Refused(fault)), Some(row)) => {
-            row.compensation_refused(generation, fault.to_json())
+            row.compensation_refused(generation, fault.bounded().to_json())
         }
     };
     (Some(row), answer)
@@ -400,6 +407,25 @@ pub(crate) fn database_fault(error: &sqlx::Error, message: &CommandMessage<'_>) 
 enum Erred {
     Error(HandlerError),
     Panicked,
+}
+
+/// The results of a handler, unless a reply among them is too large to be sent: then what was done
+/// is taken back with it. A fault's text is cut instead, because its code decides.
+fn within_bounds(results: Vec<Result<String, Fault>>) -> Result<Vec<Result<String, Fault>>, Erred> {
+    let mut replies = results.iter().filter_map(|result| result.as_ref().ok());
+    match replies.find_map(|reply| too_large(reply)) {
+        Some(error) => Err(Erred::Error(error)),
+        None => Ok(results),
+    }
+}
+
+/// Why a reply cannot be sent, if it cannot.
+pub(crate) fn too_large(reply: &str) -> Option<HandlerError> {
+    let bytes = reply.len();
+    (bytes > REPLY_BYTES_MAX).then(|| {
+        let text = format!("the reply has {bytes} bytes, at most {REPLY_BYTES_MAX} are sent");
+        HandlerError::failed(TOO_LARGE, text)
+    })
 }
 
 /// Calls a handler and catches its panic, with the saga on every line that it logs.

@@ -1,5 +1,6 @@
 //! The Kafka side: commands in, replies out, offsets after both.
 
+mod alone;
 mod membership;
 mod partitions;
 mod poller;

@@ -12,7 +12,7 @@ use sagas::barrier::Answer;
 use sagas::wire::{CommandMessage, Fault};
 use sagas::{Command, Direction, Outcome};
 
-use crate::batch::{Handlers, Job};
+use crate::batch::{Handlers, Job, too_large};
 use crate::handler::{HandlerError, Received, receive, to_json};
 
 type Running<'a> = Pin<Box<dyn Future<Output = Result<String, HandlerError>> + Send + 'a>>;
@@ -42,7 +42,7 @@ where
 }
 
 fn failed(code: impl Into<String>, text: impl Into<String>) -> Answer {
-    Answer::failed(Fault::new(code.into(), text.into()).to_json())
+    Answer::failed(Fault::new(code.into(), text.into()).bounded().to_json())
 }
 
 /// Answers all commands, side by side.
@@ -84,10 +84,12 @@ async fn run(handlers: &dyn Handlers, message: &CommandMessage<'static>) -> Answ
         effective: Some(message.generation),
         payload: payload.into(),
     };
-    match result.await {
+    let bounded = |reply: String| too_large(&reply).map_or(Ok(reply), Err);
+    match result.await.map(|result| result.and_then(bounded)) {
         Some(Ok(reply)) => answer(Outcome::Succeeded, reply),
         Some(Err(HandlerError::Rejected { code, message })) => {
-            answer(Outcome::Rejected, Fault::new(code, message).to_json())
+            let fault = Fault::new(code, message).bounded();
+            answer(Outcome::Rejected, fault.to_json())
         }
         Some(Err(HandlerError::Failed { code, message })) => failed(code, message),
         Some(Err(HandlerError::Database(error))) => failed("database", error.to_string()),

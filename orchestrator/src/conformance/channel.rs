@@ -12,6 +12,7 @@ use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::producer::future_producer::DeliveryFuture;
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use sagas::wire::size::REPLY_BYTES_MAX;
 use sagas::wire::topics::{Holds, Wanted};
 use sagas::wire::{CommandMessage, ReplyMessage, ReplyTo};
 
@@ -121,6 +122,8 @@ impl Channel {
             ("group.id", &reply_topic),
             ("enable.auto.commit", "false"),
             ("fetch.queue.backoff.ms", "5"),
+            // As the orchestrator reads them.
+            ("isolation.level", "read_uncommitted"),
             ("allow.auto.create.topics", "false"),
         ]);
         let replies: BaseConsumer = consumer.create().map_err(bus::Error::Settings)?;
@@ -239,6 +242,13 @@ fn delivered(sent: DeliveryFuture) -> Result<(), Error> {
 fn read(record: &BorrowedMessage<'_>) -> Result<ReplyMessage<'static>, String> {
     let reply = ReplyMessage::parse(record.key(), record.payload())
         .map_err(|error| format!("a record that is no reply: {error}"))?;
+    let bytes = reply.payload.len();
+    if bytes > REPLY_BYTES_MAX {
+        return Err(format!(
+            "a reply with {bytes} bytes of data; above {REPLY_BYTES_MAX} a command is answered \
+             failed, code reply-too-large"
+        ));
+    }
     match record.partition() {
         PARTITION => Ok(reply.into_owned()),
         other => Err(format!(

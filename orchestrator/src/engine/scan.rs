@@ -153,7 +153,11 @@ fn publish_again(parts: &Parts, row: OutboxId, events: &[Outgoing]) {
             let refused = unsent::explain(&limits, delivery.refused).await;
             if let Err(error) = store.commit(&unsent::buried(row, refused)).await {
                 let error = chain(&error);
-                trouble!(warn, "events that were left behind are published once more", error);
+                trouble!(
+                    warn,
+                    "events that were left behind are published once more",
+                    error
+                );
             }
         });
     });

@@ -11,10 +11,12 @@ use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
 use sagas::Timestamp;
 use sagas::barrier::Answer;
+use sagas::wire::topics::RECORD_BYTES_MAX;
 use sagas::wire::{CONTENT_TYPE, CommandMessage, ReplyMessage, ReplyTo};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use super::alone::{self, Again};
 use super::client;
 use super::partitions::Partitions;
 use super::send_now::send_now;
@@ -90,9 +92,13 @@ impl Outstanding {
 }
 
 /// Hears of each delivery.
-struct Deliveries {
+pub(super) struct Deliveries {
     /// Cancelled when the producer can never send again.
     broken: CancellationToken,
+    /// Where a reply goes that is refused.
+    again: Arc<Sender<Again>>,
+    /// Whether each request carries one reply, so that a refusal is about it.
+    is_alone: bool,
 }
 
 impl ClientContext for Deliveries {
@@ -105,17 +111,86 @@ impl ProducerContext for Deliveries {
     type DeliveryOpaque = Arc<Outstanding>;
 
     fn delivery(&self, delivered: &DeliveryResult<'_>, batch: Arc<Outstanding>) {
-        if let Err((error, _)) = delivered {
-            // The producer itself repeats whatever can be repeated, for ever.
-            tracing::error!(%error, "a reply was given up; it is sent again when it is asked for");
-            match error.rdkafka_error_code() {
-                Some(RDKafkaErrorCode::Fatal) => return self.broken.cancel(),
-                // The service ends; its offsets stay behind this reply.
-                Some(RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight) => return,
-                _ => {}
+        let Err((error, message)) = delivered else {
+            return batch.one_less();
+        };
+        if alone::is_refused(error) {
+            let reply = alone::reply(message);
+            if self.is_alone {
+                return self.refuse(&reply, batch, error);
             }
+            return self.send_again(reply, batch);
         }
+        // The producer itself repeats whatever can be repeated, for ever.
+        tracing::error!(%error, "a reply was given up; it is sent again when it is asked for");
+        match error.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::Fatal) => self.broken.cancel(),
+            // The service ends; its offsets stay behind this reply.
+            Some(RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight) => {}
+            _ => batch.one_less(),
+        }
+    }
+}
+
+impl Deliveries {
+    fn send_again(&self, reply: Outgoing, batch: Arc<Outstanding>) {
+        if let Err(unsent) = self.again.send(Again { reply, batch }) {
+            unsent.0.batch.one_less();
+        }
+    }
+
+    /// The reply is refused for what it is: `failed` goes in its place.
+    fn refuse(&self, reply: &Outgoing, batch: Arc<Outstanding>, error: &KafkaError) {
+        let (saga, topic, bytes) = (&reply.key, &*reply.to.topic, reply.value.len());
+        if let Some(instead) = alone::instead_of(reply) {
+            tracing::error!(
+                saga, topic, bytes, %error,
+                "the reply topic does not take a reply; its command is answered failed"
+            );
+            return self.send_again(instead, batch);
+        }
+        tracing::error!(
+            saga, topic, bytes, %error,
+            "the reply topic does not take a reply; its command stays without an answer"
+        );
         batch.one_less();
+    }
+
+    /// Hands a reply to librdkafka, for this partition or for the one that its key says.
+    pub(super) fn hand_over(
+        &self,
+        producer: &BaseProducer<Self>,
+        reply: &Outgoing,
+        partition: Option<i32>,
+        batch: &Arc<Outstanding>,
+    ) {
+        let topic = &*reply.to.topic;
+        let mut record = BaseRecord::with_opaque_to(topic, Arc::clone(batch))
+            .key(&reply.key)
+            .payload(&*reply.value)
+            .headers(headers());
+        record.partition = partition;
+        while let Err((error, returned)) = producer.send(record) {
+            match error.rdkafka_error_code() {
+                Some(RDKafkaErrorCode::QueueFull) => {
+                    std::thread::sleep(FULL_QUEUE_WAIT);
+                    record = returned;
+                    continue;
+                }
+                _ if alone::is_refused(&error) => self.refuse(reply, Arc::clone(batch), &error),
+                code => {
+                    tracing::error!(
+                        saga = reply.key, %error, topic, partition,
+                        "a reply cannot be sent; it is sent again when it is asked for"
+                    );
+                    match code {
+                        Some(RDKafkaErrorCode::Fatal) => self.broken.cancel(),
+                        _ => batch.one_less(),
+                    }
+                }
+            }
+            return;
+        }
     }
 }
 
@@ -133,21 +208,11 @@ pub(crate) struct Replies {
 impl Replies {
     /// `broken` is cancelled when the producer can never send again.
     pub(crate) fn new(settings: &Settings, broken: CancellationToken) -> Result<Self, Error> {
-        let own = [
-            ("enable.idempotence", "true"),
-            // `send_now` ends the wait when a batch is complete.
-            ("linger.ms", "50"),
-            ("message.timeout.ms", "0"),
-            ("queue.buffering.max.messages", "1000000"),
-        ];
-        let producer: BaseProducer<Deliveries> = client(settings, &own)
-            .create_with_context(Deliveries {
-                broken: broken.clone(),
-            })
-            .map_err(|source| Error::Kafka {
-                doing: "create the Kafka producer",
-                source,
-            })?;
+        let (again, refused) = channel();
+        // The thread that reads it ends with the producer, so it does not keep the other end itself.
+        let again = Arc::new(again);
+        let to_alone = Arc::downgrade(&again);
+        let producer = connect(settings, broken.clone(), again, false)?;
         let producer = Arc::new(producer);
         let polled = Arc::clone(&producer);
         spawn("saga-replies", move || {
@@ -156,8 +221,17 @@ impl Replies {
                 polled.poll(POLL);
             }
         })?;
+        let settings = settings.clone();
+        spawn("saga-alone", move || {
+            alone::run(&refused, || {
+                let client = connect(&settings, broken.clone(), to_alone.upgrade()?, true);
+                client
+                    .inspect_err(|error| tracing::error!(%error, "no reply is sent again"))
+                    .ok()
+            });
+        })?;
         let (flights, to_send) = channel();
-        let pump = Pump { producer, broken };
+        let pump = Pump { producer };
         spawn("saga-pump", move || pump.run(&to_send))?;
         Ok(Self { flights })
     }
@@ -172,6 +246,37 @@ impl Replies {
     }
 }
 
+fn connect(
+    settings: &Settings,
+    broken: CancellationToken,
+    again: Arc<Sender<Again>>,
+    is_alone: bool,
+) -> Result<BaseProducer<Deliveries>, Error> {
+    let record_bytes_max = RECORD_BYTES_MAX.to_string();
+    let own = [
+        ("enable.idempotence", "true"),
+        // `send_now` ends the wait when a batch is complete.
+        ("linger.ms", if is_alone { "0" } else { "50" }),
+        ("message.timeout.ms", "0"),
+        ("queue.buffering.max.messages", "1000000"),
+        // What is stored is sent, whatever the bound was when it was stored.
+        ("message.max.bytes", record_bytes_max.as_str()),
+    ];
+    let mut config = client(settings, &own);
+    if is_alone {
+        // Not for anybody to set otherwise: more than one, and the answer is not about the reply.
+        config.set("batch.num.messages", "1");
+    }
+    let context = Deliveries {
+        broken,
+        again,
+        is_alone,
+    };
+    let doing = "create the Kafka producer";
+    let created = config.create_with_context(context);
+    created.map_err(|source| Error::Kafka { doing, source })
+}
+
 fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), Error> {
     let thread = std::thread::Builder::new().name(name.to_owned());
     let spawned = thread.spawn(run);
@@ -181,7 +286,6 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), Error> {
 /// Hands replies to librdkafka.
 struct Pump {
     producer: Arc<BaseProducer<Deliveries>>,
-    broken: CancellationToken,
 }
 
 impl Pump {
@@ -192,7 +296,8 @@ impl Pump {
             for flight in std::iter::once(flight).chain(flights.try_iter()) {
                 for reply in &flight.replies {
                     let partition = self.partition_of(reply, &mut partitions);
-                    self.hand_over(reply, partition, &flight.batch);
+                    let context = self.producer.context();
+                    context.hand_over(&self.producer, reply, partition, &flight.batch);
                 }
             }
             send_now(self.producer.client(), FLIGHT_MAX);
@@ -214,31 +319,6 @@ impl Pump {
         }
         partition
     }
-
-    fn hand_over(&self, reply: &Outgoing, partition: Option<i32>, batch: &Arc<Outstanding>) {
-        let topic = &*reply.to.topic;
-        let mut record = BaseRecord::with_opaque_to(topic, Arc::clone(batch))
-            .key(&reply.key)
-            .payload(&*reply.value)
-            .headers(headers());
-        record.partition = partition;
-        while let Err((error, returned)) = self.producer.send(record) {
-            if error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull) {
-                std::thread::sleep(FULL_QUEUE_WAIT);
-                record = returned;
-                continue;
-            }
-            tracing::error!(
-                saga = reply.key, %error, topic, partition,
-                "a reply cannot be sent; it is sent again when it is asked for"
-            );
-            match error.rdkafka_error_code() {
-                Some(RDKafkaErrorCode::Fatal) => self.broken.cancel(),
-                _ => batch.one_less(),
-            }
-            return;
-        }
-    }
 }
 
 /// The headers of every record.
@@ -250,9 +330,9 @@ fn headers() -> OwnedHeaders {
 
 /// A reply as a record.
 pub(crate) struct Outgoing {
-    to: ReplyTo<'static>,
-    key: String,
-    value: Vec<u8>,
+    pub(super) to: ReplyTo<'static>,
+    pub(super) key: String,
+    pub(super) value: Vec<u8>,
 }
 
 impl Outgoing {

@@ -15,6 +15,7 @@ mod health;
 mod outside;
 mod servers;
 mod service;
+mod sizes;
 mod standby;
 mod start;
 mod testkit;

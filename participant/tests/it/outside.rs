@@ -25,9 +25,7 @@ async fn a_service_without_a_database_answers_and_keeps_no_barrier() {
         async move {
             match received.command.wish {
                 Wish::Reject => Err(HandlerError::rejected("no", "not today")),
-                _ => Ok(Counted {
-                    generation: received.generation,
-                }),
+                _ => Ok(Counted::of(received.generation)),
             }
         }
     });

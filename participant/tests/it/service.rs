@@ -20,7 +20,13 @@ pub enum Wish {
     /// With the character U+0000 in its message.
     RejectWithNul,
     Fail,
+    /// With a message of a million characters.
+    FailAtLength,
     Panic,
+    /// Succeeds with a reply that is larger than replies may be.
+    AnswerAtLength,
+    /// Succeeds with a reply of a few kilobytes.
+    AnswerWithMuch,
     BadStatement,
     SwallowBadStatement,
     /// Succeeds as soon as the test releases the advisory lock 1.
@@ -53,6 +59,18 @@ command!(CountAll, "count-all");
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Counted {
     pub generation: u32,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub padding: String,
+}
+
+impl Counted {
+    pub fn of(generation: u32) -> Self {
+        let padding = String::new();
+        Self {
+            generation,
+            padding,
+        }
+    }
 }
 
 pub const SCHEMA: &str = "
@@ -85,7 +103,10 @@ async fn act(
         Wish::Reject => return Err(HandlerError::rejected("no", "as you wish")),
         Wish::RejectWithNul => return Err(HandlerError::rejected("no", "a\0b")),
         Wish::Fail => return Err(HandlerError::failed("not-now", "as you wish")),
+        Wish::FailAtLength => return Err(HandlerError::failed("not-now", "x".repeat(1_000_000))),
         Wish::Panic => panic!("as you wish"),
+        Wish::AnswerAtLength => return Ok(padded(received.generation, 900_001)),
+        Wish::AnswerWithMuch => return Ok(padded(received.generation, 3_000)),
         Wish::BadStatement => {
             sqlx::query("SELECT 1 / 0").execute(&mut **tx).await?;
         }
@@ -102,9 +123,14 @@ async fn act(
         }
         Wish::ConflictOnce => conflict_once(tx).await?,
     }
-    Ok(Counted {
-        generation: received.generation,
-    })
+    Ok(Counted::of(received.generation))
+}
+
+fn padded(generation: u32, bytes: usize) -> Counted {
+    Counted {
+        padding: "x".repeat(bytes),
+        generation,
+    }
 }
 
 /// A sequence is not rolled back: it remembers that there was a first time.
@@ -172,9 +198,7 @@ impl Handle<CountRuns> for Runs {
         received: Received<CountRuns>,
     ) -> Result<Counted, HandlerError> {
         effect(tx, received.saga, &received.step, received.direction).await?;
-        Ok(Counted {
-            generation: self.0.fetch_add(1, Ordering::Relaxed) + 1,
-        })
+        Ok(Counted::of(self.0.fetch_add(1, Ordering::Relaxed) + 1))
     }
 }
 

@@ -264,7 +264,7 @@ pub fn text<'a>(reply: &'a ReplyMessage<'_>) -> (Outcome, Option<u32>, &'a str) 
     )
 }
 
-fn client(brokers: &str) -> ClientConfig {
+pub fn client(brokers: &str) -> ClientConfig {
     let mut client = ClientConfig::new();
     client.set("bootstrap.servers", brokers);
     client.set("fetch.queue.backoff.ms", "5");
