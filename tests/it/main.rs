@@ -21,6 +21,7 @@ mod process;
 mod replies;
 mod rest;
 mod servers;
+mod topics;
 mod trouble;
 mod wait;
 mod world;

@@ -1,0 +1,106 @@
+//! Topics that are not what the settings ask for: made by a person beforehand, and changed later.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use sagas::wire::topics;
+use serde_json::Value;
+use shop::services::ServiceName;
+use shop::workload::Workload;
+use sqlx::{Connection as _, PgConnection};
+
+use crate::broker::Broker;
+use crate::servers::Servers;
+use crate::wait::until;
+use crate::world::{SOON, World};
+
+/// Fewer than the eight that the settings ask for.
+const MADE: i32 = 3;
+const GROWN: usize = 5;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reply_topic_with_fewer_partitions_loses_no_reply_and_one_that_grows_is_used() {
+    let mut world = World::empty(Servers::shared().await).await;
+    let replies = topics::replies(world.servers.prefix());
+    let admin = admin(&world);
+    let made = NewTopic::new(&replies, MADE, TopicReplication::Fixed(1));
+    let made = admin.create_topics(&[made], &AdminOptions::new()).await;
+    assert_eq!(made.unwrap(), [Ok(replies.clone())]);
+    world.start_orchestrator().await;
+    for name in ServiceName::ALL {
+        world.start_service(name);
+    }
+    order(&world, 18, 12).await;
+    let log = world.log_of(0);
+    let said = format!("{replies} has 3 partitions, the settings ask for 8");
+    assert_eq!(log.matches(&said).count(), 1, "{log}");
+    assert!(!log.contains("silent"), "{log}");
+
+    leave_behind(&world, 7).await;
+    until("the events of no partition go", SOON, async || {
+        let left = left_behind(&world).await;
+        (left == 0).then_some(()).ok_or(left)
+    })
+    .await;
+
+    let grown = NewPartitions::new(&replies, GROWN);
+    let options = AdminOptions::new();
+    let grown = admin.create_partitions(&[grown], &options).await;
+    assert_eq!(grown.unwrap(), [Ok(replies.clone())]);
+    until("the new partitions are taken", SOON, async || {
+        let url = format!("{}/v1/summary", world.url());
+        let answer = world.http.get(url).send().await.unwrap();
+        let summary: Value = answer.json().await.unwrap();
+        let read = summary["replicas"][0]["partitions"].clone();
+        (read == GROWN).then_some(()).ok_or(read)
+    })
+    .await;
+    let broker = Broker::of(&world);
+    let (world, broker, seed) = (&world, &broker, &AtomicU64::new(19));
+    until("replies come on all of them", SOON, || async move {
+        order(world, seed.fetch_add(1, Ordering::Relaxed), 4).await;
+        let replies = broker.replies().into_iter();
+        let used: BTreeSet<i32> = replies.map(|reply| reply.partition).collect();
+        (used.len() == GROWN).then_some(()).ok_or(used)
+    })
+    .await;
+}
+
+/// Some orders, until all of them have ended.
+async fn order(world: &World, seed: u64, count: usize) {
+    let mut sagas = Vec::new();
+    for planned in Workload::new(seed, 20).take(count) {
+        sagas.push(world.submit(&planned.order).await);
+    }
+    for saga in sagas {
+        world.terminal(saga).await;
+    }
+}
+
+/// What a lane would have left that read a partition of this number.
+async fn leave_behind(world: &World, slot: i32) {
+    let mut connection = PgConnection::connect(&world.urls.orchestrator)
+        .await
+        .unwrap();
+    let insert = "INSERT INTO event_outbox (slot, id, events, created_at)
+         VALUES ($1, gen_random_uuid(), '[]', now() - interval '1 hour')";
+    let insert = sqlx::query(insert).bind(slot);
+    insert.execute(&mut connection).await.unwrap();
+}
+
+async fn left_behind(world: &World) -> i64 {
+    let mut connection = PgConnection::connect(&world.urls.orchestrator)
+        .await
+        .unwrap();
+    let count = sqlx::query_scalar("SELECT count(*) FROM event_outbox WHERE slot = 7");
+    count.fetch_one(&mut connection).await.unwrap()
+}
+
+fn admin(world: &World) -> AdminClient<DefaultClientContext> {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", world.servers.brokers());
+    config.create().unwrap()
+}
