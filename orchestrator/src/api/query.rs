@@ -14,9 +14,10 @@ const LIMIT_MAX: u32 = 200;
 pub(super) struct Parameters(Vec<(String, String)>);
 
 impl Parameters {
-    /// Takes what the URL gave; every name must be one of `known`, and come once.
+    /// Takes what the URL gave; every name must be one of `known`, and come once. No text has the one
+    /// character that Postgres takes in no text.
     pub(super) fn check(pairs: Vec<(String, String)>, known: &[&str]) -> Result<Self, Problem> {
-        for (position, (name, _)) in pairs.iter().enumerate() {
+        for (position, (name, text)) in pairs.iter().enumerate() {
             if !known.contains(&name.as_str()) {
                 let known = known.join(", ");
                 let detail = format!("unknown parameter {name:?}; there is: {known}");
@@ -24,6 +25,12 @@ impl Parameters {
             }
             if pairs[..position].iter().any(|(before, _)| before == name) {
                 let detail = format!("the parameter {name:?} comes twice");
+                return Err(Problem::parameter(detail));
+            }
+            if text.contains('\0') {
+                let detail = format!(
+                    "the parameter {name:?} holds the character U+0000, which no stored text has"
+                );
                 return Err(Problem::parameter(detail));
             }
         }
@@ -86,5 +93,14 @@ mod tests {
             "unknown parameter \"stat\"; there is: limit, state"
         );
         assert!(given(&[("state", "a"), ("state", "b")]).is_err());
+    }
+
+    #[test]
+    fn a_text_that_cannot_be_stored_is_refused_with_its_name() {
+        for text in ["\0", "a\0", "\0b"] {
+            let refused = given(&[("limit", "1"), ("state", text)]).unwrap_err();
+            let expected = "the parameter \"state\" holds the character U+0000";
+            assert!(refused.detail().starts_with(expected), "{text:?}");
+        }
     }
 }

@@ -22,6 +22,19 @@ const ADDRESSES: &str = r#"
     GET   /v1/sagas?limit=1&limit=2                       400 bad-parameter  twice
     GET   /v1/dead-letters?cursor=x                       400 bad-parameter  cursor
     GET   /v1/definitions/none                            404 not-found      place-order
+    GET   /v1/sagas?definition=%00                        400 bad-parameter  U+0000
+    GET   /v1/sagas?definition=place-order%00             400 bad-parameter  U+0000
+    GET   /v1/sagas?definition=a%00&attention=true        400 bad-parameter  U+0000
+    GET   /v1/sagas?state=%00                             400 bad-parameter  U+0000
+    GET   /v1/sagas?limit=%00                             400 bad-parameter  U+0000
+    GET   /v1/sagas?attention=%00                         400 bad-parameter  U+0000
+    GET   /v1/sagas?cursor=%00                            400 bad-parameter  U+0000
+    GET   /v1/sagas?%00=1                                 400 bad-parameter  unknown
+    GET   /v1/dead-letters?limit=%00                      400 bad-parameter  U+0000
+    GET   /v1/dead-letters?cursor=%00                     400 bad-parameter  U+0000
+    GET   /v1/sagas/%00                                   400 bad-parameter  an id
+    GET   /v1/definitions/%00                             404 not-found      place-order
+    POST  /v1/sagas/00000000-0000-4000-8000-000000000000/%00 404 not-found   no order
     GET   /v2/sagas                                       404 not-found      /v2/sagas
     GET   /assets/none.js                                 404 not-found      none.js
     PATCH /v1/sagas                                       405 no-such-method PATCH
