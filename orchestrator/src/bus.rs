@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::error::KafkaError;
+use rdkafka::types::RDKafkaConfRes;
 use sagas::SagaId;
 use sagas::wire::topics::{
     COMMAND_PARTITIONS, EVENT_PARTITIONS, Finding, RECORD_BYTES_MAX, REPLICATION, REPLY_PARTITIONS,
@@ -98,6 +99,32 @@ impl Settings {
             config.set(name, value);
         }
         config
+    }
+}
+
+/// A refusal of an option with its name, and without its value, which may be a secret.
+fn without_value(error: KafkaError) -> KafkaError {
+    match error {
+        KafkaError::ClientConfig(result, _, name, _) => {
+            let what = match result {
+                RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN => "there is no option",
+                _ => "librdkafka does not take this value of the option",
+            };
+            KafkaError::ClientConfig(
+                result,
+                what.to_owned(),
+                name,
+                "(its value is not shown)".to_owned(),
+            )
+        }
+        other => other,
+    }
+}
+
+impl Error {
+    /// A client that could not be made from its settings.
+    pub(crate) fn refused(error: KafkaError) -> Self {
+        Self::Settings(without_value(error))
     }
 }
 

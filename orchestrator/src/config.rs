@@ -5,7 +5,9 @@
 //! that nobody reads is an error, and no secret is ever printed, by `--help` and by errors neither.
 //! Nothing here connects to anything.
 
+mod database_url;
 mod file;
+mod hidden;
 mod kept;
 mod layers;
 mod options;
@@ -13,7 +15,9 @@ mod secret;
 mod settings;
 mod span;
 
+pub use database_url::{NotAUrl, database_url};
 pub use file::FileError;
+pub use hidden::without_secrets;
 pub use kept::KeptByDefinition;
 pub use layers::{Error, Layers};
 pub use options::KafkaOptions;

@@ -13,8 +13,10 @@ pub(crate) use replies::{Outgoing, Outstanding, Replies};
 pub(crate) use topic::ensure;
 
 use rdkafka::ClientConfig;
+use rdkafka::error::KafkaError;
+use rdkafka::types::RDKafkaConfRes;
 
-use crate::Settings;
+use crate::{Error, Settings};
 
 /// What consumer, producer and admin client have in common.
 fn client(settings: &Settings, own: &[(&str, &str)]) -> ClientConfig {
@@ -28,4 +30,23 @@ fn client(settings: &Settings, own: &[(&str, &str)]) -> ClientConfig {
         config.set(name, value);
     }
     config
+}
+
+/// The error of a client that could not be made. Of an option that is refused it has the name and not
+/// the value, which may be a secret.
+fn not_made(doing: &'static str) -> impl FnOnce(KafkaError) -> Error {
+    move |error| {
+        let source = match error {
+            KafkaError::ClientConfig(result, _, name, _) => {
+                let what = match result {
+                    RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN => "there is no option",
+                    _ => "librdkafka does not take this value of the option",
+                };
+                let hidden = "(its value is not shown)".to_owned();
+                KafkaError::ClientConfig(result, what.to_owned(), name, hidden)
+            }
+            other => other,
+        };
+        Error::Kafka { doing, source }
+    }
 }

@@ -14,7 +14,8 @@ use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
+use orchestrator::config::without_secrets;
 use tracing_subscriber::EnvFilter;
 
 use crate::demo;
@@ -25,7 +26,11 @@ pub use arguments::{AuditArguments, DemoArguments, OrdersArguments};
 /// Runs the program with the arguments of the process.
 #[must_use]
 pub fn main() -> ExitCode {
-    match run(Cli::parse().verb) {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => without_secrets(error, &Cli::command()).exit(),
+    };
+    match run(cli.verb) {
         Ok(code) => code,
         Err(error) => {
             // The chain: what was attempted, and why it did not work.

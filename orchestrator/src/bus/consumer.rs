@@ -105,7 +105,7 @@ impl ReplyConsumer {
         let config = config(settings);
         let client = config
             .create_with_context(Context)
-            .map_err(Error::Settings)?;
+            .map_err(Error::refused)?;
         let client: Arc<BaseConsumer<Context>> = Arc::new(client);
         let orders = Arc::new(Orders::default());
         let (end, ended) = watch::channel(false);

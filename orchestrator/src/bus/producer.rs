@@ -358,7 +358,7 @@ fn connect(settings: &Settings, again: Sender<Again>) -> Result<Client, Error> {
     };
     let client: BaseProducer<ProducerContext, Spread> = config(settings)
         .create_with_context(context)
-        .map_err(Error::Settings)?;
+        .map_err(Error::refused)?;
     let client = Arc::new(client);
     let polled = Arc::clone(&client);
     std::thread::Builder::new()

@@ -228,7 +228,7 @@ pub(super) async fn record_bytes_max(settings: &Settings, topic: &str) -> Option
 }
 
 fn client(settings: &Settings) -> Result<AdminClient<DefaultClientContext>, Error> {
-    settings.client(&[]).create().map_err(Error::Settings)
+    settings.client(&[]).create().map_err(Error::refused)
 }
 
 fn options() -> AdminOptions {

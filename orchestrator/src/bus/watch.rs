@@ -46,7 +46,7 @@ impl Watch {
         let config = settings.client(&[("allow.auto.create.topics", "false")]);
         let client: BaseConsumer<Context> = config
             .create_with_context(Context)
-            .map_err(Error::Settings)?;
+            .map_err(Error::refused)?;
         let topic = wire::topics::replies(&settings.prefix);
         let shared = Arc::new(Shared {
             trouble: Mutex::new(Some(Trouble {

@@ -157,6 +157,11 @@ fn check(argument: &Arg, text: &str) -> Result<(), String> {
 }
 
 fn unknown(known: &[Arg], key: &str) -> String {
+    // A quoted key may be anything, such as a line that was meant to be a value.
+    let is_word = key
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || "_-".contains(c));
+    let key = if is_word { key } else { "***" };
     let names = known.iter().map(|argument| argument.get_id().as_str());
     let names = names.filter(|name| *name != "config");
     match near(names, key) {

@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command};
 
+use super::database_url::{NotAUrl, database_url};
 use super::file::{self, FileError};
-use super::{Kafka, KafkaOptions, Postgres, Secret};
+use super::hidden::without_secrets;
+use super::{Kafka, KafkaOptions, Postgres};
 
 /// Why the settings cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +37,14 @@ pub enum Error {
         /// Why, without its content.
         problem: String,
     },
+    /// The driver would misread the database's URL.
+    #[error("the URL of --{name} cannot be used: {problem}")]
+    DatabaseUrl {
+        /// The flag without dashes that it comes from.
+        name: &'static str,
+        /// Why, without its content.
+        problem: NotAUrl,
+    },
 }
 
 /// Parsed arguments, and the keys that the file set.
@@ -57,7 +67,9 @@ impl Layers {
         arguments: impl IntoIterator<Item = OsString>,
     ) -> Result<Self, Error> {
         let arguments: Vec<_> = arguments.into_iter().collect();
-        let first = command.clone().try_get_matches_from(&arguments)?;
+        let refused = |error| without_secrets(error, command);
+        let first = command.clone().try_get_matches_from(&arguments);
+        let first = first.map_err(refused)?;
         let Some(path) = first.get_one::<PathBuf>("config") else {
             let file = BTreeMap::new();
             return Ok(Self {
@@ -66,21 +78,25 @@ impl Layers {
             });
         };
         let file = file::read(path)?;
-        let command = with_defaults(command.clone(), &file);
-        let matches = command.try_get_matches_from(&arguments)?;
+        let merged = with_defaults(command.clone(), &file);
+        let matches = merged.try_get_matches_from(&arguments);
+        let matches = matches.map_err(refused)?;
         Ok(Self { matches, file })
     }
 
-    /// Replaces the database URL by the content of its file, if that is what was given last.
+    /// Replaces the database URL by the content of its file, if that is what was given last, and checks
+    /// it.
     ///
     /// # Errors
     ///
-    /// When both are given side by side, or the file cannot be read.
+    /// When both are given side by side, the file cannot be read, or the driver would misread the URL.
     pub fn resolve_postgres(&self, settings: &mut Postgres) -> Result<(), Error> {
         let path = settings.database_url_file.as_deref();
-        if let Some(text) = self.secret_file("database-url", path)? {
-            settings.database_url = Secret::new(text.trim());
-        }
+        let (name, read) = match self.secret_file("database-url", path)? {
+            Some(text) => ("database-url-file", database_url(&text)),
+            None => ("database-url", database_url(settings.database_url.expose())),
+        };
+        settings.database_url = read.map_err(|problem| Error::DatabaseUrl { name, problem })?;
         Ok(())
     }
 

@@ -10,7 +10,10 @@ pub struct KafkaOptions(BTreeMap<String, String>);
 
 /// Not a list of options.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("option {position} is not name=value; options are separated by `;` or line ends")]
+#[error(
+    "option {position} is not name=value with a name of librdkafka's; options are separated by `;` or \
+     line ends, and a value that holds `;` stands in --kafka-options-file, on a line of its own"
+)]
 pub struct NotOptions {
     /// Which one, from 1; the text itself may hold a password.
     position: usize,
@@ -45,13 +48,27 @@ impl FromStr for KafkaOptions {
                 continue;
             }
             let (name, value) = part.split_once('=').ok_or(NotOptions { position })?;
-            if name.trim().is_empty() {
+            if !is_name(name.trim()) {
                 return Err(NotOptions { position });
             }
             options.insert(name.trim().to_owned(), value.trim().to_owned());
         }
         Ok(Self(options))
     }
+}
+
+/// Whether librdkafka may have such an option. What follows a `;` in a password is not to be taken for
+/// the name of one that can be printed: nearly all of them have a dot.
+fn is_name(text: &str) -> bool {
+    let is_word = |word: &str| {
+        !word.is_empty()
+            && word
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+    };
+    let words = text.split('.');
+    let without_dot = ["acks", "debug", "partitioner", "retries"];
+    words.clone().all(is_word) && (words.count() > 1 || without_dot.contains(&text))
 }
 
 #[cfg(test)]
@@ -74,8 +91,10 @@ mod tests {
     fn neither_debug_nor_errors_show_a_value() {
         let options: KafkaOptions = "sasl.password=hunter2".parse().unwrap();
         assert_eq!(format!("{options:?}"), r#"{"sasl.password": "***"}"#);
-        let error = "a=b;hunter2".parse::<KafkaOptions>().unwrap_err();
+        let error = "acks=b;hunter2".parse::<KafkaOptions>().unwrap_err();
         assert!(error.to_string().starts_with("option 2 is not"), "{error}");
         assert!(!error.to_string().contains("hunter2"), "{error}");
+        let piece = "sasl.password=a;hunter=2".parse::<KafkaOptions>();
+        assert!(piece.is_err(), "a piece of a password is no option");
     }
 }

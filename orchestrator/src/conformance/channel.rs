@@ -41,7 +41,7 @@ pub(super) struct ReplyTopic {
 impl ReplyTopic {
     pub(super) async fn create(settings: &bus::Settings, run: &str) -> Result<Self, Error> {
         let client = settings.client(&[]).create();
-        let admin: AdminClient<_> = client.map_err(bus::Error::Settings)?;
+        let admin: AdminClient<_> = client.map_err(bus::Error::refused)?;
         let name = format!("{}.conformance-{run}.replies", settings.prefix);
         let replication = TopicReplication::Fixed(settings.replication);
         let wanted = Wanted {
@@ -126,7 +126,7 @@ impl Channel {
             ("isolation.level", "read_uncommitted"),
             ("allow.auto.create.topics", "false"),
         ]);
-        let replies: BaseConsumer = consumer.create().map_err(bus::Error::Settings)?;
+        let replies: BaseConsumer = consumer.create().map_err(bus::Error::refused)?;
         let mut list = TopicPartitionList::new();
         for partition in 0..PARTITIONS {
             list.add_partition_offset(&reply_topic, partition, Offset::Beginning)
@@ -149,7 +149,7 @@ impl Channel {
             return Err(Error::NoCommandTopic { topic: commands });
         }
         Ok(Self {
-            producer: producer.create().map_err(bus::Error::Settings)?,
+            producer: producer.create().map_err(bus::Error::refused)?,
             replies,
             commands,
             partitions,

@@ -111,6 +111,138 @@ fn what_is_out_of_reach_ends_with_3_and_its_address() {
     );
 }
 
+/// Mistakes with a secret in them: arguments, a variable, the exit code, and words that help.
+type Slip = (
+    &'static [&'static str],
+    (&'static str, &'static str),
+    i32,
+    &'static [&'static str],
+);
+
+const NO_VARIABLE: (&str, &str) = ("SAGA_LOG_LEVEL", "debug");
+
+const SLIPS: [Slip; 12] = [
+    // A password that holds a `;`, after which something looks like an option or does not.
+    (
+        &["serve"],
+        ("SAGA_KAFKA_OPTIONS", "sasl.password=a;hunter2"),
+        2,
+        &["--kafka-options", "option 2"],
+    ),
+    (
+        &["serve", "--kafka-options=sasl.password=a;hunter2=b"],
+        NO_VARIABLE,
+        2,
+        &["option 2", "--kafka-options-file"],
+    ),
+    // An option whose name is mistyped, ours and the libraries'.
+    (
+        &["serve", "--database-ulr", NOWHERE],
+        NO_VARIABLE,
+        2,
+        &["'--database-ulr'", "'--database-url'"],
+    ),
+    (
+        &["serve", "--database-url:postgres://saga:hunter2@db"],
+        NO_VARIABLE,
+        2,
+        &["'--database-url***'"],
+    ),
+    (&["serve", NOWHERE], NO_VARIABLE, 2, &["'***'"]),
+    (&[NOWHERE], NO_VARIABLE, 2, &["'***'"]),
+    (
+        &["topics", "list", "--kafka-options=sasl.pasword=hunter2"],
+        NO_VARIABLE,
+        2,
+        &["there is no option", "sasl.pasword", "--kafka-options"],
+    ),
+    (
+        &[
+            "topics",
+            "list",
+            "--kafka-options=security.protocol=hunter2",
+        ],
+        NO_VARIABLE,
+        2,
+        &["security.protocol", "--kafka-options"],
+    ),
+    (
+        &["migrate"],
+        (
+            "SAGA_DATABASE_URL",
+            "postgres://saga@127.0.0.1:1/saga?pasword=hunter2",
+        ),
+        3,
+        &["parameter pasword", "(database saga)"],
+    ),
+    // A password with a character that has a meaning in a URL.
+    (
+        &["migrate"],
+        (
+            "SAGA_DATABASE_URL",
+            "postgres://saga:1/hunter2@127.0.0.1:1/saga",
+        ),
+        2,
+        &["--database-url", "%2F"],
+    ),
+    (
+        &["migrate"],
+        (
+            "SAGA_DATABASE_URL",
+            "postgres://saga:1#hunter2@127.0.0.1:1/saga",
+        ),
+        2,
+        &["--database-url", "%23"],
+    ),
+    (
+        &[
+            "migrate",
+            "--database-url",
+            "postgres://127.0.0.1:1/saga hunter2",
+        ],
+        NO_VARIABLE,
+        2,
+        &["a blank"],
+    ),
+];
+
+#[test]
+fn no_mistake_prints_the_secret_that_is_in_it() {
+    for (arguments, (name, value), code, said) in SLIPS {
+        check(saga().args(arguments).env(name, value), code, said);
+    }
+}
+
+#[test]
+fn no_file_with_a_mistake_has_its_secret_printed() {
+    let folder = Temporary::new("saga-program").unwrap();
+    let written = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let url = written("url", "postgres://127.0.0.1:1/saga\nhunter2\n");
+    check(
+        saga().arg("migrate").env("SAGA_DATABASE_URL_FILE", url),
+        2,
+        &["--database-url-file", "more than one line"],
+    );
+    let options = written("options", "security.protocol=SSL\nhunter2\n");
+    check(
+        saga()
+            .args(["topics", "list"])
+            .env("SAGA_KAFKA_OPTIONS_FILE", options),
+        2,
+        &["--kafka-options-file", "option 2"],
+    );
+    let key = written("key.toml", "\"postgres://saga:hunter2@db\" = 1\n");
+    check(
+        saga().arg("serve").env("SAGA_CONFIG", key),
+        2,
+        &["unknown key `***`"],
+    );
+}
+
 /// A service whose database is away.
 struct Waiting {
     process: Process,

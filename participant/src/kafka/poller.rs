@@ -20,8 +20,8 @@ use serde::Deserialize;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::client;
 use super::membership::Membership;
+use super::{client, not_made};
 use crate::batch::Job;
 use crate::health::{HEARD_EVERY, Health};
 use crate::{Error, Settings};
@@ -164,12 +164,11 @@ impl Poller {
             // `Context::stats_raw` gets the state of the group.
             ("statistics.interval.ms", &heard_every),
         ];
-        let failed = |doing| move |source| Error::Kafka { doing, source };
         let consumer: BaseConsumer<Context> = client(settings, &own)
             .create_with_context(Context {
                 health: health.clone(),
             })
-            .map_err(failed("create the Kafka consumer"))?;
+            .map_err(not_made("create the Kafka consumer"))?;
         let membership = Membership::new(&topic, &group, partitions);
         let consumer = Arc::new(consumer);
         let changed = Arc::new(AtomicBool::new(false));

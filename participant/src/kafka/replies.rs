@@ -17,9 +17,9 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::alone::{self, Again};
-use super::client;
 use super::partitions::Partitions;
 use super::send_now::send_now;
+use super::{client, not_made};
 use crate::{Error, Settings};
 
 /// How long a full queue is left alone before it is tried again.
@@ -272,9 +272,8 @@ fn connect(
         again,
         is_alone,
     };
-    let doing = "create the Kafka producer";
     let created = config.create_with_context(context);
-    created.map_err(|source| Error::Kafka { doing, source })
+    created.map_err(not_made("create the Kafka producer"))
 }
 
 fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), Error> {

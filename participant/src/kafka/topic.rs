@@ -11,7 +11,7 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use sagas::wire::topics::{Difference, Found, Holds, TopicSettings, Wanted, findings};
 
-use super::client;
+use super::{client, not_made};
 use crate::{Error, Settings};
 
 /// How long the cluster may take to answer at start.
@@ -35,7 +35,7 @@ pub(crate) async fn ensure(settings: &Settings, topic: &str) -> Result<i32, Erro
     };
     let admin: Admin = client(settings, &[])
         .create()
-        .map_err(failed("create the Kafka admin client"))?;
+        .map_err(not_made("create the Kafka admin client"))?;
     let (mut admin, mut found) = look_for(admin, topic.to_owned()).await?;
     if found.is_none() && !create(&admin, settings, &wanted).await? {
         // Somebody else made it, perhaps otherwise; the broker that is asked may not have heard of it.

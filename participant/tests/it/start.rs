@@ -54,6 +54,28 @@ async fn an_unsound_service_does_not_start() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_refused_kafka_option_is_named_and_its_value_is_not_shown() {
+    let world = World::new().await;
+    for (name, expected) in [
+        ("sasl.pasword", "there is no option sasl.pasword"),
+        (
+            "security.protocol",
+            "this value of the option security.protocol",
+        ),
+    ] {
+        let settings = Settings {
+            kafka: vec![(name.to_owned(), "hunter2".to_owned())],
+            ..world.settings()
+        };
+        let service = service(settings);
+        service.migrate().await.unwrap();
+        let refused = refusal(service).await;
+        assert!(refused.contains(expected), "{refused}");
+        assert!(!refused.contains("hunter2"), "{refused}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_service_without_its_tables_says_so() {
     let world = World::new().await;
     let name = unique("empty");

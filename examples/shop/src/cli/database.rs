@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
+use orchestrator::config::database_url;
 use sqlx::postgres::PgConnectOptions;
 
 /// The service's own database.
@@ -34,8 +35,9 @@ impl DatabaseArguments {
                 .with_context(|| format!("read --database-url-file {}", path.display()))?,
             (None, None) => unreachable!("clap asks for one of the two"),
         };
+        let url = database_url(&url).context("the database's address cannot be used")?;
         // Without its source: a parse error may quote a piece of the URL.
-        let parsed = url.trim().parse();
+        let parsed = url.expose().parse();
         parsed.map_err(|_| anyhow::anyhow!("the database's address is no URL"))
     }
 }
@@ -110,6 +112,11 @@ mod tests {
     fn no_secret_is_in_an_error_or_a_debug_output() {
         let error = options_of_file("postgres://orders:hunter2@db:port/orders").unwrap_err();
         assert!(!error.contains("hunter2"), "{error}");
+        let error = options_of_file("postgres://db/orders\nhunter2\n").unwrap_err();
+        assert!(
+            error.contains("more than one line") && !error.contains("hunter2"),
+            "{error}"
+        );
         let line = Line::parse_from(["shop", "--database-url=postgres://a:hunter2@db/b"]);
         assert!(!format!("{line:?}").contains("hunter2"));
     }

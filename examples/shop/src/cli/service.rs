@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use orchestrator::config::KafkaOptions;
 use participant::Settings;
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
@@ -83,17 +84,11 @@ async fn prepare(arguments: &SeedArguments, connections_max: u32) -> anyhow::Res
 
 /// `name=value;name=value`.
 fn options(text: &str) -> anyhow::Result<Vec<(String, String)>> {
-    let parts = text.split(';').map(str::trim);
-    parts
-        .filter(|part| !part.is_empty())
-        .map(|part| {
-            // Not the text itself: it may hold a password.
-            let (name, value) = part
-                .split_once('=')
-                .context("--kafka-options: no name=value")?;
-            Ok((name.trim().to_owned(), value.trim().to_owned()))
-        })
-        .collect()
+    let options: KafkaOptions = text.parse().context("--kafka-options")?;
+    let options = options.expose().iter();
+    Ok(options
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect())
 }
 
 /// Ready at SIGTERM or Ctrl-C. The handlers are there when this returns.
@@ -114,9 +109,10 @@ mod tests {
 
     #[test]
     fn options_are_pairs() {
-        let pairs = options("a.b=1; c=d=e;").unwrap();
-        let expected = [("a.b", "1"), ("c", "d=e")].map(|(n, v)| (n.to_owned(), v.to_owned()));
+        let pairs = options("a.b=1; c.d=e=f;").unwrap();
+        let expected = [("a.b", "1"), ("c.d", "e=f")].map(|(n, v)| (n.to_owned(), v.to_owned()));
         assert_eq!(pairs, expected);
-        assert!(options("hunter2").is_err_and(|error| !error.to_string().contains("hunter2")));
+        let refused = format!("{:#}", options("hunter2").unwrap_err());
+        assert!(!refused.contains("hunter2"), "{refused}");
     }
 }

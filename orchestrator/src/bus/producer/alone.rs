@@ -101,7 +101,7 @@ fn connect(settings: &Settings) -> Result<Client, Error> {
     let spread = Spread::new(topics::events(&settings.prefix));
     config
         .create_with_context(Alone { spread })
-        .map_err(Error::Settings)
+        .map_err(Error::refused)
 }
 
 /// Sends until nothing more comes, or until the client can send no more; what a client that is dropped
