@@ -301,7 +301,7 @@ impl State {
         };
         let set = self.settings.extra.get("message.max.bytes");
         let set = set.and_then(|bytes| bytes.parse().ok());
-        let limit = set.or(Some(RECORD_BYTES_MAX.into()));
+        let limit = set.or_else(|| Some(RECORD_BYTES_MAX.into()));
         Refusal::TooLarge { limit }
     }
 
