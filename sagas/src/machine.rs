@@ -209,6 +209,15 @@ pub enum Refusal {
     /// had been applied now.
     #[error("the order was applied before")]
     OrderAppliedBefore(OrderResult),
+    /// The order's id belongs to another order, which was applied. Nothing is done.
+    #[error(
+        "the id belongs to another order: {}, at {}, reason {:?}; a new order needs a new id",
+        .first.order.kind, .first.at, .first.order.reason
+    )]
+    OrderIdUsedOtherwise {
+        /// The one that was applied.
+        first: Box<Applied>,
+    },
     /// The payload or reply that an order gives does not have the shape of its type.
     #[error("it does not have the shape of its type: {error}")]
     PayloadUnfit {

@@ -35,6 +35,10 @@ bugs! {
     TakesAnySubmissionForTheFirst = "takes-any-submission-for-the-first",
     /// An order that comes again is applied again.
     AppliesOrdersAgain = "applies-orders-again",
+    /// Another order under the id of an order that was applied counts as the same.
+    TakesAnyOrderForTheFirst = "takes-any-order-for-the-first",
+    /// A step counts as done by hand while steps before it are not settled.
+    SkipsBeforeItsTurn = "skips-before-its-turn",
     /// A saga that turned back goes forward once a step is undone.
     TurnsForwardAgain = "turns-forward-again",
     /// A lane hands commands to the broker before the commit.

@@ -37,6 +37,9 @@ impl Proof {
     }
 }
 
+/// Scripts of the state machine.
+const MACHINE: &[&str] = &["-p", "sagas", "--features", "sabotage", "--test", "machine"];
+
 const fn simulated(invariant: &'static str, bug: Bug, check: &'static str) -> Row {
     let proof = Proof::Simulation(check);
     Row {
@@ -108,6 +111,22 @@ pub const ROWS: &[Row] = &[
         Bug::CancelsWithoutFence,
         "no_compensation_beside_the_point_of_no_return",
     ),
+    Row {
+        invariant: "another order under the id of an applied one is refused",
+        bug: Bug::TakesAnyOrderForTheFirst,
+        proof: Proof::Test {
+            arguments: MACHINE,
+            test: "repeats::another_order_under_the_id_of_an_applied_one_is_refused_and_names_it",
+        },
+    },
+    Row {
+        invariant: "a step is done by hand only when its turn has come",
+        bug: Bug::SkipsBeforeItsTurn,
+        proof: Proof::Test {
+            arguments: MACHINE,
+            test: "by_hand::a_step_is_not_skipped_before_its_turn",
+        },
+    },
     simulated(
         "dependents are undone first",
         Bug::UndoesWithoutWaiting,

@@ -185,6 +185,9 @@ fn refused(name: Name, refusal: &Refusal) -> Problem {
         (Refusal::UnknownStep(_), _) => "/step",
         (Refusal::PayloadUnfit { .. }, Name::Skip) => "/reply",
         (Refusal::PayloadUnfit { .. }, _) => "/payload",
+        (Refusal::OrderIdUsedOtherwise { .. }, _) => {
+            return Problem::new(Kind::OrderUsedOtherwise, refusal.to_string());
+        }
         _ => return Problem::new(Kind::OrderRefused, refusal.to_string()),
     };
     let errors = vec![fault(path, &refusal.to_string())];
@@ -204,6 +207,10 @@ fn text(name: Name, result: OrderResult) -> &'static str {
         }
         (OrderResult::Paused, _) => "nothing new is sent until the saga is resumed",
         (OrderResult::Resumed, _) => "the saga goes on; what was in flight is sent once more",
+        (OrderResult::TurnedBack, _) => {
+            "the saga's deadline passed while it was paused: it turns back, nothing is sent forward, \
+             and what took effect is compensated"
+        }
         (OrderResult::Retrying, _) => {
             "the command is sent again, as soon as the saga is not paused"
         }

@@ -26,6 +26,7 @@ pub(super) enum Kind {
     RequestTooSlow,
     KeyUsedOtherwise,
     OrderRefused,
+    OrderUsedOtherwise,
     Dropped,
     TooLarge,
     NotJson,
@@ -51,6 +52,7 @@ impl Kind {
         Self::RequestTooSlow,
         Self::KeyUsedOtherwise,
         Self::OrderRefused,
+        Self::OrderUsedOtherwise,
         Self::Dropped,
         Self::TooLarge,
         Self::NotJson,
@@ -90,6 +92,11 @@ impl Kind {
                 S::CONFLICT,
                 "key-used-otherwise",
                 "The Idempotency-Key was used for another submission",
+            ),
+            Self::OrderUsedOtherwise => (
+                S::UNPROCESSABLE_ENTITY,
+                "order-used-otherwise",
+                "The order_id was used for another order",
             ),
             Self::OrderRefused => (S::CONFLICT, "order-refused", "The order makes no sense now"),
             Self::Dropped => (

@@ -1,9 +1,9 @@
 //! What may start: every step whose needs are all settled, at once.
 //!
-//! A step is settled when it took effect, was skipped, or was done by hand. A person may do a step by
-//! hand before its turn comes: so all ancestors are looked at, not only the needs. Whether a conditional step
-//! runs is decided here, once, and stored: it is put in flight, or skipped for good. A step that is
-//! *given* another is skipped with it.
+//! A step is settled when it took effect, was skipped, or was done by hand. Its turn comes when all its
+//! ancestors are settled; before that, neither is its command sent nor may a person do it by hand. Whether a
+//! conditional step runs is decided here, once, and stored: it is put in flight, or skipped for good. A
+//! step that is *given* another is skipped with it.
 
 use super::entry::EntryKind;
 use super::progress::{Progress, Trouble};
@@ -26,10 +26,7 @@ pub(super) fn start(turn: Turn<'_>) -> Transition {
 /// settles. A step whose command cannot be built is parked; steps beside it go on.
 pub(super) fn start_what_is_ready(turn: &mut Turn<'_>) {
     for step in 0..turn.definition.steps().len() {
-        let mut ancestors = turn.definition.steps()[step].ancestors.iter();
-        let is_ready = *turn.progress(step) == Progress::Idle
-            && ancestors.all(|earlier| turn.progress(earlier).is_settled());
-        if !is_ready {
+        if *turn.progress(step) != Progress::Idle || !is_its_turn(turn, step) {
             continue;
         }
         match command(turn, step) {
@@ -44,6 +41,12 @@ pub(super) fn start_what_is_ready(turn: &mut Turn<'_>) {
             }
         }
     }
+}
+
+/// Whether everything that comes before the step is settled.
+pub(super) fn is_its_turn(turn: &Turn<'_>, step: usize) -> bool {
+    let mut ancestors = turn.definition.steps()[step].ancestors.iter();
+    ancestors.all(|earlier| turn.progress(earlier).is_settled())
 }
 
 /// The command of a step that is ready; `None` where its condition does not hold.

@@ -5,18 +5,23 @@
 //! |---|---|---|
 //! | cancel | turns the saga back; with the pivot in flight, fences it first | past the point of no return |
 //! | pause, resume | holds everything that would be sent, lets it go again; replies are taken | twice |
+//! | | after the deadline, resume turns the saga back, unless it has passed the point of no return | |
 //! | retry now | the next attempt at once; the next generation of what was refused | where nothing waits |
 //! | edit | a new payload: the next generation of a command or a compensation | where nothing is in flight or parked |
-//! | skip | declares a step done by hand, after a fence | while the saga turns back |
+//! | skip | declares a step done by hand, after a fence | before the step's turn; while the saga turns back |
 //! | resolve | declares a compensation done by hand, after a fence | while the saga goes forward |
 //!
 //! Skip and resolve fence first, unless nothing of the step was ever put in flight: until the
 //! participant has said that the command can never take effect, it may.
+//!
+//! An order that is given again under its id is answered with what came of it. Another order under that
+//! id is refused: it would be dropped, and its giver told of the first one's result.
 
 mod by_hand;
 mod cancel;
 mod pause;
 mod retry;
+mod same;
 
 use serde::{Deserialize, Serialize};
 
@@ -100,6 +105,8 @@ pub enum OrderResult {
     Paused,
     /// The saga goes on.
     Resumed,
+    /// The saga's deadline passed while it was paused: it turns back instead of going on.
+    TurnedBack,
     /// A command is in flight again.
     Retrying,
     /// The step counts as done.
@@ -139,19 +146,27 @@ pub(super) fn apply(
     status: Status,
     mut order: Order,
 ) -> Result<Transition, Refusal> {
+    let settled = settle(&turn, &mut order);
     let before = turn.before.orders.get(&order.id);
     if let Some(applied) = before.filter(|_| !is_seeded(Bug::AppliesOrdersAgain)) {
-        return Err(Refusal::OrderAppliedBefore(applied.result));
+        let is_same = settled.is_ok() && same::asks_the_same(&applied.order, &order);
+        if is_same || is_seeded(Bug::TakesAnyOrderForTheFirst) {
+            return Err(Refusal::OrderAppliedBefore(applied.result));
+        }
+        let first = Box::new(applied.clone());
+        return Err(Refusal::OrderIdUsedOtherwise { first });
     }
     match status {
         Status::Completed | Status::Compensated => return Err(Refusal::Ended(status)),
         Status::Running | Status::Compensating | Status::Stuck => {}
     }
-    let result = carry_out(&mut turn, &mut order)?;
+    settled?;
+    let result = carry_out(&mut turn, &order)?;
     let (id, step) = (order.id, order.step().map(str::to_owned));
     let applied = Applied {
         order: order.clone(),
         result,
+        at: turn.now,
     };
     turn.next.orders.insert(id, applied);
     let mut transition = turn.finish(EntryKind::Order);
@@ -161,11 +176,20 @@ pub(super) fn apply(
     Ok(transition)
 }
 
-fn carry_out(turn: &mut Turn<'_>, order: &mut Order) -> Result<OrderResult, Refusal> {
-    let position = |turn: &Turn<'_>, step: &str| {
-        let position = turn.definition.position(step);
-        position.ok_or_else(|| Refusal::UnknownStep(step.to_owned()))
-    };
+fn position(turn: &Turn<'_>, step: &str) -> Result<usize, Refusal> {
+    let position = turn.definition.position(step);
+    position.ok_or_else(|| Refusal::UnknownStep(step.to_owned()))
+}
+
+/// Fills in the reply that stands for the participant's, as history is to show it.
+fn settle(turn: &Turn<'_>, order: &mut Order) -> Result<(), Refusal> {
+    if let OrderKind::Skip { step, reply } = &mut order.kind {
+        *reply = by_hand::substitute(turn, position(turn, step)?, reply.take())?;
+    }
+    Ok(())
+}
+
+fn carry_out(turn: &mut Turn<'_>, order: &Order) -> Result<OrderResult, Refusal> {
     match &order.kind {
         OrderKind::Cancel => cancel::cancel(turn, order),
         OrderKind::Pause => pause::pause(turn, order),
@@ -173,14 +197,7 @@ fn carry_out(turn: &mut Turn<'_>, order: &mut Order) -> Result<OrderResult, Refu
         OrderKind::RetryNow { step: None } => retry::everything(turn),
         OrderKind::RetryNow { step: Some(step) } => retry::now(turn, position(turn, step)?),
         OrderKind::Edit { step, payload } => retry::edit(turn, position(turn, step)?, payload),
-        OrderKind::Skip { step, reply } => {
-            let step = position(turn, step)?;
-            let reply = by_hand::substitute(turn, step, reply.clone())?;
-            if let OrderKind::Skip { reply: given, .. } = &mut order.kind {
-                given.clone_from(&reply);
-            }
-            by_hand::skip(turn, step, order)
-        }
+        OrderKind::Skip { step, .. } => by_hand::skip(turn, position(turn, step)?, order),
         OrderKind::Resolve { step } => by_hand::resolve(turn, position(turn, step)?, order),
     }
 }

@@ -160,7 +160,8 @@ impl Saga {
         }
         if let (Some(order), Some(result)) = (&entry.order, entry.result) {
             let order = order.clone();
-            self.orders.insert(order.id, Applied { order, result });
+            let at = entry.at;
+            self.orders.insert(order.id, Applied { order, result, at });
         }
         if entry.output.is_some() {
             self.output.clone_from(&entry.output);

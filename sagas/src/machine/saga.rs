@@ -194,6 +194,8 @@ pub struct Applied {
     pub order: Order,
     /// What came of it at once.
     pub result: OrderResult,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// One run of a definition.

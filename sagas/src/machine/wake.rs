@@ -76,7 +76,7 @@ pub(super) fn apply(mut turn: Turn<'_>, published: bool) -> Result<Transition, R
 }
 
 /// Acts on the saga's deadline, once.
-fn pass_deadline(turn: &mut Turn<'_>) -> bool {
+pub(super) fn pass_deadline(turn: &mut Turn<'_>) -> bool {
     let deadline = turn.next.deadline_at(turn.definition);
     let Some(deadline) = deadline.filter(|at| *at <= turn.now) else {
         return false;

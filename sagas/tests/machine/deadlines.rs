@@ -39,20 +39,39 @@ fn a_deadline_that_passes_with_the_pivot_in_flight_calls_for_attention_and_no_mo
 }
 
 #[test]
-fn a_deadline_that_passes_in_a_pause_acts_when_the_saga_is_resumed() {
+fn a_deadline_that_passes_in_a_pause_turns_the_saga_back_when_it_is_resumed() {
     check_input(
         &gift_order(),
         r#"{"order":101}"#,
-        "until print-card; pause; wake +70s; resume; wake; wrap-gift ok",
+        "until print-card; pause; wake +70s; resume 2; resume 2; print-card/forward ok; print-card ok; wrap-gift ok",
         "
           until print-card => print-card forward#1 | running, wake 2s
           pause => nothing | running, paused
           wake +70s => refused: nothing is due
-          resume => print-card forward#1 | running, wake 60s
-          wake => nothing | compensating, announces compensating, wake 72s
-          wrap-gift ok => refused: no forward command of generation 1, attempt 1, waits for it
-          steps: read-price undone, tell-warehouse undone, wrap-gift done, print-card in_flight, capture-payment idle, send-mail idle, add-points idle
+          resume 2 => print-card compensate#1 | compensating, announces compensating, wake 72s
+          resume 2 => refused: the order was applied before: TurnedBack
+          print-card/forward ok => recorded as late | compensating, wake 72s
+          print-card ok => wrap-gift compensate#1 | compensating, wake 72s
+          wrap-gift ok => nothing | compensated, announces compensated
+          steps: read-price undone, tell-warehouse undone, wrap-gift undone, print-card undone, capture-payment idle, send-mail idle, add-points idle
           reason: an operator or the clock: deadline-passed: the saga had to pass its point of no return before 1970-01-01T00:01:00.000Z
+        ",
+    );
+}
+
+#[test]
+fn a_deadline_that_passes_in_a_pause_behind_the_pivot_leaves_the_saga_overdue() {
+    check_input(
+        &gift_order(),
+        r#"{"order":101}"#,
+        "until capture-payment; pause; wake +70s; resume 2; resume 2",
+        "
+          until capture-payment => capture-payment forward#1 | running, wake 2s
+          pause => nothing | running, paused
+          wake +70s => refused: nothing is due
+          resume 2 => capture-payment forward#1 | running, wake 72s, overdue since 70s
+          resume 2 => refused: the order was applied before: Resumed
+          steps: read-price done, tell-warehouse done, wrap-gift done, print-card done, capture-payment in_flight, send-mail idle, add-points idle
         ",
     );
 }

@@ -1,9 +1,9 @@
 //! Repeated, late and misplaced replies: each changes nothing, and the refusal says why.
 
 use crate::definitions::{firm_pivot, place_order};
-use crate::script::{Stage, check, describe_refusal};
-use sagas::Refusal;
-use sagas::machine::{Event, transition};
+use crate::script::{Stage, check, describe_refusal, order};
+use sagas::machine::{Event, Order, OrderKind, OrderResult, transition};
+use sagas::{Json, Refusal};
 
 #[test]
 fn a_repeated_reply_sends_no_second_command() {
@@ -224,4 +224,66 @@ fn another_definition_may_not_advance_the_saga() {
             "refused: the saga's definition has the fingerprint {stored}, this one has {given}"
         )
     );
+}
+
+#[test]
+fn another_order_under_the_id_of_an_applied_one_is_refused_and_names_it() {
+    let definition = place_order();
+    let mut stage = Stage::new(&definition, r#"{"order":7}"#);
+    stage.act("until reserve-stock");
+    let give = |stage: &mut Stage<'_>, reason: &str, kind: OrderKind| {
+        // Who gives it does not matter.
+        let (actor, reason) = (format!("{kind:?}"), reason.to_owned());
+        let id = order("1").id;
+        stage.apply(Event::Order(Order {
+            id,
+            actor,
+            reason,
+            kind,
+        }))
+    };
+    let skip = |step: &str, reply: Option<&str>| OrderKind::Skip {
+        step: step.to_owned(),
+        reply: reply.map(|reply| Json::parse(reply.to_owned()).unwrap()),
+    };
+    give(
+        &mut stage,
+        "lost parcel",
+        skip("reserve-stock", Some(r#"{"number":40}"#)),
+    )
+    .unwrap();
+    let applied_before = Err(Refusal::OrderAppliedBefore(OrderResult::Fencing));
+    let spelled_otherwise = skip("reserve-stock", Some(r#"{ "n\u0075mber" : 40 }"#));
+    assert_eq!(
+        give(&mut stage, "lost parcel", spelled_otherwise),
+        applied_before
+    );
+    let edit = OrderKind::Edit {
+        step: "reserve-stock".to_owned(),
+        payload: Json::null(),
+    };
+    for (reason, kind) in [
+        ("lost parcel", OrderKind::Cancel),
+        ("lost parcel", edit),
+        (
+            "lost parcel",
+            skip("reserve-stock", Some(r#"{"number":41}"#)),
+        ),
+        ("lost parcel", skip("reserve-stock", None)),
+        (
+            "lost parcel",
+            skip("authorize-payment", Some(r#"{"number":40}"#)),
+        ),
+        ("lost parcel", skip("no-such-step", None)),
+        (
+            "found parcel",
+            skip("reserve-stock", Some(r#"{"number":40}"#)),
+        ),
+    ] {
+        let refusal = give(&mut stage, reason, kind).unwrap_err();
+        assert_eq!(
+            refusal.to_string(),
+            r#"the id belongs to another order: skip of the step "reserve-stock", at 1970-01-01T00:00:00.000Z, reason "lost parcel"; a new order needs a new id"#
+        );
+    }
 }

@@ -290,6 +290,7 @@ pub(crate) fn describe_refusal(refusal: &Refusal) -> String {
         | Refusal::OutOfPlace { .. }
         | Refusal::NothingDue { wake_at: None }
         | Refusal::PayloadUnfit { .. }
+        | Refusal::OrderIdUsedOtherwise { .. }
         | Refusal::OrderMakesNoSense(_) => format!("refused: {refusal}"),
     }
 }

@@ -93,24 +93,68 @@ async fn a_skipped_step_keeps_its_own_reply_if_it_took_effect_before_its_fence()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_step_that_was_never_sent_is_skipped_at_once_and_undone_by_hand() {
-    let (mut world, saga) = without_shipping(4).await;
-    // The pivot's reply is read by nobody, so it needs no substitute; nobody has captured anything.
-    let skip = json!({ "step": "confirm-order" });
+async fn a_step_that_was_never_sent_is_skipped_in_its_turn_and_undone_by_hand() {
+    let mut world = World::without(ServiceName::Payments).await;
+    let saga = world.submit(&order(4, Fate::Confirmed)).await;
+    world.reaches(saga, "authorize-payment", "in_flight").await;
+    let skip = json!({ "step": "create-shipment", "reply": { "ships_on": "1999-12-31" } });
+    let early = give(&world, saga, "skip", &skip).await;
+    let problem = early.problem(409, "order-refused");
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(
+        detail.contains("turn of this step has not come"),
+        "{detail}"
+    );
+
+    give(&world, saga, "pause", &json!({})).await.json();
+    world.start_service(ServiceName::Payments);
+    for before in ["reserve-stock", "authorize-payment"] {
+        world.reaches(saga, before, "done").await;
+    }
     let answer = give(&world, saga, "skip", &skip).await.json();
     assert_eq!(answer["result"], "skipped", "{answer}");
-    let resolve = json!({ "step": "confirm-order" });
+    let resolve = json!({ "step": "create-shipment" });
     let forward = give(&world, saga, "resolve", &resolve).await;
     forward.problem(409, "order-refused");
     give(&world, saga, "cancel", &json!({})).await.json();
-    world.start_service(ServiceName::Shipping);
+    give(&world, saga, "resume", &json!({})).await.json();
     let shown = world.ended(saga, "stuck").await;
-    let trouble = step(&shown, "confirm-order")["trouble"].as_str().unwrap();
+    let trouble = step(&shown, "create-shipment")["trouble"].as_str().unwrap();
     assert!(trouble.contains("done by hand"), "{trouble}");
     let answer = give(&world, saga, "resolve", &resolve).await.json();
     assert_eq!(answer["result"], "resolved", "{answer}");
     world.ended(saga, "compensated").await;
     assert_eq!(world.audited(SOON).await.exit_code(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_order_under_a_used_order_id_is_refused_and_names_the_first() {
+    let (world, saga) = without_shipping(6).await;
+    let order_id = Uuid::now_v7();
+    let pause = json!({ "order_id": order_id });
+    give(&world, saga, "pause", &pause).await.json();
+    let others = [
+        ("resume", json!({ "order_id": order_id })),
+        (
+            "pause",
+            json!({ "order_id": order_id, "reason": "another one" }),
+        ),
+        (
+            "skip",
+            json!({ "order_id": order_id, "step": "create-shipment", "reply": null }),
+        ),
+    ];
+    for (name, more) in others {
+        let problem = give(&world, saga, name, &more).await;
+        let problem = problem.problem(422, "order-used-otherwise");
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.contains("another order: pause, at 2"), "{detail}");
+        assert!(detail.contains("the customer called"), "{detail}");
+    }
+    assert_eq!(world.saga(saga).await["paused"]["actor"], "operator");
+    let by_another = json!({ "order_id": order_id, "actor": "a colleague" });
+    let again = give(&world, saga, "pause", &by_another).await.json();
+    assert_eq!(again["result"], "paused");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,12 +4,13 @@
 //! decides: the command took effect after all, or the person's word counts. Without a command that was
 //! ever put in flight there is nothing to ask.
 
-use super::super::Refusal;
 use super::super::progress::{Progress, Purpose, Trouble};
 use super::super::turn::Turn;
+use super::super::{Refusal, forward};
 use super::{Order, OrderResult};
 use crate::direction::Direction;
 use crate::json::Json;
+use crate::sabotage::{Bug, is_seeded};
 
 /// The reply that stands for the participant's, where the order is fit to give one.
 ///
@@ -59,6 +60,12 @@ pub(super) fn skip(
                 "nothing of this step is left to do",
             ));
         }
+    }
+    // The pivot, done by hand while a step before it is in flight, would forbid to turn back from it.
+    if !forward::is_its_turn(turn, step) && !is_seeded(Bug::SkipsBeforeItsTurn) {
+        return Err(Refusal::OrderMakesNoSense(
+            "the turn of this step has not come: skip it once all steps before it are done",
+        ));
     }
     if turn.next.papers[step].forward.is_some() {
         turn.launch_fence(step, Purpose::Skip, order);

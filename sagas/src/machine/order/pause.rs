@@ -1,9 +1,10 @@
 //! Pause and resume: a saga that is held sends nothing, and takes what comes.
 
 use super::super::Refusal;
-use super::super::progress::Waits;
+use super::super::progress::{Progress, Waits};
 use super::super::saga::Pause;
 use super::super::turn::Turn;
+use super::super::wake;
 use super::{Order, OrderResult};
 
 pub(super) fn pause(turn: &mut Turn<'_>, order: &Order) -> Result<OrderResult, Refusal> {
@@ -20,15 +21,31 @@ pub(super) fn pause(turn: &mut Turn<'_>, order: &Order) -> Result<OrderResult, R
 
 /// What waits for a reply is sent once more, because it may never have gone out; the time for its
 /// answer starts anew, because nobody measured silence meanwhile.
+///
+/// Where the deadline has passed, the saga turns back in the same transition, and no forward command goes
+/// out. Nor is one waited for: its participant refuses it by now, so its outcome is unknown, and it is
+/// compensated. Beyond the point of no return the saga goes on, overdue.
 pub(super) fn resume(turn: &mut Turn<'_>) -> Result<OrderResult, Refusal> {
     if turn.next.moving.paused.take().is_none() {
         return Err(Refusal::OrderMakesNoSense("the saga is not paused"));
     }
+    let was_unwinding = turn.next.is_unwinding();
+    wake::pass_deadline(turn);
+    let turns_back = turn.next.is_unwinding() && !was_unwinding;
     for step in 0..turn.definition.steps().len() {
-        let flight = turn.progress(step).flight();
-        if flight.is_some_and(|flight| flight.waits == Waits::Reply) {
+        let progress = turn.progress(step);
+        if turns_back && matches!(progress, Progress::Forward(_)) {
+            turn.set(step, Progress::Unknown);
+        } else if progress
+            .flight()
+            .is_some_and(|flight| flight.waits == Waits::Reply)
+        {
             turn.repeat_afresh(step);
         }
     }
-    Ok(OrderResult::Resumed)
+    Ok(if turns_back {
+        OrderResult::TurnedBack
+    } else {
+        OrderResult::Resumed
+    })
 }

@@ -100,7 +100,7 @@ pub(crate) fn after(
         Event::Reply(reply) => naive.reply(reply),
         Event::Wake { .. } if naive.is_paused => {}
         Event::Wake { .. } => naive.wake(now),
-        Event::Order(order) => naive.order(&order.kind),
+        Event::Order(order) => naive.order(&order.kind, now),
     }
     naive.settle();
     (naive.steps, naive.turned_back)
@@ -248,11 +248,7 @@ impl Naive<'_> {
     }
 
     fn wake(&mut self, now: Timestamp) {
-        let deadline = self.spec.deadline.map(u64::from).map(Duration::from_secs);
-        let is_past = deadline.is_some_and(|after| self.before.started_at + after <= now);
-        if is_past && self.before.moving.overdue_since.is_none() && self.can_turn_back() {
-            self.turned_back = true;
-        }
+        self.pass_deadline(now);
         let was_turned_back = self.turned_back;
         for step in 0..self.steps.len() {
             let flight = self.before.moving.steps[step].flight();
@@ -275,6 +271,14 @@ impl Naive<'_> {
             } else {
                 Step::Forward
             };
+        }
+    }
+
+    fn pass_deadline(&mut self, now: Timestamp) {
+        let deadline = self.spec.deadline.map(u64::from).map(Duration::from_secs);
+        let is_past = deadline.is_some_and(|after| self.before.started_at + after <= now);
+        if is_past && self.before.moving.overdue_since.is_none() && self.can_turn_back() {
+            self.turned_back = true;
         }
     }
 
@@ -304,7 +308,7 @@ impl Naive<'_> {
         })
     }
 
-    fn order(&mut self, kind: &OrderKind) {
+    fn order(&mut self, kind: &OrderKind, now: Timestamp) {
         let position = |name: &str| (0..self.steps.len()).find(|step| Spec::name(*step) == name);
         match kind {
             OrderKind::Cancel if self.can_turn_back() => self.turned_back = true,
@@ -314,7 +318,7 @@ impl Naive<'_> {
                 self.steps[pivot.expect("only a pivot is fenced")] = Step::Fencing(Purpose::Cancel);
             }
             OrderKind::Pause => self.is_paused = true,
-            OrderKind::Resume => self.is_paused = false,
+            OrderKind::Resume => self.resume(now),
             OrderKind::RetryNow { step: None } => {
                 (0..self.steps.len()).for_each(|step| self.retry(step));
             }
@@ -334,6 +338,7 @@ impl Naive<'_> {
             }
             OrderKind::Skip { step: name, .. } => {
                 let step = position(name).expect("the order was accepted");
+                assert!(self.has_its_turn(step), "skipped before its turn");
                 let was_sent = self.before.papers[step].forward.is_some();
                 self.steps[step] = if was_sent {
                     Step::Fencing(Purpose::Skip)
@@ -347,6 +352,20 @@ impl Naive<'_> {
                     Step::Parked(Why::DoneByHand) => Step::Undone,
                     _ => Step::Fencing(Purpose::Resolve),
                 };
+            }
+        }
+    }
+
+    /// A saga that may turn back, and whose deadline is over, waits for no forward command any more.
+    fn resume(&mut self, now: Timestamp) {
+        self.is_paused = false;
+        let was_turned_back = self.turned_back;
+        self.pass_deadline(now);
+        if self.turned_back && !was_turned_back {
+            for step in &mut self.steps {
+                if matches!(step, Step::Forward | Step::Retrying) {
+                    *step = Step::Unknown;
+                }
             }
         }
     }
@@ -416,16 +435,21 @@ impl Naive<'_> {
             }
             return;
         }
-        let is_settled = |other: &usize| {
-            matches!(
-                self.steps[*other],
-                Step::Done | Step::Skipped | Step::ByHand
-            )
-        };
-        let mut earlier = others.filter(|earlier| self.comes_before(*earlier, step));
-        if self.steps[step] == Step::Idle && earlier.all(|earlier| is_settled(&earlier)) {
+        if self.steps[step] == Step::Idle && self.has_its_turn(step) {
             self.steps[step] = self.started(step);
         }
+    }
+
+    /// Whether every step before it took effect, was skipped, or was done by hand.
+    fn has_its_turn(&self, step: usize) -> bool {
+        let others = 0..self.steps.len();
+        let mut earlier = others.filter(|earlier| self.comes_before(*earlier, step));
+        earlier.all(|earlier| {
+            matches!(
+                self.steps[earlier],
+                Step::Done | Step::Skipped | Step::ByHand
+            )
+        })
     }
 
     fn started(&self, step: usize) -> Step {
