@@ -21,6 +21,7 @@ mod guard;
 mod health;
 mod inputs;
 mod key;
+mod keys;
 mod list;
 mod orders;
 mod page;
@@ -36,6 +37,7 @@ mod summary;
 mod tests;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 
 pub use backend::{Backend, Limits, Startup};
@@ -57,6 +59,8 @@ pub fn router(backend: Backend) -> Router {
         .route("/assets/{*path}", get(page::asset))
         .fallback(problem::no_such_path)
         .method_not_allowed_fallback(problem::no_such_method)
+        // The guard bounds bodies, by the setting; axum would cut them at 2 MiB besides.
+        .layer(DefaultBodyLimit::disable())
         .layer(axum::middleware::from_fn_with_state(
             backend.clone(),
             guard::guard,

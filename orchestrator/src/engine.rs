@@ -285,6 +285,12 @@ impl Engine {
         }
     }
 
+    /// The end of a saga that was accepted before, on any replica.
+    #[must_use]
+    pub fn ending(&self, id: SagaId) -> Ending {
+        self.shared.parts.waiters.wait_for(id, ANYWHERE_EVERY)
+    }
+
     /// Gives an order. Repeated with the same id, it is applied once and answered again.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::counts::Counting;
 use super::inputs::{Inputs, SchemaError};
+use super::keys::Keys;
 use super::problem::{Kind, Problem};
 use crate::Registry;
 use crate::config::Http;
@@ -59,6 +60,7 @@ pub struct Backend(Arc<Inner>);
 struct Inner {
     registry: Registry,
     inputs: Inputs,
+    keys: Keys,
     store: Store,
     limits: Limits,
     requests: Arc<Semaphore>,
@@ -72,7 +74,7 @@ struct Inner {
 
 impl Backend {
     /// A backend that answers health, definitions and the page; work, once [`Self::started`]. It reads
-    /// from this store, and changes nothing by it.
+    /// from this store, and changes nothing by it. Must be called inside a tokio runtime.
     ///
     /// # Errors
     ///
@@ -91,6 +93,7 @@ impl Backend {
         Ok(Self(Arc::new(Inner {
             inputs: Inputs::compile(&registry)?,
             registry,
+            keys: Keys::of(store.clone()),
             store,
             limits,
             requests: Arc::new(Semaphore::new(limits.requests_max)),
@@ -183,6 +186,10 @@ impl Backend {
 
     pub(super) fn store(&self) -> &Store {
         &self.0.store
+    }
+
+    pub(super) fn keys(&self) -> &Keys {
+        &self.0.keys
     }
 
     pub(super) fn limits(&self) -> &Limits {

@@ -1,7 +1,6 @@
 //! Reads a JSON request body strictly.
 
 use axum::http::{HeaderMap, header};
-use sagas::Json;
 use sagas::json::Canonical;
 use serde::Deserialize;
 
@@ -15,35 +14,48 @@ pub(super) fn read<'b, T: Deserialize<'b>>(
     body: &'b [u8],
     depth_max: u8,
 ) -> Result<T, Problem> {
+    let text = text(headers, body)?;
+    check_depth(depth(body), depth_max)?;
+    parse(text)
+}
+
+/// The text of a JSON body, of which nothing is read yet.
+pub(super) fn text<'b>(headers: &HeaderMap, body: &'b [u8]) -> Result<&'b str, Problem> {
     check_type(headers)?;
     // A byte order mark is no JSON; say so, because nobody sees it.
     if body.starts_with(b"\xef\xbb\xbf") {
         let detail = "the body starts with a byte order mark; JSON has none";
         return Err(Problem::new(Kind::Malformed, detail));
     }
-    let text = std::str::from_utf8(body).map_err(|error| {
+    std::str::from_utf8(body).map_err(|error| {
         let at = error.valid_up_to();
         let detail = format!("the body is not UTF-8 from byte {at} on");
         Problem::new(Kind::Malformed, detail)
-    })?;
-    let found = depth(body);
-    if found > usize::from(depth_max) {
-        let detail = format!(
-            "arrays and objects are nested {found} deep; at most {depth_max} are read \
-             (--json-depth-max)"
-        );
-        return Err(Problem::new(Kind::TooDeep, detail));
+    })
+}
+
+/// Refuses what is nested deeper than `max`.
+pub(super) fn check_depth(found: usize, max: u8) -> Result<(), Problem> {
+    if found <= usize::from(max) {
+        return Ok(());
     }
+    let detail = format!(
+        "arrays and objects are nested {found} deep; at most {max} are read (--json-depth-max)"
+    );
+    Err(Problem::new(Kind::TooDeep, detail))
+}
+
+/// Reads a text as a `T`, which borrows from it.
+pub(super) fn parse<'b, T: Deserialize<'b>>(text: &'b str) -> Result<T, Problem> {
     serde_json::from_str(text)
         .map_err(|error| Problem::new(Kind::Malformed, format!("the body: {error}")))
 }
 
-/// The canonical form of `value`, which a client calls `name`; a key that it repeats is refused. Of such an
-/// object one reader takes the first member, another one the last: the two would not see the same value.
-pub(super) fn canonical(name: &str, value: &Json) -> Result<Canonical, Problem> {
-    let canonical = value.canonical();
-    match canonical.repeated_key() {
-        None => Ok(canonical),
+/// Refuses a value, which a client calls `name`, that repeats a key. Of such an object one reader takes the
+/// first member, another one the last: the two would not see the same value.
+pub(super) fn check_keys(name: &str, value: &Canonical) -> Result<(), Problem> {
+    match value.repeated_key() {
+        None => Ok(()),
         Some(repeated) => {
             let detail = format!("in {name}, {}", cut(&repeated.to_string()));
             Err(Problem::new(Kind::Malformed, detail))
@@ -68,6 +80,8 @@ fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
 
 #[cfg(test)]
 mod tests {
+    use sagas::Json;
+
     use axum::http::HeaderValue;
 
     use super::*;
@@ -107,7 +121,7 @@ mod tests {
     fn a_repeated_key_is_malformed_and_named_in_a_short_text() {
         let key = "k".repeat(10_000);
         let value = Json::parse(format!(r#"[{{"{key}":1,"{key}":2}}]"#)).unwrap();
-        let problem = canonical("the input", &value).unwrap_err();
+        let problem = check_keys("the input", &value.canonical()).unwrap_err();
         assert_eq!(problem.kind(), Kind::Malformed);
         let start = r#"in the input, the object at /0 repeats the key "kkk"#;
         assert!(problem.detail().starts_with(start), "{}", problem.detail());

@@ -17,9 +17,9 @@ use sagas::SagaId;
 use tracing::{Instrument as _, Span};
 
 use super::backend::{Backend, Limits};
-use super::prefer;
 use super::problem::{Kind, Problem};
 use super::submit::SUBMISSIONS;
+use super::{key, prefer};
 use crate::cause::chain;
 use crate::engine;
 
@@ -28,7 +28,7 @@ pub(super) async fn guard(
     request: Request,
     next: Next,
 ) -> Response {
-    if is_submission(&request) && !backend.takes_starts() {
+    if is_new_submission(&request) && !backend.takes_starts() {
         // Before anything is made of it: there are many of these when there is no time for them.
         discard(request.into_body(), backend.limits()).await;
         return Problem::from(engine::Error::Overloaded).into_response();
@@ -45,8 +45,11 @@ pub(super) async fn guard(
     response
 }
 
-fn is_submission(request: &Request) -> bool {
-    request.method() == Method::POST && request.uri().path() == SUBMISSIONS
+/// Whether it starts a saga if it does anything. One with a key may be a repetition, which `submit` finds.
+fn is_new_submission(request: &Request) -> bool {
+    request.method() == Method::POST
+        && request.uri().path() == SUBMISSIONS
+        && !request.headers().contains_key(key::HEADER)
 }
 
 /// Reads a body to its end and keeps nothing, so that the connection can go on. One that is too large,

@@ -158,7 +158,7 @@ fn kind(name: Name, body: Body) -> Result<OrderKind, Problem> {
     }
     for (name, value) in [("the payload", &body.payload), ("the reply", &body.reply)] {
         if let Some(value) = value {
-            body::canonical(name, value)?;
+            body::check_keys(name, &value.canonical())?;
         }
     }
     let incomplete = |errors| Problem::invalid("the order is incomplete".to_owned(), errors);

@@ -41,7 +41,7 @@ pub(super) enum Kind {
 
 impl Kind {
     #[cfg(test)]
-    pub(super) const ALL: [Self; 20] = [
+    pub(super) const ALL: [Self; 21] = [
         Self::Malformed,
         Self::BadParameter,
         Self::BadIdempotencyKey,
@@ -228,7 +228,13 @@ impl Problem {
         Self::new(Kind::Unavailable, detail)
     }
 
-    #[cfg(test)]
+    /// A refusal would be final, and the submission may be one that was accepted.
+    pub(super) fn key_unread() -> Self {
+        let detail = "Postgres cannot be used now, so nobody can tell whether the Idempotency-Key names \
+                      a saga; GET /readyz says more; send it again, with the same Idempotency-Key";
+        Self::new(Kind::Unavailable, detail)
+    }
+
     pub(super) fn kind(&self) -> Kind {
         self.kind
     }

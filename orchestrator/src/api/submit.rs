@@ -1,4 +1,6 @@
 //! `POST /v1/sagas`: takes a submission, and waits for its end where the client prefers that.
+//!
+//! Invariant: what was accepted under a key is answered as accepted, whatever would speak against it now.
 
 use std::time::Duration;
 
@@ -13,13 +15,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::backend::Backend;
+use super::depth::depth;
 use super::problem::{Kind, Problem};
 use super::summary::Reason;
 use super::{body, key, prefer};
 use crate::cause::chain;
 use crate::engine::lane::End;
 use crate::engine::submission::Key;
-use crate::engine::{Submission, Waited};
+use crate::engine::{self, Accepted, Ending, Submission, Waited};
 use crate::store::loaded::Loaded;
 
 /// Where sagas are submitted.
@@ -35,7 +38,7 @@ struct Body<'a> {
 }
 
 #[derive(Serialize)]
-struct Accepted<'a> {
+struct Started<'a> {
     id: SagaId,
     saga: &'a str,
     state: Status,
@@ -58,12 +61,16 @@ pub(super) async fn submit(
     bytes: Bytes,
 ) -> Result<Response, Problem> {
     let wait = prefer::wait(&headers, backend.limits().wait_max);
+    // Before there is an engine, nothing here hears of an end.
+    let wait = wait.filter(|_| backend.running().is_some());
     // By value: they are slices of what came from the socket, which is not kept while the saga runs.
-    let submission = read(&backend, headers, bytes)?;
-    let saga = submission.definition.name().to_owned();
-    let is_keyed = submission.key.is_some();
-    let engine = backend.engine()?;
-    let accepted = engine.submit(submission).await?;
+    let asked = read(headers, bytes, backend.limits().json_depth_max)?;
+    let (saga, key) = (asked.saga.clone(), asked.key);
+    let is_keyed = key.is_some();
+    let accepted = match start(&backend, asked).await {
+        Ok(accepted) => accepted,
+        Err(refusal) => repeated(&backend, key, refusal).await?,
+    };
     let id = accepted.id;
     tracing::debug!(saga = %id, definition = saga, is_new = accepted.is_new, is_keyed, "accepted");
     // A repeated submission may name a saga that has moved, or ended, long ago.
@@ -94,27 +101,99 @@ pub(super) async fn submit(
     Ok(answer(id, &saga, known, wait))
 }
 
-/// What the client wants started.
+/// What the client wants started, as far as its text says.
+struct Asked {
+    saga: String,
+    input: Json,
+    key: Option<Key>,
+    /// What the checks of today find wrong with the text; a service that was set otherwise may have
+    /// taken it.
+    fault: Option<Problem>,
+}
+
 #[expect(
     clippy::needless_pass_by_value,
     reason = "nobody is to hold on to them"
 )]
-fn read(backend: &Backend, headers: HeaderMap, bytes: Bytes) -> Result<Submission, Problem> {
+fn read(headers: HeaderMap, bytes: Bytes, depth_max: u8) -> Result<Asked, Problem> {
     let key = key::read(&headers)?;
-    let Body { saga, input } = body::read(&headers, &bytes, backend.limits().json_depth_max)?;
-    let definition = backend
-        .registry()
-        .newest(&saga)
-        .ok_or_else(|| unknown(backend, &saga))?;
+    let text = body::text(&headers, &bytes)?;
+    let depth = depth(&bytes);
+    // No setting allows more, so nothing like it was ever taken.
+    body::check_depth(depth, u8::MAX)?;
+    let Body { saga, input } = body::parse(text)?;
     let input = Json::parse(input.get().to_owned())
         .map_err(|error| Problem::new(Kind::Malformed, format!("the input: {error}")))?;
-    let canonical = body::canonical("the input", &input)?;
-    backend.inputs().check(definition, &input)?;
-    Ok(Submission {
-        definition: definition.clone(),
+    let canonical = input.canonical();
+    let checked = body::check_depth(depth, depth_max);
+    Ok(Asked {
         key: key.map(|key| Key::new(&key, &saga, &canonical)),
+        fault: checked
+            .and_then(|()| body::check_keys("the input", &canonical))
+            .err(),
+        saga,
         input,
     })
+}
+
+/// Starts the saga, if nothing speaks against it.
+async fn start(backend: &Backend, asked: Asked) -> Result<Accepted, Problem> {
+    let Asked {
+        saga,
+        input,
+        key,
+        fault,
+    } = asked;
+    if let Some(fault) = fault {
+        return Err(fault);
+    }
+    if !backend.takes_starts() {
+        return Err(engine::Error::Overloaded.into());
+    }
+    let definition = backend.registry().newest(&saga);
+    let definition = definition.ok_or_else(|| unknown(backend, &saga))?.clone();
+    backend.inputs().check(&definition, &input)?;
+    let submission = Submission {
+        definition,
+        input,
+        key,
+    };
+    Ok(backend.engine()?.submit(submission).await?)
+}
+
+/// What was accepted under the key before, if it is the same submission; otherwise `refusal`.
+async fn repeated(
+    backend: &Backend,
+    key: Option<Key>,
+    refusal: Problem,
+) -> Result<Accepted, Problem> {
+    let Some(key) = key.filter(|_| refusal.kind() != Kind::KeyUsedOtherwise) else {
+        return Err(refusal);
+    };
+    let engine = backend.running();
+    // What is known to be away is not asked, or each refusal would wait for it.
+    let is_away = engine.map_or_else(
+        || backend.startup().postgres.is_some(),
+        |engine| engine.health().postgres.is_err(),
+    );
+    if is_away {
+        let is_temporary = matches!(refusal.kind(), Kind::Unavailable | Kind::Stopping);
+        return Err(if is_temporary {
+            refusal
+        } else {
+            Problem::key_unread()
+        });
+    }
+    let id = key.id;
+    match backend.keys().digest(id).await? {
+        None => Err(refusal),
+        Some(stored) if key.digest.is_same_as(&stored) => Ok(Accepted {
+            id,
+            is_new: false,
+            ending: engine.map_or_else(Ending::untold, |engine| engine.ending(id)),
+        }),
+        Some(_) => Err(engine::Error::KeyUsedOtherwise { id }.into()),
+    }
 }
 
 /// What a look at the stored saga gave.
@@ -164,7 +243,7 @@ fn answer(id: SagaId, saga: &str, known: Option<End>, wait: Option<Duration>) ->
         .into_response(),
         None => {
             let location = &location;
-            let body = Answer(Accepted {
+            let body = Answer(Started {
                 id,
                 saga,
                 state,
@@ -193,4 +272,43 @@ fn unknown(backend: &Backend, saga: &str) -> Problem {
     };
     let detail = format!("no definition {saga:?} here; there is: {known}");
     Problem::new(Kind::UnknownSaga, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(body: &'static str, depth_max: u8) -> Result<Asked, Problem> {
+        let mut headers = HeaderMap::new();
+        let json = HeaderValue::from_static("application/json");
+        headers.insert(header::CONTENT_TYPE, json);
+        headers.insert(key::HEADER, HeaderValue::from_static("order-7"));
+        read(headers, Bytes::from_static(body.as_bytes()), depth_max)
+    }
+
+    #[test]
+    fn what_is_refused_today_has_the_key_under_which_it_was_accepted() {
+        for (body, kind) in [
+            (r#"{"saga":"book-trip","input":[[[1]]]}"#, Kind::TooDeep),
+            (r#"{"saga":"b","input":{"a":1,"a":2}}"#, Kind::Malformed),
+        ] {
+            let refused = asked(body, 2).unwrap();
+            assert_eq!(refused.fault.map(|fault| fault.kind()), Some(kind));
+            assert_eq!(refused.key, asked(body, 8).unwrap().key);
+        }
+    }
+
+    #[test]
+    fn what_no_setting_allows_is_refused_without_a_look() {
+        let deep = format!(
+            r#"{{"saga":"b","input":{}{}}}"#,
+            "[".repeat(255),
+            "]".repeat(255)
+        );
+        let refused = asked(Box::leak(deep.into_boxed_str()), 120);
+        assert_eq!(
+            refused.err().map(|problem| problem.kind()),
+            Some(Kind::TooDeep)
+        );
+    }
 }

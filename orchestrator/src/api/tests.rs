@@ -177,6 +177,35 @@ async fn bodies_are_bounded_in_bytes_and_depth() {
 }
 
 #[tokio::test]
+async fn the_bound_of_a_body_is_the_setting_and_no_other() {
+    let large = |bytes: usize| {
+        let place = "x".repeat(bytes);
+        let input = format!(r#"{{"guest":1,"legs":[{{"to":"{place}"}}]}}"#);
+        let request = Request::post("/v1/sagas").header("content-type", "application/json");
+        let body = format!(r#"{{"saga":"book-trip","input":{input}}}"#);
+        request.body(Body::from(body)).unwrap()
+    };
+    let limits = Limits {
+        body_bytes_max: 4 << 20,
+        ..LIMITS
+    };
+    let router = router(backend(limits));
+    // It is taken; only the engine is not there yet.
+    let answer = ask(&router, large(3 << 20)).await;
+    answer.is_problem(503, "unavailable");
+    let answer = ask(&router, large(4 << 20)).await;
+    answer.is_problem(413, "too-large");
+}
+
+#[tokio::test]
+async fn a_refusal_of_a_key_that_cannot_be_looked_up_is_no_verdict() {
+    let body = r#"{"saga":"book-tripp","input":{}}"#;
+    let keyed = post(body, &[("idempotency-key", "order-7")]).await;
+    keyed.is_problem(503, "unavailable");
+    post(body, &[]).await.is_problem(404, "unknown-saga");
+}
+
+#[tokio::test]
 async fn keys_that_do_not_fit_are_refused() {
     for key in ["", "a b", &"x".repeat(256)] {
         let answer = post(GOOD, &[("idempotency-key", key)]).await;

@@ -40,6 +40,12 @@ struct Waiter {
 pub struct Ending(oneshot::Receiver<Option<End>>);
 
 impl Ending {
+    /// The end of a saga of which nothing here will tell: a wait for it ends at once.
+    #[must_use]
+    pub fn untold() -> Self {
+        Self(oneshot::channel().1)
+    }
+
     /// Waits until the saga has ended or is stuck, on whichever replica.
     pub async fn within(self, limit: Duration) -> Waited {
         match tokio::time::timeout(limit, self.0).await {

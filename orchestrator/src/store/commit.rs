@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use super::batch::{Batch, Committed, OutboxId, Start, StartOutcome};
 use super::kind::Ask;
-use super::{CommitError, Failure, Store};
+use super::{CommitError, Error, Failure, Store};
 use arguments::Rows;
 
 impl Store {
@@ -117,20 +117,32 @@ impl Store {
         if lost.is_empty() {
             return Ok(HashMap::new());
         }
+        // The batch is committed already; that its outcome is unknown is all that can be said.
+        let digests = self.digests_of(&lost).await;
+        digests.map_err(CommitError::Ambiguous)
+    }
+
+    /// The digests of the first submissions under the keys of these sagas. A key that is free, and a
+    /// saga without a key, are absent.
+    ///
+    /// # Errors
+    ///
+    /// When the database is away or refuses.
+    pub async fn digests(&self, ids: &[SagaId]) -> Result<HashMap<SagaId, Vec<u8>>, Error> {
+        Ok(self.digests_of(ids).await?)
+    }
+
+    async fn digests_of(&self, ids: &[SagaId]) -> Result<HashMap<SagaId, Vec<u8>>, Failure> {
         let statement = sqlx::query(
             "SELECT k.id, k.digest FROM unnest($1::smallint[], $2::uuid[]) AS l (shard, id)
              JOIN saga_key k ON k.shard = l.shard AND k.id = l.id",
         )
-        .bind(column(&lost, |id| self.shard(*id)))
-        .bind(column(&lost, |id| id.0));
-        // The batch is committed already; that its outcome is unknown is all that can be said.
-        let rows = self.run(Ask::DigestsOfLost, statement).await;
-        let rows = rows.map_err(CommitError::Ambiguous)?;
+        .bind(column(ids, |id| self.shard(*id)))
+        .bind(column(ids, |id| id.0));
+        let rows = self.run(Ask::Digests, statement).await?;
         let digest = |row: &PgRow| Ok((SagaId(row.try_get("id")?), row.try_get("digest")?));
-        rows.iter()
-            .map(digest)
-            .collect::<Result<_, _>>()
-            .map_err(lost_answer)
+        let digests = rows.iter().map(digest).collect::<Result<_, _>>();
+        digests.map_err(Failure::Answered)
     }
 }
 

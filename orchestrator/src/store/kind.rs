@@ -99,7 +99,7 @@ statements! {
         /// The same of sagas that have ended.
         LoadArchived,
         /// The first submissions under keys that were taken.
-        DigestsOfLost,
+        Digests,
         /// Sagas of starts that are tried again, or that clients wait for, in the archive.
         Archived,
         /// Sagas that clients wait for.
@@ -175,7 +175,7 @@ mod tests {
         );
         assert_eq!(
             of(Kind::Decides).join(" "),
-            "Load LoadArchived DigestsOfLost Archived Ended Outbox"
+            "Load LoadArchived Digests Archived Ended Outbox"
         );
         assert_eq!(
             of(Kind::Hints).join(" "),

@@ -1,13 +1,15 @@
 //! Idempotency keys: one key is one saga, however often and wherever it is submitted.
 
 use std::collections::BTreeSet;
+use std::process::Command;
 
 use serde_json::{Value, json};
 use shop::workload::Fate;
 use uuid::Uuid;
 
 use super::{Answer, order, send, submission};
-use crate::world::World;
+use crate::wait::until;
+use crate::world::{SOON, World};
 
 /// A submission under `key` at replica `number`.
 async fn submit(world: &World, number: usize, key: &str, body: &Value) -> Answer {
@@ -62,6 +64,76 @@ async fn a_key_names_its_saga_for_ever_and_no_other_submission() {
     let other_key = submit(&world, 0, "order-2", &other).await;
     assert_ne!(other_key.id(), id);
     assert_eq!(world.sagas().await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_accepted_stays_accepted_whatever_would_refuse_it_now() {
+    let mut world = World::open().await;
+    let body = submission(&order(5, Fate::Confirmed));
+    let id = submit(&world, 0, "order-1", &body).await.id();
+    world.ended(id, "completed").await;
+    let without_kafka = world.launch_orchestrator(leave_kafka);
+    let health = format!("{}/healthz", world.url_of(without_kafka));
+    until("it listens", SOON, async || {
+        let answer = world.http.get(&health).send().await;
+        answer.map(drop)
+    })
+    .await;
+    until("it has found Postgres", SOON, async || {
+        let again = submit(&world, without_kafka, "order-1", &body).await;
+        if again.status == 202 {
+            Ok(())
+        } else {
+            Err(again)
+        }
+    })
+    .await;
+    let again = submit(&world, without_kafka, "order-1", &body).await;
+    assert_eq!(
+        (again.id(), &again.json()["state"]),
+        (id, &json!("completed"))
+    );
+    let new = submit(&world, without_kafka, "order-2", &body).await;
+    new.problem(503, "unavailable");
+
+    let mut other = body.clone();
+    other["input"]["customer"] = json!(7);
+    let conflict = submit(&world, without_kafka, "order-1", &other).await;
+    conflict.problem(409, "key-used-otherwise");
+    // Before anything is said of it, the key is known to be another submission's.
+    other["input"] = json!({ "customer": "seven" });
+    let refused = submit(&world, 0, "order-1", &other).await;
+    refused.problem(409, "key-used-otherwise");
+    submit(&world, 0, "order-3", &other)
+        .await
+        .problem(422, "invalid-input");
+    other["saga"] = json!("place-ordr");
+    let refused = submit(&world, 0, "order-1", &other).await;
+    refused.problem(409, "key-used-otherwise");
+    submit(&world, 0, "order-3", &other)
+        .await
+        .problem(404, "unknown-saga");
+    assert_eq!(world.sagas().await, 1);
+}
+
+/// Makes a replica look for Kafka where nothing listens.
+fn leave_kafka(command: &mut Command) {
+    let mut other = Command::new(command.get_program());
+    let mut is_address = false;
+    for argument in command.get_args() {
+        let nowhere = std::mem::replace(&mut is_address, argument == "--brokers");
+        other.arg(if nowhere {
+            "127.0.0.1:1".as_ref()
+        } else {
+            argument
+        });
+    }
+    for (name, value) in command.get_envs() {
+        if let Some(value) = value {
+            other.env(name, value);
+        }
+    }
+    *command = other;
 }
 
 #[tokio::test(flavor = "multi_thread")]
