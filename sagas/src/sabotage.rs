@@ -95,6 +95,8 @@ bugs! {
     CommitsASagaTwiceAtOnce = "commits-a-saga-twice-at-once",
     /// A lane takes any answer of the database for that to its oldest commit.
     MixesUpCommits = "mixes-up-commits",
+    /// The store takes what it can see for what Postgres has acknowledged.
+    TakesVisibleForAcknowledged = "takes-visible-for-acknowledged",
 }
 
 /// Whether this build can have bugs seeded. No program that serves anybody may.

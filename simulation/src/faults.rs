@@ -38,6 +38,9 @@ faults! {
     ReadFailed = "read failed",
     DatabaseSlow = "slow database",
     DatabaseAway = "database away",
+    StandbyAway = "standby away: commits wait",
+    CommitCut = "commit cut while it waited: visible, not replicated",
+    FailedOver = "failover lost what was visible",
     ReplicaKilled = "replica killed",
     ReplicaStopped = "replica stopped in order",
     ReplicaPaused = "replica paused",
@@ -67,6 +70,7 @@ faults! {
     KeyReused = "key used for something else",
     OperatorMeddled = "operator gave orders to a saga",
     // Rare turns.
+    ReadTakenBack = "read of a state that a failover took back",
     CommitsOverlapped = "second commit of a lane under way",
     CommitOvertaken = "second commit answered before the first",
     LeftToAnother = "saga left to a binary that has its definition",
@@ -183,6 +187,9 @@ impl Faults {
                 | F::ReadFailed
                 | F::DatabaseSlow
                 | F::DatabaseAway
+                | F::StandbyAway
+                | F::CommitCut
+                | F::FailedOver
                 | F::ReplicaKilled
                 | F::ReplicaStopped
                 | F::ReplicaPaused

@@ -57,6 +57,11 @@ pub const ROWS: &[Row] = &[
         "acknowledged_submissions_exist_exactly_once",
     ),
     simulated(
+        "an acknowledged submission survives a failover",
+        Bug::TakesVisibleForAcknowledged,
+        "acknowledged_submissions_exist_exactly_once",
+    ),
+    simulated(
         "the same key names the same saga",
         Bug::TakesAnySubmissionForTheFirst,
         "the_same_key_names_the_same_saga",

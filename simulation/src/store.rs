@@ -24,7 +24,7 @@ pub use commit::BadData;
 pub(crate) use commit::UNSTORABLE;
 
 /// The tables.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Store {
     shards: u16,
     sagas: BTreeMap<SagaId, StoredSaga>,
@@ -68,6 +68,13 @@ impl Store {
             replicas: BTreeMap::new(),
             outbox_rows: 0,
         }
+    }
+
+    /// A failover: from now on the tables are these. Ids that the server makes by chance stay new.
+    pub fn become_the_standby(&mut self, standby: Self) {
+        let outbox_rows = self.outbox_rows;
+        *self = standby;
+        self.outbox_rows = outbox_rows;
     }
 
     /// Ids of all sagas, in order.

@@ -40,6 +40,7 @@ mod reading;
 mod replicas;
 mod rest;
 mod services;
+mod standby;
 
 use broker::{Arriving, Broker, Channel};
 use clients::{Clients, Errand};
@@ -47,6 +48,7 @@ use database::{Answered, Asked};
 use doubt::Doubts;
 use replicas::Replica;
 use services::Service;
+use standby::{Away, Turn};
 
 /// The instant at which every world begins.
 pub const BEGIN: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
@@ -104,6 +106,8 @@ pub(crate) enum Happening {
     Person,
     /// Something goes wrong.
     Mischief,
+    /// Something happens to a standby that is away since then.
+    Standby { since: Timestamp, turn: Turn },
     /// From now on nothing goes wrong.
     Quiet,
     /// Everything is looked at: has it come to rest?
@@ -160,6 +164,9 @@ pub struct World {
     pub(crate) doubts: Doubts,
     pub(crate) database_away_until: Timestamp,
     pub(crate) database_slow_until: Timestamp,
+    standby_away: Option<Away>,
+    /// Which server the address leads to: another one after each failover.
+    pub(crate) server: u32,
     /// Numbers of sagas, for people.
     pub(crate) numbers: BTreeMap<SagaId, usize>,
     /// Only differences from it count: it stands for the start of every process's own clock.
@@ -206,6 +213,8 @@ impl World {
             doubts: Doubts::default(),
             database_away_until: BEGIN,
             database_slow_until: BEGIN,
+            standby_away: None,
+            server: 0,
             numbers,
             origin: Instant::now(),
             is_replaying: false,
@@ -294,6 +303,7 @@ impl World {
             Happening::Told(request, answer) => self.told(request, &answer),
             Happening::Person => self.person_looks(),
             Happening::Mischief => self.mischief(),
+            Happening::Standby { since, turn } => self.standby_turns(since, turn),
             Happening::Quiet => self.be_quiet(),
             Happening::Look => self.look(),
         }
@@ -322,6 +332,7 @@ impl Happening {
             | Self::Told(..)
             | Self::Person
             | Self::Mischief
+            | Self::Standby { .. }
             | Self::Quiet
             | Self::Look => None,
         }

@@ -13,7 +13,10 @@
 //! after the promotion of the standby it never was. `session.rs` confirms a read by a commit of its own
 //! on the same connection, which waits for everything before it.
 //!
-//! Invariant: no statement runs without a name, and each name has one kind.
+//! Invariant: no statement runs without a name, and each name has one kind. (What a new connection is
+//! told and asked is not for others to know, nor is the look of `breaker.rs`.)
+
+use sagas::sabotage::{Bug, is_seeded};
 
 /// What the answer of a statement is good for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,10 +34,22 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Whether Postgres may keep its answer back until a standby is there.
+    #[must_use]
+    pub const fn may_wait(self) -> bool {
+        match self {
+            Self::Commits | Self::Writes | Self::Decides => true,
+            Self::Hints | Self::Shows => false,
+        }
+    }
+
     /// Whether an answer of this kind is confirmed before it is used. `has_written` says that the
     /// statement wrote rows: then its own commit has waited for everything before it.
     #[must_use]
     pub fn is_confirmed(self, has_written: bool) -> bool {
+        if is_seeded(Bug::TakesVisibleForAcknowledged) {
+            return false;
+        }
         match self {
             Self::Commits => !has_written,
             Self::Decides => true,
@@ -120,6 +135,8 @@ statements! {
         Migrations,
         /// The number of shards.
         Shards,
+        /// Whether commits wait for a standby.
+        CommitSetting,
         /// The database's clock.
         DatabaseTime,
         /// Whether the database answers.
@@ -179,7 +196,8 @@ mod tests {
         );
         assert_eq!(
             of(Kind::Hints).join(" "),
-            "Due ShardsToArchive Partitions HasPartition Migrations Shards DatabaseTime Ping"
+            "Due ShardsToArchive Partitions HasPartition Migrations Shards CommitSetting \
+             DatabaseTime Ping"
         );
         assert_eq!(
             of(Kind::Shows).join(" "),

@@ -71,6 +71,7 @@ struct Request {
 #[derive(Debug)]
 struct Given {
     order: Order,
+    server: u32,
     revision: u64,
     result_before: Option<OrderResult>,
 }
@@ -238,7 +239,7 @@ impl World {
     /// The order as it is given now.
     fn given(&mut self, number: usize, saga: SagaId) -> Given {
         let order = self.order(number, saga);
-        let stored = self.store.load(&[saga]).pop();
+        let stored = self.durable().load(&[saga]).pop();
         let revision = self.store.revision(saga);
         let entries = stored.into_iter().flat_map(|stored| stored.history);
         let mut entries = entries.filter(|entry| {
@@ -248,6 +249,7 @@ impl World {
         let result_before = entries.next().and_then(|entry| entry.result);
         Given {
             order,
+            server: self.server,
             revision,
             result_before,
         }
@@ -259,7 +261,7 @@ impl World {
         } else {
             Fault::OrderRefused
         });
-        let is_unmoved = self.store.revision(saga) == given.revision;
+        let is_unmoved = self.server == given.server && self.store.revision(saga) == given.revision;
         let stored = self.store.load(&[saga]).pop().filter(|_| is_unmoved);
         let would_be = stored.and_then(|stored| {
             let saga = self.restore(stored)?;
@@ -335,7 +337,7 @@ impl World {
         match (answer, request.submission) {
             (Answer::Accepted { id, is_new }, Some(submission)) => {
                 let (id, is_new) = (*id, *is_new);
-                let is_stored = self.store.status(id).is_some();
+                let is_stored = self.durable().status(id).is_some();
                 self.journal.accepted.push(Accepted {
                     submission,
                     id,

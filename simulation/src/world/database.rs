@@ -42,9 +42,11 @@ pub(crate) enum Question {
 /// A statement on its way.
 #[derive(Debug)]
 pub(crate) struct Asked {
-    life: Life,
+    pub(super) life: Life,
     sent: Timestamp,
-    question: Question,
+    /// The one that the connection leads to.
+    server: u32,
+    pub(super) question: Question,
     /// Whether the asker has been told already that the connection is gone.
     is_given_up: bool,
 }
@@ -138,6 +140,7 @@ impl World {
         let asked = Asked {
             life,
             sent: now,
+            server: self.server,
             question,
             is_given_up,
         };
@@ -187,6 +190,14 @@ impl World {
         self.answer(life, sent, at, reply);
     }
 
+    /// The server, or its process for this connection, is gone.
+    pub(super) fn lose_connection(&mut self, asked: Asked) {
+        if !asked.is_given_up {
+            let wait = self.rng.micros(100, 2_000);
+            self.fail(asked.life, wait, asked.question, unknown);
+        }
+    }
+
     fn answer(&mut self, life: Life, sent: Timestamp, at: Timestamp, reply: Reply) {
         let answered = Answered { life, sent, reply };
         self.agenda.at(at, Happening::Answered(Box::new(answered)));
@@ -195,11 +206,18 @@ impl World {
     /// The database carries a statement out.
     pub(crate) fn asked(&mut self, asked: Asked) {
         let now = self.now();
+        if asked.server != self.server {
+            return self.lose_connection(asked);
+        }
+        let Some(asked) = self.hold_for_standby(asked) else {
+            return;
+        };
         let Asked {
             life,
             sent,
             question,
             is_given_up,
+            ..
         } = asked;
         let reply = match question {
             Question::Heartbeat(own) => {
@@ -343,7 +361,7 @@ impl World {
 }
 
 /// The sagas that a batch writes.
-fn members(batch: &Batch) -> impl Iterator<Item = SagaId> {
+pub(super) fn members(batch: &Batch) -> impl Iterator<Item = SagaId> {
     let starts = batch.starts.iter().map(|start| start.id);
     starts.chain(batch.updates.iter().map(|update| update.id))
 }

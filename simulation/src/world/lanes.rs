@@ -227,7 +227,7 @@ impl World {
                     records.push(self.address(&record));
                 }
             }
-            let stored_revision = self.store.revision(command.saga);
+            let stored_revision = self.durable().revision(command.saga);
             self.journal.published.push(Published {
                 command,
                 stored_revision,

@@ -13,13 +13,14 @@ use crate::commands::SERVICES;
 use crate::faults::Fault;
 
 /// The faults that come by themselves.
-const BY_ITSELF: [Fault; 15] = [
+const BY_ITSELF: [Fault; 16] = [
     Fault::ReplicaKilled,
     Fault::ReplicaStopped,
     Fault::ReplicaPaused,
     Fault::ClockJumped,
     Fault::DatabaseSlow,
     Fault::DatabaseAway,
+    Fault::StandbyAway,
     Fault::BrokerAway,
     Fault::TopicGrew,
     Fault::RepliesReplayed,
@@ -63,6 +64,7 @@ impl World {
             }
             Fault::DatabaseSlow => self.database_slow_until = until(self, 3_000),
             Fault::DatabaseAway => self.database_away_until = until(self, 3_000),
+            Fault::StandbyAway => return self.standby_leaves(),
             Fault::BrokerAway => self.broker.away_until = until(self, 4_000),
             Fault::TopicGrew => self.bus.grow(&self.scene.replies),
             Fault::RepliesReplayed => {

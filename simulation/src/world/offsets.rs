@@ -48,14 +48,14 @@ impl World {
 
     fn lacks(&mut self, life: Life, partition: i32, offset: i64) -> Option<String> {
         let topic = self.scene.replies.clone();
-        if self.store.is_buried(&topic, partition, offset) {
+        if self.durable().is_buried(&topic, partition, offset) {
             return None;
         }
         let record = self.bus.read_reply(&topic, partition, offset)?;
         let Input::Reply(arrival) = incoming::read(record) else {
             return Some("an unreadable record is not among the dead letters".to_owned());
         };
-        let Some(loaded) = self.store.load(&[arrival.saga]).pop() else {
+        let Some(loaded) = self.durable().load(&[arrival.saga]).pop() else {
             return Some("a reply of an unknown saga is not among the dead letters".to_owned());
         };
         // Whoever cannot run it leaves it to the next wake elsewhere, which asks again.

@@ -21,6 +21,7 @@ impl World {
         self.quiet_since = Some(now);
         self.database_away_until = now;
         self.database_slow_until = now;
+        self.standby_returns();
         self.broker.away_until = now;
         self.deploy_everywhere();
         self.agenda.after(EVERY, Happening::Look);

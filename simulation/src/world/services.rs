@@ -333,7 +333,7 @@ impl World {
     }
 
     fn effect(&mut self, saga: SagaId, step: usize, is_undo: bool) {
-        let stored_revision = self.store.revision(saga);
+        let stored_revision = self.durable().revision(saga);
         self.journal.effects.push(Effect {
             saga,
             step,
