@@ -11,6 +11,7 @@
 //!     session   one statement at a time, in a task of its own, with bounds on every wait;
 //!        │      connections of their own for commits, and for readers
 //!     kind      which statement's answer is confirmed before it is used
+//!     breaker   no more than one statement asks where an answer is owed
 //!   connections closed, not given back, where they lead to another server or have become old
 //! ```
 //!
@@ -30,12 +31,14 @@ use sqlx::postgres::PgConnectOptions;
 
 mod archive;
 pub mod batch;
+mod breaker;
 mod commit;
 mod connections;
 pub mod dead_letter;
 pub mod definition;
 mod destination;
 pub mod digest;
+pub mod durability;
 mod error;
 pub mod kind;
 pub mod lacking;
@@ -57,6 +60,7 @@ pub use load::Due;
 
 pub use error::{CommitError, Error, Failure};
 
+use breaker::Breaker;
 use connections::{Connections, Server};
 use destination::Destination;
 
@@ -96,6 +100,9 @@ pub struct Store {
     pool: Connections,
     commits: Connections,
     readers: Connections,
+    /// What is shown comes from here; what may wait for a standby is not to be in its way.
+    shown_by: Connections,
+    breaker: Breaker,
     shards: u16,
     destination: Destination,
 }
@@ -123,21 +130,26 @@ impl Store {
             .saturating_sub(commits_max + readers_max)
             .max(1);
         let server = Server::default();
+        let pool = session::pool(options.clone(), others_max, &server);
+        let commits = session::commits(options.clone(), commits_max, &server);
+        let readers = session::readers(options, readers_max, &server);
         Ok(Self {
-            pool: session::pool(options.clone(), others_max, &server),
-            commits: session::commits(options.clone(), commits_max, &server),
-            readers: session::readers(options, readers_max, &server),
+            shown_by: pool.clone(),
+            breaker: Breaker::new(readers.clone()),
+            pool,
+            commits,
+            readers,
             shards: settings.shards,
             destination: Destination::default(),
         })
     }
 
-    /// The same database, on connections that are kept for readers: what people and clients ask is in
-    /// no lane's way, and neither lanes nor the move to the archive are in theirs.
+    /// The same database, where what is shown comes on connections that are kept for readers: what people
+    /// and clients ask is in no lane's way, and neither lanes nor the move to the archive are in theirs.
     #[must_use]
     pub fn for_readers(&self) -> Self {
         Self {
-            pool: self.readers.clone(),
+            shown_by: self.readers.clone(),
             ..self.clone()
         }
     }

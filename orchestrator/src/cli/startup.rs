@@ -31,6 +31,7 @@ impl Plan {
     /// Brings everything up.
     pub(super) async fn engine(self) -> Result<Engine, Failure> {
         self.prepare_schema().await?;
+        self.look_at_commits().await;
         self.compare_definitions().await?;
         self.prepare_topics().await?;
         self.start_engine().await
@@ -51,6 +52,18 @@ impl Plan {
             let (postgres, kafka) = (Some(cause.to_string()), not_asked());
             self.backend.waits_for(Startup { postgres, kafka });
             patience.bear(cause.chain()).await;
+        }
+    }
+
+    /// Says aloud when acknowledgements of Postgres mean less than they are taken for.
+    async fn look_at_commits(&self) {
+        match self.store.lax_commits().await {
+            Ok(None) => {}
+            Ok(Some(lax)) => tracing::warn!("{lax}"),
+            Err(error) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::warn!(error, "whether commits wait for a standby is not known");
+            }
         }
     }
 

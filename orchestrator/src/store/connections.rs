@@ -126,6 +126,11 @@ impl Connections {
         }
     }
 
+    /// No connection of any pool is used from now on that was opened before.
+    pub(super) fn open_again(&self, why: &'static str) {
+        self.server.suspect(why);
+    }
+
     pub(super) fn pool(&self) -> &PgPool {
         &self.pool
     }

@@ -27,7 +27,13 @@ pub enum Failure {
     /// it back.
     #[error("the answer could not be confirmed")]
     Unconfirmed(#[source] sqlx::Error),
-    /// The database said nothing; the connection was closed.
+    /// The database owes the answer to an earlier statement: this one was not sent.
+    #[error("{}", not_asked(*waits_for_standby))]
+    NotAsked {
+        /// Whether commits wait there for a synchronous standby, as far as the server says.
+        waits_for_standby: bool,
+    },
+    /// The database said nothing within the time; whatever it says later is not heard.
     #[error("Postgres has not answered within {} s", within.as_secs())]
     Silent {
         /// How long it had.
@@ -36,6 +42,14 @@ pub enum Failure {
     /// The runtime shut down before the answer came.
     #[error("the process is shutting down")]
     Abandoned,
+}
+
+fn not_asked(waits_for_standby: bool) -> &'static str {
+    if waits_for_standby {
+        "commits of Postgres wait for its synchronous standby: nothing more is asked until they are answered"
+    } else {
+        "Postgres has not answered an earlier statement: nothing more is asked until it does"
+    }
 }
 
 impl Failure {
@@ -102,6 +116,7 @@ pub enum CommitError {
 impl From<Failure> for CommitError {
     fn from(failure: Failure) -> Self {
         if let Failure::NotSent(_)
+        | Failure::NotAsked { .. }
         | Failure::InRecovery
         | Failure::ReadOnly
         | Failure::Answered(sqlx::Error::PoolClosed) = failure

@@ -3,17 +3,23 @@
 //! Invariant: an answer that decides something is confirmed on the connection that gave it, before
 //! anybody gets it (`kind.rs`).
 //!
-//! Invariant: a statement that was begun is never cancelled. It runs in a task of its own, and a
-//! connection whose answer was not awaited is closed, never given back. (With sqlx 0.9, a cancelled
+//! Invariant: a statement that was begun is never cancelled. It runs in a task of its own. What may wait
+//! for a standby keeps its connection until it is answered (`breaker.rs`); any other connection whose
+//! answer was not awaited is closed, never given back. (With sqlx 0.9, a cancelled
 //! `begin()` would leave a pooled connection inside a transaction, and later writes on it vanish;
 //! nothing here begins a transaction.)
 
+use std::pin::pin;
 use std::time::Duration;
 
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgPoolOptions, PgRow};
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Postgres};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 
+use super::breaker::{Breaker, Turn};
 use super::connections::{Connections, Server, Use};
 use super::kind::{Ask, Kind};
 use super::overview::ListFilter;
@@ -153,7 +159,11 @@ async fn learn(connection: &mut PgConnection) {
 impl Store {
     /// Runs one statement, which is its own transaction, to its end.
     pub(super) async fn run(&self, ask: Ask, statement: Statement) -> Result<Vec<PgRow>, Failure> {
-        run(&self.pool, ask, statement).await
+        let connections = match ask.kind() {
+            Kind::Hints | Kind::Shows => &self.shown_by,
+            Kind::Commits | Kind::Writes | Kind::Decides => &self.pool,
+        };
+        run(&self.breaker, connections, ask, statement).await
     }
 
     /// Opens the connections of [`Store::for_readers`], so that no reader waits for one.
@@ -188,7 +198,7 @@ impl Store {
         ask: Ask,
         statement: Statement,
     ) -> Result<PgRow, Failure> {
-        one(run(&self.commits, ask, statement).await?)
+        one(run(&self.breaker, &self.commits, ask, statement).await?)
     }
 }
 
@@ -198,32 +208,86 @@ fn one(mut rows: Vec<PgRow>) -> Result<PgRow, Failure> {
 }
 
 async fn run(
+    breaker: &Breaker,
     connections: &Connections,
     ask: Ask,
     statement: Statement,
 ) -> Result<Vec<PgRow>, Failure> {
-    let connections = connections.clone();
+    let (breaker, connections) = (breaker.clone(), connections.clone());
+    let (tell, told) = oneshot::channel();
     let task = tokio::spawn(async move {
-        let mut connection = connections.acquire().await?;
-        let answer = answer(&mut connection, ask, statement);
-        if let Ok(answer) = tokio::time::timeout(ANSWER_WITHIN, answer).await {
-            if let Err(failure) = &answer {
-                Connections::judge(&mut connection, failure);
+        match begin(&breaker, &connections, ask.kind()).await {
+            Ok((turn, connection)) => {
+                finish(&breaker, turn, connection, ask, statement, tell).await;
             }
-            return answer;
+            // Whoever went away does not mind.
+            Err(failure) => drop(tell.send(Err(failure))),
         }
-        // Its answer may still come, to whoever asks next: nobody must.
-        drop(connection.detach());
-        Err(Failure::Silent {
-            within: ANSWER_WITHIN,
-        })
     });
+    if let Ok(outcome) = told.await {
+        return outcome;
+    }
     match task.await {
-        Ok(outcome) => outcome,
+        Ok(()) => Err(Failure::Abandoned),
         Err(ended) => match ended.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
             Err(_) => Err(Failure::Abandoned),
         },
+    }
+}
+
+async fn begin(
+    breaker: &Breaker,
+    connections: &Connections,
+    kind: Kind,
+) -> Result<(Option<Turn>, PoolConnection<Postgres>), Failure> {
+    let turn = breaker.admit(kind).await?;
+    Ok((turn, connections.acquire().await?))
+}
+
+/// Runs the statement to its end, and tells the caller what came of it, or that nothing came in time.
+async fn finish(
+    breaker: &Breaker,
+    turn: Option<Turn>,
+    mut connection: PoolConnection<Postgres>,
+    ask: Ask,
+    statement: Statement,
+    tell: oneshot::Sender<Result<Vec<PgRow>, Failure>>,
+) {
+    let may_wait = ask.kind().may_wait();
+    let late = {
+        let mut answer = pin!(answer(&mut connection, ask, statement));
+        match timeout(ANSWER_WITHIN, &mut answer).await {
+            Ok(answer) => Some((answer, Some(tell))),
+            Err(_) => {
+                if may_wait {
+                    breaker.is_owed();
+                }
+                drop(turn);
+                let within = ANSWER_WITHIN;
+                drop(tell.send(Err(Failure::Silent { within })));
+                tokio::select! {
+                    late = &mut answer, if may_wait => Some((late, None)),
+                    () = breaker.is_past_grace(), if may_wait => None,
+                    else => None,
+                }
+            }
+        }
+    };
+    let Some((answer, tell)) = late else {
+        // Its answer may still come, to whoever asks next: nobody must.
+        drop(connection.detach());
+        return;
+    };
+    match &answer {
+        Ok(_) if may_wait => breaker.is_answered(),
+        Ok(_) => {}
+        Err(failure) => Connections::judge(&mut connection, failure),
+    }
+    if let Some(tell) = tell {
+        // The next one finds the connection in its pool.
+        drop(connection);
+        drop(tell.send(answer));
     }
 }
 

@@ -12,6 +12,7 @@ mod bus;
 mod columns;
 mod commit;
 mod database;
+mod durability;
 mod foreign;
 mod lacking;
 mod log;

@@ -2,6 +2,7 @@
 
 mod kinds;
 mod promotion;
+mod silence;
 
 use std::time::{Duration, Instant};
 
