@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::backoff::Backoff;
 use crate::batch::{self, GaveUp, Handlers, Job};
+use crate::cause::chain;
 use crate::clock;
 use crate::inbox::Key;
 use crate::outside;
@@ -79,7 +80,7 @@ impl Answering {
                 Err(GaveUp::Conflict(_) | GaveUp::Purged) => {}
                 Err(GaveUp::Away(error)) => {
                     if !away {
-                        let error: &dyn std::error::Error = &error;
+                        let error = chain(&error);
                         let (saga, commands) = (jobs[0].message.saga, jobs.len());
                         tracing::warn!(error, %saga, commands, "the database is away; commands wait");
                     }

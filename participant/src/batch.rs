@@ -26,8 +26,10 @@ use sagas::{Direction, Timestamp};
 use sqlx::{Connection as _, PgConnection, PgPool};
 use tracing::Instrument as _;
 
+use crate::cause::chain;
 use crate::handler::{Erased, HandlerError, Tx};
 use crate::inbox::{self, Key, Taken};
+use crate::limit::{Limit, limited};
 use crate::outside::Outside;
 use crate::trouble::{Trouble, spoils_connection};
 
@@ -176,7 +178,10 @@ impl Attempt<'_> {
             }
             Err(gave_up) => {
                 if let Err(error) = tx.rollback().await {
-                    tracing::debug!(%error, "the transaction ended with its connection");
+                    tracing::debug!(
+                        error = chain(&error),
+                        "the transaction ended with its connection"
+                    );
                 }
                 Err(gave_up)
             }
@@ -389,9 +394,11 @@ fn stored(
 
 /// The text of the database stays in this process's log.
 pub(crate) fn database_fault(error: &sqlx::Error, message: &CommandMessage<'_>) -> Fault {
-    tracing::error!(
+    static FAILED: Limit = Limit::each("a statement failed; the command is answered failed");
+    limited!(
+        FAILED, error, "a statement failed; the command is answered failed",
         saga = %message.saga, step = %message.step, command = %message.command,
-        error = error as &dyn std::error::Error, "a statement failed; the command is answered failed"
+        error = chain(error)
     );
     let code = error.as_database_error().and_then(|error| error.code());
     Fault::new(

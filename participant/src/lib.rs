@@ -64,12 +64,14 @@
 mod answering;
 mod backoff;
 mod batch;
+mod cause;
 mod clock;
 mod error;
 mod handler;
 mod health;
 mod inbox;
 mod kafka;
+mod limit;
 mod outside;
 mod processor;
 mod running;

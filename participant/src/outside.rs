@@ -12,7 +12,7 @@ use sagas::barrier::Answer;
 use sagas::wire::{CommandMessage, Fault};
 use sagas::{Command, Direction, Outcome};
 
-use crate::batch::{Handlers, Job, too_large};
+use crate::batch::{Handlers, Job, database_fault, too_large};
 use crate::handler::{HandlerError, Received, receive, to_json};
 
 type Running<'a> = Pin<Box<dyn Future<Output = Result<String, HandlerError>> + Send + 'a>>;
@@ -92,7 +92,10 @@ async fn run(handlers: &dyn Handlers, message: &CommandMessage<'static>) -> Answ
             answer(Outcome::Rejected, fault.to_json())
         }
         Some(Err(HandlerError::Failed { code, message })) => failed(code, message),
-        Some(Err(HandlerError::Database(error))) => failed("database", error.to_string()),
+        Some(Err(HandlerError::Database(error))) => {
+            // The text of the database stays in this process's log.
+            Answer::failed(database_fault(&error, message).to_json())
+        }
         None => {
             tracing::error!(
                 saga = %message.saga, step = %message.step, command = %message.command,
@@ -134,6 +137,24 @@ mod tests {
             0 => Err(HandlerError::rejected("not-tired", "no sleep at all")),
             millis => Ok(millis),
         }
+    }
+
+    /// A handler whose own database says what must not leave the process.
+    async fn fall(_: Received<Sleep>) -> Result<u64, HandlerError> {
+        let text = "password of user bed is wrong".to_owned();
+        Err(HandlerError::Database(sqlx::Error::Protocol(text)))
+    }
+
+    #[tokio::test]
+    async fn a_failed_answer_has_no_text_of_a_database() {
+        let service = Service::new("bed", Settings::without_database("nowhere"));
+        let service = service.handle_outside(fall);
+        let job = job(Direction::Forward, r#"{"millis":1}"#);
+        let answers = answer(&service.registry, &[&job]).await;
+        let payload = &answers[0].payload;
+        assert_eq!(answers[0].outcome, Outcome::Failed);
+        assert!(payload.contains("a statement failed"), "{payload}");
+        assert!(!payload.contains("password"), "{payload}");
     }
 
     fn job(direction: Direction, payload: &'static str) -> Job {

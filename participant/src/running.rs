@@ -14,6 +14,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::answering::Answering;
 use crate::batch::Handlers;
+use crate::cause::chain;
 use crate::health::{self, Health};
 use crate::kafka::{Outstanding, Poller, Replies};
 use crate::processor::{Processor, release_offsets};
@@ -211,7 +212,7 @@ async fn purge(settings: Settings, stopping: CancellationToken) {
             Ok(0) => {}
             Ok(rows) => tracing::info!(rows, %day, "purged the inbox"),
             Err(error) => {
-                let error: &dyn std::error::Error = &error;
+                let error = chain(&error);
                 tracing::warn!(
                     error,
                     "the inbox was not purged; it is tried again in an hour"

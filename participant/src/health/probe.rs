@@ -1,15 +1,20 @@
 //! Asks the database whether it answers.
 
+use std::time::Instant;
+
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 use super::{HEARD_EVERY, Health};
+use crate::cause::chain;
+use crate::limit::{sum_up, trouble};
 
 const READ_ONLY: &str = "it takes no writes: it is a standby, or was told to be read-only";
 
 /// Pings until the service stops. A ping that hangs has no time limit: its silence is the report.
 pub(crate) async fn probe(database: Option<PgPool>, health: Health, stopping: CancellationToken) {
     loop {
+        sum_up(Instant::now());
         let answer = tokio::select! {
             // Unlike a transaction, a ping that is dropped leaves nothing in doubt.
             () = stopping.cancelled() => return,
@@ -25,10 +30,8 @@ pub(crate) async fn probe(database: Option<PgPool>, health: Health, stopping: Ca
                 }
             }
             Err(error) => {
-                if health.database(Err("it does not answer")) {
-                    let error: &dyn std::error::Error = &error;
-                    tracing::warn!(error, "the database does not answer");
-                }
+                health.database(Err("it does not answer"));
+                trouble!(warn, "the database does not answer", error = chain(&error));
             }
         }
         tokio::select! {

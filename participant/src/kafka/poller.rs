@@ -23,7 +23,9 @@ use tokio_util::sync::CancellationToken;
 use super::membership::Membership;
 use super::{client, not_made};
 use crate::batch::Job;
+use crate::cause::chain;
 use crate::health::{HEARD_EVERY, Health};
+use crate::limit::{Limit, limited, trouble};
 use crate::{Error, Settings};
 
 /// How long one poll waits where nothing comes; a stop is noticed after it.
@@ -35,6 +37,9 @@ const POLL_FULL: Duration = Duration::from_millis(2);
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How much may come again after a crash; it is answered from the inbox.
 const COMMIT_EVERY: Duration = Duration::from_millis(200);
+
+/// Somebody else's records may come by the thousand.
+static UNREADABLE: Limit = Limit::each("an unreadable record is skipped");
 
 /// A record, read. It is done with when its offset may be committed.
 #[derive(Debug)]
@@ -63,7 +68,8 @@ struct Group {
 
 impl ClientContext for Context {
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::debug!(%error, reason, "the Kafka consumer reports trouble");
+        let error = chain(&error);
+        trouble!(warn, "the Kafka consumer reports trouble", error, reason);
     }
 
     /// Called by `poll` only: a poller that hangs is not heard of.
@@ -93,7 +99,14 @@ impl ConsumerContext for Context {
 fn commit(consumer: &BaseConsumer<Context>, mode: CommitMode) {
     match consumer.commit_consumer_state(mode) {
         Ok(()) | Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset)) => {}
-        Err(error) => tracing::debug!(%error, "offsets were not committed; commands come again"),
+        Err(error) => {
+            let error = chain(&error);
+            trouble!(
+                warn,
+                "offsets were not committed; commands come again",
+                error
+            );
+        }
     }
 }
 
@@ -110,7 +123,14 @@ impl Offsets {
     pub(crate) fn done(&self, partition: i32, offset: i64) {
         match self.consumer.store_offset(&self.topic, partition, offset) {
             Ok(()) => self.changed.store(true, Ordering::Release),
-            Err(error) => tracing::debug!(%error, partition, "the partition has moved on"),
+            // Part of every rebalance.
+            Err(error) => {
+                tracing::debug!(
+                    error = chain(&error),
+                    partition,
+                    "the partition has moved on"
+                );
+            }
         }
     }
 }
@@ -229,7 +249,10 @@ impl Poller {
                 }
                 Some(Err(error)) if last_error.as_ref() == Some(&error) => {}
                 Some(Err(error)) => {
-                    tracing::warn!(%error, "commands cannot be read at the moment");
+                    tracing::warn!(
+                        error = chain(&error),
+                        "commands cannot be read at the moment"
+                    );
                     last_error = Some(error);
                 }
             }
@@ -272,7 +295,12 @@ impl Poller {
             .assignment()
             .and_then(|assigned| act(&assigned))
         {
-            tracing::debug!(%error, what, "the assignment was not changed");
+            trouble!(
+                warn,
+                "the assignment was not changed",
+                error = chain(&error),
+                what
+            );
         }
     }
 
@@ -286,7 +314,16 @@ impl Poller {
             Err(reason) => {
                 self.unreadable.fetch_add(1, Ordering::Relaxed);
                 let topic = message.topic();
-                tracing::error!(topic, partition, offset, %reason, "an unreadable record is skipped");
+                let reason = chain(&reason);
+                limited!(
+                    UNREADABLE,
+                    error,
+                    "an unreadable record is skipped",
+                    topic,
+                    partition,
+                    offset,
+                    reason
+                );
                 None
             }
         };

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
+use rdkafka::message::{DeliveryResult, Header, Message as _, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
 use sagas::Timestamp;
 use sagas::barrier::Answer;
@@ -20,6 +20,8 @@ use super::alone::{self, Again};
 use super::partitions::Partitions;
 use super::send_now::send_now;
 use super::{client, not_made};
+use crate::cause::chain;
+use crate::limit::{Limit, limited, trouble};
 use crate::{Error, Settings};
 
 /// How long a full queue is left alone before it is tried again.
@@ -40,6 +42,9 @@ const ASK_WITHIN: Duration = Duration::from_secs(1);
 /// through the last millisecond of every poll, so short ones cost an idle service a percent of a
 /// processor.
 const POLL: Duration = Duration::from_secs(1);
+
+/// Each names its saga.
+static GIVEN_UP: Limit = Limit::each("a reply was given up");
 
 /// The replies of one batch that the broker does not have yet.
 #[derive(Debug)]
@@ -103,7 +108,8 @@ pub(super) struct Deliveries {
 
 impl ClientContext for Deliveries {
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::debug!(%error, reason, "the Kafka producer reports trouble");
+        let error = chain(&error);
+        trouble!(warn, "the Kafka producer reports trouble", error, reason);
     }
 }
 
@@ -122,7 +128,15 @@ impl ProducerContext for Deliveries {
             return self.send_again(reply, batch);
         }
         // The producer itself repeats whatever can be repeated, for ever.
-        tracing::error!(%error, "a reply was given up; it is sent again when it is asked for");
+        limited!(
+            GIVEN_UP,
+            error,
+            "a reply was given up; it is sent again when it is asked for",
+            error = chain(error),
+            topic = message.topic(),
+            partition = message.partition(),
+            saga = message.key().map(String::from_utf8_lossy).as_deref()
+        );
         match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::Fatal) => self.broken.cancel(),
             // The service ends; its offsets stay behind this reply.
@@ -142,16 +156,27 @@ impl Deliveries {
     /// The reply is refused for what it is: `failed` goes in its place.
     fn refuse(&self, reply: &Outgoing, batch: Arc<Outstanding>, error: &KafkaError) {
         let (saga, topic, bytes) = (&reply.key, &*reply.to.topic, reply.value.len());
+        let error = chain(error);
         if let Some(instead) = alone::instead_of(reply) {
-            tracing::error!(
-                saga, topic, bytes, %error,
-                "the reply topic does not take a reply; its command is answered failed"
+            limited!(
+                GIVEN_UP,
+                error,
+                "the reply topic does not take a reply; its command is answered failed",
+                saga,
+                topic,
+                bytes,
+                error
             );
             return self.send_again(instead, batch);
         }
-        tracing::error!(
-            saga, topic, bytes, %error,
-            "the reply topic does not take a reply; its command stays without an answer"
+        limited!(
+            GIVEN_UP,
+            error,
+            "the reply topic does not take a reply; its command stays without an answer",
+            saga,
+            topic,
+            bytes,
+            error
         );
         batch.one_less();
     }
@@ -179,9 +204,14 @@ impl Deliveries {
                 }
                 _ if alone::is_refused(&error) => self.refuse(reply, Arc::clone(batch), &error),
                 code => {
-                    tracing::error!(
-                        saga = reply.key, %error, topic, partition,
-                        "a reply cannot be sent; it is sent again when it is asked for"
+                    limited!(
+                        GIVEN_UP,
+                        error,
+                        "a reply cannot be sent; it is sent again when it is asked for",
+                        saga = reply.key,
+                        error = chain(&error),
+                        topic,
+                        partition
                     );
                     match code {
                         Some(RDKafkaErrorCode::Fatal) => self.broken.cancel(),
@@ -226,7 +256,9 @@ impl Replies {
             alone::run(&refused, || {
                 let client = connect(&settings, broken.clone(), to_alone.upgrade()?, true);
                 client
-                    .inspect_err(|error| tracing::error!(%error, "no reply is sent again"))
+                    .inspect_err(|error| {
+                        tracing::error!(error = chain(error), "no reply is sent again")
+                    })
                     .ok()
             });
         })?;
