@@ -61,7 +61,7 @@ impl Plan {
             Ok(None) => {}
             Ok(Some(lax)) => tracing::warn!("{lax}"),
             Err(error) => {
-                let error: &dyn std::error::Error = &error;
+                let error = chain(&error);
                 tracing::warn!(error, "whether commits wait for a standby is not known");
             }
         }
