@@ -65,78 +65,63 @@ impl Kind {
         Self::AnswerTooSlow,
     ];
 
+    /// Status, slug and title.
     fn parts(self) -> (StatusCode, &'static str, &'static str) {
+        let (slug, title) = self.words();
+        (self.status(), slug, title)
+    }
+
+    fn status(self) -> StatusCode {
         use StatusCode as S;
         match self {
-            Self::Malformed => (S::BAD_REQUEST, "malformed", "The body cannot be read"),
-            Self::BadParameter => (S::BAD_REQUEST, "bad-parameter", "A parameter does not fit"),
-            Self::BadIdempotencyKey => (
-                S::BAD_REQUEST,
-                "bad-idempotency-key",
-                "The Idempotency-Key does not fit",
-            ),
-            Self::TooDeep => (S::BAD_REQUEST, "too-deep", "The body is nested too deep"),
-            Self::NotFound => (S::NOT_FOUND, "not-found", "There is nothing here"),
-            Self::UnknownSaga => (S::NOT_FOUND, "unknown-saga", "No such definition"),
-            Self::NoSuchMethod => (
-                S::METHOD_NOT_ALLOWED,
-                "no-such-method",
-                "The path does not take this method",
-            ),
-            Self::RequestTooSlow => (
-                S::REQUEST_TIMEOUT,
-                "request-too-slow",
-                "The request came too slowly",
-            ),
+            Self::Malformed | Self::BadParameter | Self::BadIdempotencyKey | Self::TooDeep => {
+                S::BAD_REQUEST
+            }
+            Self::NotFound | Self::UnknownSaga => S::NOT_FOUND,
+            Self::NoSuchMethod => S::METHOD_NOT_ALLOWED,
+            Self::RequestTooSlow => S::REQUEST_TIMEOUT,
+            Self::KeyUsedOtherwise | Self::OrderRefused => S::CONFLICT,
+            Self::OrderUsedOtherwise | Self::InvalidInput | Self::CommandTooLarge => {
+                S::UNPROCESSABLE_ENTITY
+            }
+            Self::Dropped => S::GONE,
+            Self::TooLarge => S::PAYLOAD_TOO_LARGE,
+            Self::NotJson => S::UNSUPPORTED_MEDIA_TYPE,
+            Self::Overloaded => S::TOO_MANY_REQUESTS,
+            Self::Internal => S::INTERNAL_SERVER_ERROR,
+            Self::Unavailable | Self::Stopping | Self::AnswerTooSlow => S::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Malformed => ("malformed", "The body cannot be read"),
+            Self::BadParameter => ("bad-parameter", "A parameter does not fit"),
+            Self::BadIdempotencyKey => ("bad-idempotency-key", "The Idempotency-Key does not fit"),
+            Self::TooDeep => ("too-deep", "The body is nested too deep"),
+            Self::NotFound => ("not-found", "There is nothing here"),
+            Self::UnknownSaga => ("unknown-saga", "No such definition"),
+            Self::NoSuchMethod => ("no-such-method", "The path does not take this method"),
+            Self::RequestTooSlow => ("request-too-slow", "The request came too slowly"),
             Self::KeyUsedOtherwise => (
-                S::CONFLICT,
                 "key-used-otherwise",
                 "The Idempotency-Key was used for another submission",
             ),
             Self::OrderUsedOtherwise => (
-                S::UNPROCESSABLE_ENTITY,
                 "order-used-otherwise",
                 "The order_id was used for another order",
             ),
-            Self::OrderRefused => (S::CONFLICT, "order-refused", "The order makes no sense now"),
-            Self::Dropped => (
-                S::GONE,
-                "dropped",
-                "The saga has ended and was dropped since",
-            ),
-            Self::TooLarge => (S::PAYLOAD_TOO_LARGE, "too-large", "The body is too large"),
-            Self::NotJson => (
-                S::UNSUPPORTED_MEDIA_TYPE,
-                "not-json",
-                "The body is not declared as JSON",
-            ),
-            Self::InvalidInput => (
-                S::UNPROCESSABLE_ENTITY,
-                "invalid-input",
-                "The input does not fit the definition",
-            ),
-            Self::CommandTooLarge => (
-                S::UNPROCESSABLE_ENTITY,
-                "command-too-large",
-                "A command would be too large to send",
-            ),
-            Self::Overloaded => (S::TOO_MANY_REQUESTS, "overloaded", "Too much at once"),
-            Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal", "The service failed"),
-            Self::Unavailable => (
-                S::SERVICE_UNAVAILABLE,
-                "unavailable",
-                "The service cannot do this now",
-            ),
-            Self::Stopping => (
-                S::SERVICE_UNAVAILABLE,
-                "stopping",
-                "This replica is stopping",
-            ),
-            Self::AnswerTooSlow => (
-                S::SERVICE_UNAVAILABLE,
-                "answer-too-slow",
-                "The answer took too long",
-            ),
+            Self::OrderRefused => ("order-refused", "The order makes no sense now"),
+            Self::Dropped => ("dropped", "The saga has ended and was dropped since"),
+            Self::TooLarge => ("too-large", "The body is too large"),
+            Self::NotJson => ("not-json", "The body is not declared as JSON"),
+            Self::InvalidInput => ("invalid-input", "The input does not fit the definition"),
+            Self::CommandTooLarge => ("command-too-large", "A command would be too large to send"),
+            Self::Overloaded => ("overloaded", "Too much at once"),
+            Self::Internal => ("internal", "The service failed"),
+            Self::Unavailable => ("unavailable", "The service cannot do this now"),
+            Self::Stopping => ("stopping", "This replica is stopping"),
+            Self::AnswerTooSlow => ("answer-too-slow", "The answer took too long"),
         }
     }
 
