@@ -112,6 +112,7 @@ fn hash_progress<H: Hasher>(progress: &Progress, hasher: &mut H) {
         (flight.waits == Waits::Retry).hash(hasher);
         flight.was_published.hash(hasher);
         flight.exhausted_since.is_some().hash(hasher);
+        flight.unreadable.is_some().hash(hasher);
     }
     match progress {
         Progress::Fencing(fence) => {

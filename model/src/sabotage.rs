@@ -171,6 +171,7 @@ fn launch_all(transition: &mut Transition, direction: Direction) {
             was_published: false,
             exhausted_since: None,
             failure: None,
+            unreadable: None,
         };
         let payload = Json::parse(format!(r#"{{"step":{step}}}"#)).expect("it is JSON");
         let paper = Some(Paper {

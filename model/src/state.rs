@@ -164,6 +164,7 @@ impl State {
             flight.due_at = NOW + Duration::from_secs(10);
             flight.exhausted_since = flight.exhausted_since.map(|_| NOW);
             flight.failure = None;
+            flight.unreadable = flight.unreadable.take().map(|_| String::new());
             flight.attempt = flight.attempt.min(attempts_max + 1);
         }
     }

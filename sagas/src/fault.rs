@@ -20,6 +20,9 @@ pub struct Fault {
     pub message: String,
 }
 
+/// The code of an answer that names its command and cannot be used: it may have said anything.
+pub const UNREADABLE_REPLY: &str = "unreadable-reply";
+
 impl Fault {
     /// A fault with this code and message.
     pub fn new(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {

@@ -18,7 +18,8 @@
 //!      up, cancel     ▼   │              nothing left to undo
 //!                  Compensating ──────────────────────────► Compensated
 //!
-//!   Stuck: any step is parked and waits for a person; what does not depend on it goes on.
+//!   Stuck: any step waits for a person, because it is parked, or because its attempts are used up and
+//!   its answers cannot be read; what does not depend on it goes on.
 //!   A saga in any of these may be paused, or need attention (`Moving::needs_attention`).
 //! ```
 //!

@@ -81,6 +81,8 @@ bugs! {
     DropsEvents = "drops-events",
     /// The lifecycle events of one saga go to any partition.
     ScattersEvents = "scatters-events",
+    /// Attempts that are used up turn the saga back although an answer could not be read.
+    GivesUpOnTheUnreadable = "gives-up-on-the-unreadable",
     /// A step that failed is tried again at once.
     RetriesAtOnce = "retries-at-once",
     /// A lane refuses an event on a state that may be old.

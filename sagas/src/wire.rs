@@ -19,6 +19,7 @@ mod event;
 mod fields;
 mod headers;
 mod reply;
+mod salvage;
 pub mod size;
 pub mod topics;
 mod writer;
@@ -29,7 +30,7 @@ pub use command::{CommandMessage, ReplyTo};
 pub use error::Error;
 pub use event::EventMessage;
 pub use headers::Headers;
-pub use reply::ReplyMessage;
+pub use reply::{Attribution, ReplyMessage};
 
 /// The version of this format, in [`Attribute::Wire`]. Version 1 was CloudEvents' binary mode.
 pub const VERSION: &str = "2";

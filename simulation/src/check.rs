@@ -82,6 +82,7 @@ checks! {
     effects::steps_are_undone_after_their_dependents,
     effects::effects_agree_with_the_end,
     replies::a_reply_counts_for_its_own_command_only,
+    replies::no_step_is_given_up_on_unread,
     retries::retry_delays_follow_the_policy,
     retries::nobody_is_called_silent_who_was_never_asked,
     messages::a_command_is_published_only_when_stored,

@@ -65,6 +65,7 @@ faults! {
     RefusedUnexpectedly = "refused against its promise",
     UndoRefused = "compensation refused",
     ReplyUnreadable = "reply of another type",
+    AnswerUnreadable = "answer that names its command and cannot be used",
     RowsPurged = "inbox purged",
     ClientImpatient = "client asked again early",
     KeyReused = "key used for something else",

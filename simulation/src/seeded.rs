@@ -158,6 +158,11 @@ pub const ROWS: &[Row] = &[
         "a_reply_counts_for_its_own_command_only",
     ),
     simulated(
+        "a step is not given up on while an answer could not be used",
+        Bug::GivesUpOnTheUnreadable,
+        "no_step_is_given_up_on_unread",
+    ),
+    simulated(
         "offsets never run ahead of the database",
         Bug::AdvancesOffsetsEarly,
         "offsets_never_run_ahead_of_the_database",

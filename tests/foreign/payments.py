@@ -10,6 +10,7 @@ import os
 import re
 import signal
 import threading
+from base64 import b64decode
 from uuid import UUID, uuid5
 
 import psycopg
@@ -52,12 +53,12 @@ def has_form(value, form):
 
 def read(message):
     """The command in a record; ValueError where it is unreadable."""
-    objects, names = [], FORMS.keys() | {"data"}
+    objects, names = [], FORMS.keys() | {"data", "data_base64"}
     sent = json.loads(  # The outermost object ends last; NaN is no int.
         (message.value() or b"").decode(), parse_constant=int,
         object_pairs_hook=lambda pairs: objects.append(pairs) or dict(pairs))
-    if type(sent) is not dict or "data" not in sent:
-        raise ValueError("no object with data")
+    if type(sent) is not dict:
+        raise ValueError("no object")
     if sum(n in names for n, _ in objects[-1]) > sum(n in names for n in sent):
         raise ValueError("a repeated attribute")
     command = {n: sent[n] for n in FORMS if sent.get(n) is not None}
@@ -71,10 +72,15 @@ def read(message):
             or message.key() != saga.encode()
             or "fences" in command and kind != "fence"):
         raise ValueError("id, key or fences")
+    data, text = sent.get("data"), sent.get("data_base64")
+    if text is not None:
+        if "data" in sent or not has_form(text, "[A-Za-z0-9+/=]+"):
+            raise ValueError("data_base64")
+        data = json.loads(b64decode(text).decode(), parse_constant=int)
     day = dt.datetime.fromisoformat(command["started"].upper())
     key = day.astimezone(dt.UTC).date(), saga, command["step"]
     return command | {"key": key, "kind": kind + command.get("fences", ""),
-                      "data": sent["data"]}
+                      "data": data}
 
 
 def decide(row, kind, generation, run):

@@ -3,8 +3,9 @@
 
 mod stand_in;
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use sagas::{Direction, Outcome};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use shop::place_order::PlaceOrder;
 use shop::services::ServiceName;
 use shop::workload::Workload;
@@ -189,6 +190,40 @@ async fn an_escaped_nul_in_an_answer_or_an_order_is_text_like_any_other() {
     shipping.answer(&command, Outcome::Succeeded, &reply).await;
     let ended = world.ended(next, "completed").await;
     assert_eq!(ended["steps"][3]["reply"]["note"], "f\0g", "{ended}");
+    assert_eq!(world.audited(SOON).await.exit_code(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_cannot_be_used_is_a_failure_with_its_reason_and_the_next_one_counts() {
+    let (world, shipping, saga) = played().await;
+    let first = shipping.next();
+    let reply = shipping.plan(&first).await;
+    let done = Outcome::Succeeded;
+    let maybe =
+        |reply: &mut Map<String, Value>| drop(reply.insert("outcome".into(), json!("maybe")));
+    shipping.answer_changed(&first, done, &reply, maybe).await;
+    let second = shipping.attempt(2);
+    let unsaid = |reply: &mut Map<String, Value>| drop(reply.remove("effective"));
+    shipping.answer_changed(&second, done, &reply, unsaid).await;
+    let third = shipping.attempt(3);
+    let in_base64 = |message: &mut Map<String, Value>| {
+        message.remove("data");
+        let day = reply["ships_on"].as_str().unwrap();
+        let json = format!(r#"{{"ships_on":"{day}"}}"#);
+        message.insert("data_base64".into(), json!(BASE64_STANDARD.encode(json)));
+    };
+    shipping
+        .answer_changed(&third, done, &reply, in_base64)
+        .await;
+    let ended = world.ended(saga, "completed").await;
+    let told = told_by_replies(&ended);
+    for line in [
+        "create-shipment failed on attempt 1: unreadable-reply: attribute outcome is \"maybe\", not a known outcome.",
+        "create-shipment failed on attempt 2: unreadable-reply: attribute effective is missing.",
+    ] {
+        assert!(told.iter().any(|told| told == line), "{told:?}");
+    }
+    assert_eq!(ended["output"]["ships_on"], reply["ships_on"]);
     assert_eq!(world.audited(SOON).await.exit_code(), 0);
 }
 

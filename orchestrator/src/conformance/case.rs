@@ -32,7 +32,7 @@ const fn case(name: &'static str, needs: Needs, run: fn(&mut Talk) -> Result<(),
     Case { name, needs, run }
 }
 
-const CASES: [Case; 14] = {
+const CASES: [Case; 15] = {
     use Needs::{Compensation, Forward, Refused, Standby};
     [
         case("forward and compensation", Forward, one::forward),
@@ -67,6 +67,7 @@ const CASES: [Case; 14] = {
         ),
         case("refused forward", Refused, one::refused),
         case("edit after a refusal", Refused, one::edited),
+        case("payload left out, or in base64", Forward, one::payloads),
         case("records that nobody can handle", Forward, several::strange),
         case(
             "stored answer while the standby is away",

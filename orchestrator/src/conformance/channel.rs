@@ -2,8 +2,10 @@
 //!
 //! Everything blocks, on a thread for it: a run is one conversation, and waits for each answer.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
@@ -97,6 +99,38 @@ pub(super) enum NoReply {
     Nonsense(String),
 }
 
+/// How a record has its payload, other than in `data`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PayloadForm {
+    /// Not at all: it is `null`.
+    LeftOut,
+    /// In `data_base64`.
+    InBase64,
+}
+
+impl PayloadForm {
+    /// The value of the record; `data` is the last member of the usual one.
+    fn value(self, message: &CommandMessage<'_>) -> Vec<u8> {
+        let mut value = message.value();
+        value.truncate(value.len() - message.payload.len() - r#","data":}"#.len());
+        if self == Self::InBase64 {
+            let text = BASE64_STANDARD.encode(&message.payload);
+            value.extend_from_slice(format!(r#","data_base64":"{text}""#).as_bytes());
+        }
+        value.push(b'}');
+        value
+    }
+}
+
+impl fmt::Display for PayloadForm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::LeftOut => "without data",
+            Self::InBase64 => "in data_base64",
+        })
+    }
+}
+
 /// The line to the participant.
 pub(super) struct Channel {
     producer: FutureProducer,
@@ -177,6 +211,18 @@ impl Channel {
             sent.push(self.produce(record.payload(&*value), *partition)?);
         }
         sent.into_iter().try_for_each(delivered)
+    }
+
+    /// Sends a command whose payload has another form.
+    pub(super) fn send_as(
+        &self,
+        message: &CommandMessage<'_>,
+        form: PayloadForm,
+        partition: i32,
+    ) -> Result<(), Error> {
+        let (key, value) = (message.key(), form.value(message));
+        let record = FutureRecord::to(&self.commands).key(&key);
+        delivered(self.produce(record.payload(&*value), partition)?)
     }
 
     /// Sends a record that is no command.

@@ -13,7 +13,7 @@ use serde::de::IgnoredAny;
 use uuid::Uuid;
 
 use super::Error;
-use super::channel::{Channel, NoReply};
+use super::channel::{Channel, NoReply, PayloadForm};
 use super::model::{Handler, Model, shown};
 use super::scale::{self, Scale};
 use super::scenario::{Scenario, Standby};
@@ -153,6 +153,21 @@ impl Talk {
     pub(super) fn ask(&mut self, saga: &mut Saga, ask: Ask, generation: u32) -> Result<(), Stop> {
         let message = self.message(saga, ask, generation);
         self.send(&[(&message, partition(saga))])?;
+        self.hear_from(saga, &message)?;
+        self.weigh()
+    }
+
+    /// The same for the first generation, with the payload in another form than the usual one.
+    pub(super) fn ask_with(
+        &mut self,
+        saga: &mut Saga,
+        ask: Ask,
+        form: PayloadForm,
+    ) -> Result<(), Stop> {
+        let message = self.message(saga, ask, 1);
+        let payload = String::from_utf8_lossy(&message.payload);
+        self.note(format!("sent {}, {form}: {payload}", name(&message)));
+        self.channel.send_as(&message, form, partition(saga))?;
         self.hear_from(saga, &message)?;
         self.weigh()
     }

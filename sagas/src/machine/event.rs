@@ -32,8 +32,8 @@ pub struct Reply {
     pub direction: Direction,
     /// Generation of the command that it answers.
     pub generation: u32,
-    /// Attempt that it answers. Counts for `failed` alone: the other outcomes are final for every
-    /// attempt.
+    /// Attempt that it answers; 0, which none has, where that could not be read. Counts for `failed`
+    /// alone: the other outcomes are final for every attempt.
     pub attempt: u32,
     /// What came of it.
     pub outcome: Outcome,

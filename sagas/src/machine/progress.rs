@@ -31,9 +31,19 @@ pub struct Flight {
     /// What the last `failed` reply said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Fault>,
+    /// Why an answer could not be used, the first time. It may have been a success, so nobody but a
+    /// person gives up on the command.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unreadable: Option<String>,
 }
 
 impl Flight {
+    /// Whether a person must look: the attempts are used up, and some answer could not be used.
+    #[must_use]
+    pub fn waits_for_a_person(&self) -> bool {
+        self.unreadable.is_some() && self.exhausted_since.is_some()
+    }
+
     /// Whether the participant may never get it unless somebody sees to its being published: it waits
     /// for a reply, and the broker is not known to hold an earlier attempt.
     #[must_use]
@@ -46,6 +56,12 @@ impl Flight {
     /// What is known of its last attempt, for people: the failure, or what the lack of an answer means.
     #[must_use]
     pub fn last_word(&self) -> String {
+        if let Some(reason) = &self.unreadable {
+            return format!(
+                "it may have taken effect, but an answer cannot be used: {reason}; it is asked again, and \
+                 a person must decide if that stays so"
+            );
+        }
         match &self.failure {
             Some(Fault { code, message }) => format!("the last failure was {code}: {message}"),
             None if self.was_published => "the participant stayed silent".to_owned(),
@@ -208,6 +224,25 @@ impl Progress {
             | Self::Unknown
             | Self::Undone
             | Self::Parked(_) => None,
+        }
+    }
+
+    /// Whether a person must decide. `unwinding`: the saga turns back, where the forward command of a step
+    /// is waited for no longer than its time.
+    #[must_use]
+    pub fn waits_for_a_person(&self, unwinding: bool) -> bool {
+        match self {
+            Self::Parked(_) => true,
+            Self::Forward(flight) => !unwinding && flight.waits_for_a_person(),
+            Self::Undoing(flight) => flight.waits_for_a_person(),
+            Self::Fencing(fence) => fence.flight.waits_for_a_person(),
+            Self::Idle
+            | Self::Done
+            | Self::Skipped
+            | Self::ByHand
+            | Self::Refused(_)
+            | Self::Unknown
+            | Self::Undone => false,
         }
     }
 

@@ -4,6 +4,11 @@
 //! for `failed` also the same attempt. Everything else is a duplicate, or a truth that comes too late
 //! (`late.rs`). Every (direction, outcome) pair is spelled out below.
 //!
+//! A `failed` with our code `unreadable-reply` is an answer that names its command and cannot be used.
+//! It may have said anything, so it is remembered of the command, whichever attempt it answers: with it,
+//! attempts that are used up wait for a person, and turn nothing back. An answer that can be used still
+//! counts, as ever.
+//!
 //! A step that is being fenced has two commands on the way. An answer to the fence always settles
 //! it; one to the command that it fences does where it says the same thing earlier.
 
@@ -14,10 +19,10 @@ use super::order::cancelled;
 use super::progress::{Fence, Flight, Progress, Purpose, Trouble, Waits};
 use super::saga::{Paper, Reason};
 use super::turn::Turn;
-use super::wake::give_up;
+use super::wake::{give_up, may_give_up};
 use super::{Direction, Outcome, Refusal, Transition};
 use crate::definition::{Definition, StepKind};
-use crate::fault::Fault;
+use crate::fault::{Fault, UNREADABLE_REPLY};
 use crate::id::OrderId;
 use crate::json::Json;
 use crate::sabotage::{Bug, is_seeded};
@@ -31,6 +36,10 @@ pub(super) fn apply(mut turn: Turn<'_>, reply: Reply) -> Result<Transition, Refu
         }
         Some(Awaited::Fence(fence)) => answer(&mut turn, step, &fence, &reply).map(|()| false),
         Some(Awaited::Fenced(fence)) => overtake(&mut turn, step, &fence, &reply).map(|()| false),
+        Some(Awaited::Readable) => {
+            took_effect(&mut turn, step, &reply.payload);
+            Ok(false)
+        }
         None => late::take(&mut turn, step, &reply),
     }?;
     if reply.direction == Direction::Forward
@@ -46,7 +55,7 @@ pub(super) fn apply(mut turn: Turn<'_>, reply: Reply) -> Result<Transition, Refu
     entry.step = Some(reply.step);
     entry.direction = Some(reply.direction);
     entry.generation = (reply.generation > 1).then_some(reply.generation);
-    entry.attempt = Some(reply.attempt);
+    entry.attempt = (reply.attempt > 0).then_some(reply.attempt);
     if is_seeded(Bug::ForgetsAttempts) {
         entry.attempt = Some(1);
     }
@@ -79,6 +88,8 @@ enum Awaited {
     Fence(Fence),
     /// The command that a fence was sent after.
     Fenced(Fence),
+    /// The forward command of a step that is parked because its reply could not be read. This one can.
+    Readable,
 }
 
 fn awaited(turn: &Turn<'_>, step: usize, reply: &Reply) -> Option<Awaited> {
@@ -105,6 +116,12 @@ fn awaited(turn: &Turn<'_>, step: usize, reply: &Reply) -> Option<Awaited> {
             };
             is_newest.then(|| Awaited::Fenced(fence.clone()))
         }
+        (Progress::Parked(Trouble::ReplyUnreadable { .. }), Direction::Forward)
+            if reply.outcome == Outcome::Succeeded && is_newest(&papers.forward) =>
+        {
+            let check = turn.definition.steps()[step].check_reply;
+            check(&reply.payload).is_ok().then_some(Awaited::Readable)
+        }
         _ => None,
     }
 }
@@ -113,8 +130,20 @@ fn answers(flight: &Flight, reply: &Reply) -> bool {
     if is_seeded(Bug::TakesAnyReply) {
         return true;
     }
-    let is_current = flight.attempt == reply.attempt && flight.waits == Waits::Reply;
-    flight.generation == reply.generation && (reply.outcome != Outcome::Failed || is_current)
+    let counts = reply.outcome != Outcome::Failed
+        || is_current(flight, reply)
+        || flight.unreadable.is_none() && unreadable(&reply.payload).is_some();
+    flight.generation == reply.generation && counts
+}
+
+fn is_current(flight: &Flight, reply: &Reply) -> bool {
+    flight.attempt == reply.attempt && flight.waits == Waits::Reply
+}
+
+/// Why the answer could not be used, if that is what it says.
+fn unreadable(payload: &Json) -> Option<String> {
+    let fault: Fault = payload.read().ok()?;
+    (fault.code == UNREADABLE_REPLY).then_some(fault.message)
 }
 
 /// Whether the command's own answer settles what the fence asks. A refusal settles a cancel; for a
@@ -293,29 +322,34 @@ fn cancelled_by(turn: &Turn<'_>, order: OrderId) -> Option<Reason> {
 }
 
 fn failed(turn: &mut Turn<'_>, step: usize, flight: &Flight, reply: &Reply) {
-    let is_last = turn.policy(step).is_last(flight.attempt);
-    let may_give_up = turn.definition.steps()[step].kind.may_be_given_up();
-    if turn.next.is_unwinding() {
+    let ends_it = is_current(flight, reply) || is_seeded(Bug::TakesAnyReply);
+    let flight = retry_later(turn, step, flight, reply);
+    if ends_it && turn.next.is_unwinding() {
         turn.set(step, Progress::Unknown);
-    } else if is_last && may_give_up {
-        let flight = Flight {
-            failure: Some(fault(&reply.payload, "failed")),
-            ..flight.clone()
-        };
+    } else if ends_it && may_give_up(turn, step, &flight) {
         give_up(turn, step, &flight);
     } else {
-        let flight = retry_later(turn, step, flight, reply);
         turn.set(step, Progress::Forward(flight));
     }
 }
 
-/// The flight as it waits for its next attempt.
+/// The flight as it waits for its next attempt; as it was, but for what could not be read, where the
+/// answer is one to an attempt that is over.
 fn retry_later(turn: &Turn<'_>, step: usize, flight: &Flight, reply: &Reply) -> Flight {
     let policy = turn.policy(step);
     let (_, seed) = turn.next.id.0.as_u64_pair();
     let seed = seed ^ u64::try_from(step).unwrap_or(0);
     let exhausted = policy.is_last(flight.attempt).then_some(turn.now);
+    let known = flight.unreadable.clone();
+    let unreadable = known.or_else(|| unreadable(&reply.payload));
+    if !is_current(flight, reply) && !is_seeded(Bug::TakesAnyReply) {
+        return Flight {
+            unreadable,
+            ..flight.clone()
+        };
+    }
     Flight {
+        unreadable,
         waits: Waits::Retry,
         was_published: false,
         due_at: turn.now + policy.delay_after(flight.attempt, seed),

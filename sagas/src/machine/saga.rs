@@ -260,12 +260,14 @@ impl Saga {
 
     /// Where the saga stands as a whole.
     ///
-    /// A parked step makes it `Stuck` whatever else goes on, so a saga may be `Stuck` and turn back
-    /// at once ([`Saga::is_unwinding`]). A new saga is `Running` before its start.
+    /// A step that waits for a person ([`Progress::waits_for_a_person`]) makes it `Stuck` whatever else
+    /// goes on, so a saga may be `Stuck` and turn back at once ([`Saga::is_unwinding`]). A new saga is
+    /// `Running` before its start.
     #[must_use]
     pub fn status(&self) -> Status {
         let steps = &self.moving.steps;
-        if steps.iter().any(|step| matches!(step, Progress::Parked(_))) {
+        let waits = |step: &Progress| step.waits_for_a_person(self.is_unwinding());
+        if steps.iter().any(waits) {
             Status::Stuck
         } else if self.moving.reason.is_some() {
             if steps.iter().all(Progress::is_gone) {

@@ -122,6 +122,7 @@ impl<'a> Turn<'a> {
             was_published: false,
             exhausted_since: None,
             failure: None,
+            unreadable: None,
         }
     }
 

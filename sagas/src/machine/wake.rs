@@ -113,10 +113,16 @@ fn exhausted<'a>(turn: &'a Turn<'_>, step: usize) -> Option<&'a Flight> {
     let Progress::Forward(flight) = turn.progress(step) else {
         return None;
     };
-    let may_give_up = turn.definition.steps()[step].kind.may_be_given_up()
-        && turn.policy(step).is_last(flight.attempt)
-        && !turn.next.is_unwinding();
+    let may_give_up = may_give_up(turn, step, flight) && !turn.next.is_unwinding();
     (may_give_up && flight.due_at <= turn.now).then_some(flight)
+}
+
+/// Whether the attempts of a forward command are used up, and that turns the saga back. It does not
+/// where an answer could not be used: that may have been a success, and a person looks.
+pub(super) fn may_give_up(turn: &Turn<'_>, step: usize, flight: &Flight) -> bool {
+    turn.definition.steps()[step].kind.may_be_given_up()
+        && turn.policy(step).is_last(flight.attempt)
+        && (flight.unreadable.is_none() || is_seeded(Bug::GivesUpOnTheUnreadable))
 }
 
 /// The participant stayed silent, or the delay after a failure is over.

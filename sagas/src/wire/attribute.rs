@@ -73,6 +73,8 @@ attributes! {
     TraceParent = "traceparent",
     /// The payload.
     Data = "data",
+    /// The payload in base64, as some libraries write it. Read, and never written.
+    DataBase64 = "data_base64",
 }
 
 impl fmt::Display for Attribute {

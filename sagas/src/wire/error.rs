@@ -34,6 +34,9 @@ pub enum Error {
         /// What it should be.
         expected: &'static str,
     },
+    /// There are two payloads.
+    #[error("attributes data and data_base64 are both there")]
+    TwoPayloads,
     /// An attribute should be a name, or have one in it, and does not.
     #[error("attribute {attribute} holds no name")]
     Name {

@@ -8,11 +8,12 @@ use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::{Attribute, Error, Text};
+use super::{Attribute, Error, Text, salvage};
 use crate::{Direction, SagaId, Timestamp, name};
 
 const SLOTS: usize = Attribute::ALL.len();
@@ -34,6 +35,28 @@ impl<'a> Fields<'a> {
             Some(attribute) => Err(Error::Repeated(attribute)),
             None => Ok(fields),
         }
+    }
+
+    /// Reads what can be read of a record's value that was refused, of our version. What cannot be, and
+    /// what is there more than once, is missing.
+    pub(super) fn salvage(value: &'a [u8]) -> Option<Self> {
+        let (mut slots, mut repeated) = ([None; SLOTS], [false; SLOTS]);
+        for (name, json) in salvage::members(value) {
+            let Some(attribute) = Attribute::from_name(&name) else {
+                continue;
+            };
+            let slot = attribute as usize;
+            repeated[slot] |= slots[slot].replace(json).is_some();
+        }
+        for (slot, is_repeated) in slots.iter_mut().zip(repeated) {
+            *slot = slot.filter(|_| !is_repeated);
+        }
+        let slots = slots.map(|json| serde_json::from_slice(json?).ok());
+        let fields = Self {
+            slots,
+            repeated: None,
+        };
+        fields.check_versions().ok().map(|()| fields)
     }
 
     fn check_versions(&self) -> Result<(), Error> {
@@ -185,11 +208,26 @@ impl<'a> Fields<'a> {
             .ok_or(Error::Missing(attribute))
     }
 
-    /// The payload, byte for byte; here `null` is one.
+    /// The payload, byte for byte. One that is not there is `null`: libraries leave that out.
     pub(super) fn data(&self) -> Result<Cow<'a, [u8]>, Error> {
-        let json = self.slots[Attribute::Data as usize].ok_or(Error::Missing(Attribute::Data))?;
-        Ok(Cow::Borrowed(json.get().as_bytes()))
+        let json = self.slots[Attribute::Data as usize];
+        match (json, self.optional_text(Attribute::DataBase64)?) {
+            (Some(_), Some(_)) => Err(Error::TwoPayloads),
+            (Some(json), None) => Ok(Cow::Borrowed(json.get().as_bytes())),
+            (None, Some(text)) => {
+                let json = json_in_base64(&text).map(Cow::Owned);
+                let expected = "one JSON value in base64";
+                json.ok_or_else(|| self.malformed(Attribute::DataBase64, expected))
+            }
+            (None, None) => Ok(Cow::Borrowed(b"null")),
+        }
     }
+}
+
+fn json_in_base64(text: &str) -> Option<Vec<u8>> {
+    let bytes = BASE64_STANDARD.decode(text).ok()?;
+    let json: &RawValue = serde_json::from_slice(&bytes).ok()?;
+    Some(json.get().as_bytes().to_vec())
 }
 
 fn check_name(attribute: Attribute, text: &str) -> Result<(), Error> {

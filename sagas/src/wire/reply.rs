@@ -110,6 +110,7 @@ impl<'a> ReplyMessage<'a> {
         if fields.source(SOURCE)? != participant {
             return Err(fields.malformed(Attribute::Source, "the participant of the type"));
         }
+        let outcome = fields.word(Attribute::Outcome, Outcome::from_word, "a known outcome")?;
         let message = Self {
             command: CommandId(fields.uuid(Attribute::CommandId)?),
             participant,
@@ -120,8 +121,8 @@ impl<'a> ReplyMessage<'a> {
             generation: fields.number(Attribute::Generation)?,
             attempt: fields.number(Attribute::Attempt)?,
             revision: fields.number(Attribute::Revision)?,
-            effective: fields.optional_number(Attribute::Effective)?,
-            outcome: fields.word(Attribute::Outcome, Outcome::from_word, "a known outcome")?,
+            effective: effective(&fields, outcome)?,
+            outcome,
             time: fields.time(Attribute::Time)?,
             traceparent: fields.optional_text(Attribute::TraceParent)?,
             payload: fields.data()?,
@@ -137,6 +138,28 @@ impl<'a> ReplyMessage<'a> {
         Ok(message)
     }
 
+    /// Whom a record answers that [`Self::parse`] refuses; `None` where it does not say that beyond doubt.
+    ///
+    /// Beyond doubt is a command id that follows from saga, step, direction and generation, in a record
+    /// of our version under the saga's key.
+    #[must_use]
+    pub fn attribute(key: Option<&[u8]>, value: Option<&'a [u8]>) -> Option<Attribution<'a>> {
+        let fields = Fields::salvage(value?)?;
+        let (saga, step) = (fields.saga(key).ok()?, fields.name(Attribute::Step).ok()?);
+        let direction = fields.direction().ok()?;
+        let generation = fields.number(Attribute::Generation).ok()?;
+        let command = CommandId(fields.uuid(Attribute::CommandId).ok()?);
+        let is_its = command == CommandId::of(saga, &step, direction, generation);
+        is_its.then(|| Attribution {
+            saga,
+            step,
+            direction,
+            generation,
+            attempt: fields.number(Attribute::Attempt).ok(),
+            revision: fields.number(Attribute::Revision).ok(),
+        })
+    }
+
     /// The same message, independent of what it was made or read from.
     #[must_use]
     pub fn into_owned(self) -> ReplyMessage<'static> {
@@ -149,6 +172,33 @@ impl<'a> ReplyMessage<'a> {
             ..self
         }
     }
+}
+
+/// Whom a reply answers that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attribution<'a> {
+    /// The saga.
+    pub saga: SagaId,
+    /// The step.
+    pub step: Text<'a>,
+    /// The direction of the command.
+    pub direction: Direction,
+    /// Its generation.
+    pub generation: u32,
+    /// The try that is answered, if that can be read.
+    pub attempt: Option<u32>,
+    /// The saga's revision that is echoed, if that can be read.
+    pub revision: Option<u64>,
+}
+
+/// Required where an answer is stored: it says which generation's answer that is.
+fn effective(fields: &Fields<'_>, outcome: Outcome) -> Result<Option<u32>, Error> {
+    let effective = fields.optional_number(Attribute::Effective)?;
+    let is_stored = matches!(outcome, Outcome::Succeeded | Outcome::Rejected);
+    if is_stored && effective.is_none() {
+        return Err(Error::Missing(Attribute::Effective));
+    }
+    Ok(effective)
 }
 
 /// What every reply's source starts with.

@@ -14,6 +14,7 @@ use crate::{CommandId, Direction, Outcome, SagaId, Timestamp};
 
 mod examples;
 mod members;
+mod payloads;
 mod refusals;
 mod round_trip;
 

@@ -24,6 +24,7 @@ mod script;
 mod siblings;
 mod stored;
 mod trouble;
+mod unreadable;
 mod unwind;
 mod wakes;
 mod world;

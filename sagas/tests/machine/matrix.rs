@@ -257,6 +257,19 @@ fn stuck(situation: Plain<'_>) -> Vec<Situation> {
             )
         },
         situation(
+            "a compensatable step tried beyond its attempts, an answer unreadable",
+            "until create-shipment; create-shipment failed unreadable-reply; wake +10s; wake +10s; wake +10s",
+            Some("create-shipment"),
+            "capture-payment",
+        ),
+        situation(
+            "a compensation tried beyond its attempts, an answer unreadable",
+            "until create-shipment; create-shipment rejected; authorize-payment ok; \
+             reserve-stock failed unreadable-reply; wake +10s; wake +10s; wake +10s",
+            Some("reserve-stock"),
+            "create-order",
+        ),
+        situation(
             "a first step refused against its promise",
             "start; create-order rejected",
             None,
@@ -300,12 +313,14 @@ fn events(situation: &Situation) -> Vec<String> {
                 .iter()
                 .map(|outcome| format!("{step}/{direction} {outcome}"));
             events.extend(replies);
+            events.push(format!("{step}/{direction} failed unreadable-reply"));
         }
     }
     if let Some(step) = situation.in_flight {
         for direction in Direction::ALL {
             events.push(format!("{step}/{direction}#9 succeeded"));
             events.push(format!("{step}/{direction}#9 failed"));
+            events.push(format!("{step}/{direction}#9 failed unreadable-reply"));
             events.push(format!("{step}/{direction}@2 succeeded"));
         }
     }

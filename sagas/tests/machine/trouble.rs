@@ -7,12 +7,12 @@ use crate::script::{check, check_input};
 fn a_reply_that_cannot_be_read_parks_the_step_and_its_sibling_goes_on() {
     check(
         &place_order(),
-        r#"until reserve-stock; reserve-stock ok "gibberish"; reserve-stock ok; wake +10s;
+        r#"until reserve-stock; reserve-stock ok "gibberish"; reserve-stock ok "gibberish"; wake +10s;
            authorize-payment ok"#,
         r#"
           until reserve-stock => reserve-stock forward#1, authorize-payment forward#1 | running, wake 2s
           reserve-stock ok "gibberish" => nothing | stuck, announces stuck, wake 2s
-          reserve-stock ok => refused: no forward command of generation 1, attempt 1, waits for it
+          reserve-stock ok "gibberish" => refused: no forward command of generation 1, attempt 1, waits for it
           wake +10s => authorize-payment forward#2 | stuck, wake 20s
           authorize-payment ok => nothing | stuck
           steps: create-order done, reserve-stock parked, authorize-payment done, create-shipment idle, capture-payment idle, confirm-order idle

@@ -1,7 +1,8 @@
 //! What counts as an answer.
 
-use sagas::machine::{Entry, EntryKind, Sent};
-use sagas::{Direction, Outcome, SagaId, Status};
+use sagas::fault::UNREADABLE_REPLY;
+use sagas::machine::{Entry, EntryKind, Reason, Sent};
+use sagas::{Direction, Fault, Outcome, SagaId, Status};
 
 use super::{Evidence, Finding, require};
 use crate::journal::Said;
@@ -19,10 +20,42 @@ fn counts(entry: &Entry, asked: &[&Sent]) -> bool {
         return false;
     };
     match entry.outcome {
-        Some(Outcome::Failed) => is_answered(&last),
+        // What cannot be used may have been final.
+        Some(Outcome::Failed) => is_answered(&last) || is_unreadable(entry),
         _ if entry.late || entry.direction == Some(Direction::Fence) => true,
         _ => generation == last.generation || entry.status != Status::Running,
     }
+}
+
+/// Whether an answer came that could not be used.
+pub(super) fn is_unreadable(entry: &Entry) -> bool {
+    let payload = entry.payload.as_ref();
+    let fault = payload.and_then(|payload| payload.read::<Fault>().ok());
+    entry.outcome == Some(Outcome::Failed)
+        && fault.is_some_and(|fault| fault.code == UNREADABLE_REPLY)
+}
+
+/// Promise 4: a step is not given up on while an answer to its newest command could not be used.
+pub(super) fn no_step_is_given_up_on_unread(evidence: &Evidence<'_>) -> Finding {
+    for (id, stored) in &evidence.sagas {
+        let Some(Reason::Exhausted { step, .. }) = &stored.loaded.row.moving.reason else {
+            continue;
+        };
+        let history = &stored.loaded.history;
+        let sent = history.iter().flat_map(|entry| &entry.sent);
+        let sent = sent.filter(|sent| sent.step == *step && sent.direction == Direction::Forward);
+        let newest = sent.map(|sent| sent.generation).max();
+        let unread = history.iter().find(|entry| {
+            entry.step.as_ref() == Some(step)
+                && entry.direction == Some(Direction::Forward)
+                && Some(entry.generation.unwrap_or(1)) == newest
+                && is_unreadable(entry)
+        });
+        require(unread.is_none(), *id, || {
+            format!("{step} was given up on, and this answer was not read: {unread:?}")
+        })?;
+    }
+    Ok(())
 }
 
 /// What history takes from a participant is what a participant said, to a command that was sent and

@@ -75,7 +75,8 @@ impl World {
             }
             Fault::Garbage => self.add_reply(|record| {
                 if let Some(value) = &mut record.value {
-                    value.truncate(value.len() / 2);
+                    // Before it says whom it answers.
+                    value.truncate(value.len() / 3);
                 }
             }),
             Fault::ForeignReply => {

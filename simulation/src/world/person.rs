@@ -58,7 +58,9 @@ impl World {
             Progress::Parked(trouble) => Some((step, trouble)),
             _ => None,
         });
-        let (step, trouble) = parked.next()?;
+        let Some((step, trouble)) = parked.next() else {
+            return self.ask_again(saga);
+        };
         // What always ends it, unless something else may help, too.
         let last = if saga.is_unwinding() {
             Wish::Resolve
@@ -83,5 +85,12 @@ impl World {
             self.rng.pick(wishes)
         };
         Some((wish, Some(step)))
+    }
+
+    /// Answers of a step cannot be used. It is tried again by itself, in a while.
+    fn ask_again(&mut self, saga: &Saga) -> Option<(Wish, Option<usize>)> {
+        let mut steps = saga.moving.steps.iter();
+        let step = steps.position(|step| step.waits_for_a_person(saga.is_unwinding()))?;
+        self.rng.chance(300).then_some((Wish::Retry, Some(step)))
     }
 }

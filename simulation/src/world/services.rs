@@ -7,8 +7,10 @@
 use std::collections::BTreeMap;
 
 use sagas::barrier::{Answer, Decision, Row, decide};
-use sagas::wire::{CommandMessage, ReplyMessage};
-use sagas::{SagaId, StepKind, Timestamp};
+use sagas::fault::UNREADABLE_REPLY;
+use sagas::wire::{Attribute, CommandMessage, ReplyMessage};
+use sagas::{Fault as Failure, Outcome, SagaId, StepKind, Timestamp};
+use serde_json::json;
 
 use super::broker::{Addressed, Producer};
 use super::{BEGIN, Happening, Waits, World};
@@ -203,12 +205,12 @@ impl World {
                 SERVICES[number]
             )
         });
-        if answer.outcome == sagas::Outcome::Expired {
+        if answer.outcome == Outcome::Expired {
             self.faults.count(Fault::AnswerExpired);
             self.journal.troubled.insert(command.saga);
             self.journal.expired.insert(command.saga);
         }
-        self.journal.answers.insert(Said {
+        let mut said = Said {
             saga: command.saga,
             step: command.step.to_string(),
             direction: command.direction,
@@ -216,12 +218,21 @@ impl World {
             attempt: command.attempt,
             outcome: answer.outcome,
             payload: answer.payload.to_string(),
-        });
+        };
         let reply = ReplyMessage::to(&command, answer, self.now());
-        let record = Record {
+        let mut record = Record {
             key: Some(reply.key().into_bytes()),
             value: Some(reply.value()),
         };
+        if self.strikes(Fault::AnswerUnreadable, 20) {
+            record.set_attribute(Attribute::Outcome, json!("maybe"));
+            let read = ReplyMessage::parse(record.key.as_deref(), record.value.as_deref());
+            let reason = read.err().map(|error| error.to_string());
+            let fault = Failure::new(UNREADABLE_REPLY, reason.unwrap_or_default());
+            (said.outcome, said.payload) = (Outcome::Failed, fault.to_json());
+            self.journal.troubled.insert(command.saga);
+        }
+        self.journal.answers.insert(said);
         Some(Addressed {
             topic: command.reply_to.topic.to_string(),
             partition: command.reply_to.partition,

@@ -54,6 +54,8 @@ pub(super) enum Defect {
     /// A refusal holds for every later generation.
     NeverCorrects,
     StopsAtNonsense,
+    /// A record without `data` is no command.
+    WantsData,
     RejectsWhatItDoesNotKnow,
     RepliesAnywhere,
     /// The orchestrator cannot tell which generation took effect.
@@ -76,6 +78,7 @@ const NEIGHBOUR: &str = "batch with one bad neighbour";
 const FENCE: &str = "fence before the forward command";
 const REFUSED: &str = "refused forward";
 const EDITED: &str = "edit after a refusal";
+const PAYLOADS: &str = "payload left out, or in base64";
 const STRANGE: &str = "records that nobody can handle";
 
 /// Which cases find out which defect, all of them.
@@ -94,6 +97,7 @@ pub(super) const FOUND_BY: &[(Defect, &[&str])] = &[
             FENCE,
             REFUSED,
             EDITED,
+            PAYLOADS,
             STRANGE,
         ],
     ),
@@ -126,6 +130,7 @@ pub(super) const FOUND_BY: &[(Defect, &[&str])] = &[
     (Defect::FencesWithoutARow, &[FENCE]),
     (Defect::NeverCorrects, &[EDITED]),
     (Defect::StopsAtNonsense, &[STRANGE]),
+    (Defect::WantsData, &[PAYLOADS]),
     (Defect::RejectsWhatItDoesNotKnow, &[STRANGE]),
     (Defect::RepliesAnywhere, &[FIRST]),
     (Defect::HidesTheGeneration, &[FIRST]),
@@ -219,7 +224,9 @@ impl Work {
         }
         let mut answers = Vec::new();
         for record in &batch {
+            let has_data = || record.object().get("data").is_some();
             match CommandMessage::parse(record.key.as_deref(), record.value.as_deref()) {
+                Ok(_) if self.defect == Defect::WantsData && !has_data() => {}
                 Ok(command) => {
                     let answer = self.answer(&command);
                     answers.extend(answer.map(|answer| (command, answer)));

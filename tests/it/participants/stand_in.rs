@@ -9,7 +9,7 @@ use rdkafka::consumer::BaseConsumer;
 use sagas::barrier::Answer;
 use sagas::wire::{CommandMessage, ReplyMessage};
 use sagas::{Direction, Outcome};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use shop::services::ServiceName;
 use sqlx::PgPool;
 use uuid::Uuid;
@@ -101,6 +101,17 @@ impl StandIn {
         outcome: Outcome,
         payload: &Value,
     ) -> BTreeMap<i32, i64> {
+        self.answer_changed(command, outcome, payload, |_| ()).await
+    }
+
+    /// The same, with something else in the value of the reply.
+    pub(super) async fn answer_changed(
+        &self,
+        command: &CommandMessage<'_>,
+        outcome: Outcome,
+        payload: &Value,
+        change: impl FnOnce(&mut Map<String, Value>),
+    ) -> BTreeMap<i32, i64> {
         let is_stored = matches!(outcome, Outcome::Succeeded | Outcome::Rejected);
         let answer = Answer {
             outcome,
@@ -108,10 +119,13 @@ impl StandIn {
             payload: Cow::Owned(payload.to_string()),
         };
         let partition = command.reply_to.partition;
-        let reply = Record {
+        let mut reply = Record {
             partition,
             ..Record::of(&ReplyMessage::to(command, answer, command.time))
         };
+        let mut object = reply.object();
+        object.as_object_mut().map(change);
+        reply.value = Some(object.to_string().into_bytes());
         BTreeMap::from([(partition, self.broker.write_reply(&reply).await)])
     }
 

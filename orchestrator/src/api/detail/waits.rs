@@ -74,7 +74,10 @@ enum Next {
 fn forward_end(step: &StepDefinition, flight: &Flight, is_unwinding: bool) -> Next {
     if is_unwinding {
         Next::Compensation
-    } else if step.kind.may_be_given_up() && step.retry.is_last(flight.attempt) {
+    } else if step.kind.may_be_given_up()
+        && step.retry.is_last(flight.attempt)
+        && flight.unreadable.is_none()
+    {
         Next::GiveUp
     } else {
         Next::Attempt

@@ -3,6 +3,7 @@
 
 use sagas::barrier::Ask::{Compensate, FenceForward, Forward};
 
+use crate::conformance::channel::PayloadForm;
 use crate::conformance::model::Handler;
 use crate::conformance::talk::{Stop, Talk, partition};
 
@@ -68,6 +69,17 @@ pub(super) fn fence_first(talk: &mut Talk) -> Result<(), Stop> {
     )?;
     let mut saga = talk.saga();
     talk.script(&mut saga, &[(Forward, 1), (FenceForward, 1)])?;
+    talk.undo(&mut saga)
+}
+
+/// A payload that is left out is `null`, and one in base64 is what it holds.
+pub(super) fn payloads(talk: &mut Talk) -> Result<(), Stop> {
+    let mut saga = talk.saga();
+    talk.ask_with(&mut saga, FenceForward, PayloadForm::LeftOut)?;
+    let mut saga = talk.saga();
+    talk.ask_with(&mut saga, FenceForward, PayloadForm::InBase64)?;
+    let mut saga = talk.saga();
+    talk.ask_with(&mut saga, Forward, PayloadForm::InBase64)?;
     talk.undo(&mut saga)
 }
 

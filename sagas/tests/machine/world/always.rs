@@ -1,9 +1,9 @@
 //! What holds after every event, whatever is still under way.
 
-use sagas::machine::{CONFIRM_WITHIN, Event, Progress, Transition, Waits};
+use sagas::machine::{CONFIRM_WITHIN, Event, Progress, Reason, Transition, Waits};
 use sagas::{Direction, Outcome};
 
-use super::World;
+use super::{World, participant};
 use crate::invariants::{Broken, require};
 
 impl World<'_> {
@@ -51,6 +51,27 @@ impl World<'_> {
             !(was_open && turned_back) || is_definite,
             "the saga turned back while the pivot might still take effect",
         )
+    }
+
+    /// Nothing is given up on while an answer to its newest command could not be used.
+    pub(super) fn every_answer_was_read(&self, transition: &Transition) -> Result<(), Broken> {
+        let Some(Reason::Exhausted { step, .. }) = &transition.next.moving.reason else {
+            return Ok(());
+        };
+        if self.saga.is_unwinding() {
+            return Ok(());
+        }
+        let position = self.definition.position(step).unwrap_or_default();
+        let newest = self.saga.papers[position].forward.as_ref();
+        let generation = newest.map(|paper| paper.generation);
+        let unreadable = participant::unreadable();
+        let is_unread = self.history.iter().any(|entry| {
+            entry.step.as_ref() == Some(step)
+                && entry.direction == Some(Direction::Forward)
+                && Some(entry.generation.unwrap_or(1)) == generation
+                && entry.payload.as_ref() == Some(&unreadable)
+        });
+        require(!is_unread, "it was given up on, and an answer was not read")
     }
 
     /// A wake is never later than the earliest thing that is due.

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use sagas::machine::{Event, Flight, OrderKind, Progress, Purpose, Reply, Saga, Trouble, Waits};
-use sagas::{Direction, Outcome, StepKind, Timestamp};
+use sagas::{Direction, Json, Outcome, StepKind, Timestamp};
 
 use super::spec::{Condition, Fate, Spec};
 
@@ -71,6 +71,11 @@ fn step(progress: &Progress) -> Step {
             Trouble::Expired { .. } => Why::Expired,
         }),
     }
+}
+
+/// Whether an answer came that could not be used.
+fn is_unreadable(payload: &Json) -> bool {
+    payload.text().starts_with(r#"{"code":"unreadable-reply""#)
 }
 
 struct Naive<'a> {
@@ -151,6 +156,11 @@ impl Naive<'_> {
             return;
         }
         match (self.steps[step], reply.direction) {
+            (Step::Forward | Step::Retrying, Direction::Forward)
+                if is_unreadable(&reply.payload) =>
+            {
+                self.unreadable(step);
+            }
             (Step::Forward | Step::Retrying, Direction::Forward) => {
                 self.forward(step, reply.outcome, flight);
             }
@@ -185,7 +195,8 @@ impl Naive<'_> {
     }
 
     fn forward(&mut self, step: usize, outcome: Outcome, flight: Option<&Flight>) {
-        let is_last = flight.is_some_and(|flight| flight.attempt >= 3);
+        let is_last =
+            flight.is_some_and(|flight| flight.attempt >= 3 && flight.unreadable.is_none());
         match outcome {
             Outcome::Succeeded if self.spec.steps[step].fate == Fate::Unreadable => {
                 self.steps[step] = Step::Parked(Why::ReplyUnreadable);
@@ -207,6 +218,15 @@ impl Naive<'_> {
             Outcome::Expired => self.steps[step] = Step::Parked(Why::Expired),
             Outcome::Fenced => {}
         }
+    }
+
+    /// It may have been a success, so no attempt is the last.
+    fn unreadable(&mut self, step: usize) {
+        self.steps[step] = if self.turned_back {
+            Step::Unknown
+        } else {
+            Step::Retrying
+        };
     }
 
     fn compensation(&mut self, step: usize, outcome: Outcome) {
@@ -256,7 +276,8 @@ impl Naive<'_> {
                 continue;
             };
             let is_forward = matches!(self.steps[step], Step::Forward | Step::Retrying);
-            if is_forward && !was_turned_back && flight.attempt >= 3 && self.may_give_up(step) {
+            let is_last = flight.attempt >= 3 && flight.unreadable.is_none();
+            if is_forward && !was_turned_back && is_last && self.may_give_up(step) {
                 self.turn_back(step, Step::Unknown);
             }
         }

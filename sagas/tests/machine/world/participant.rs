@@ -176,6 +176,11 @@ impl Participants {
     }
 }
 
+/// What the saga is told of an answer that cannot be used.
+pub(crate) fn unreadable() -> Json {
+    fault("unreadable-reply")
+}
+
 fn fault(code: &str) -> Json {
     Json::parse(format!(r#"{{"code":"{code}"}}"#)).expect("a fault is JSON")
 }
