@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::sabotage::{Bug, is_seeded};
 
-/// Beyond the attempts of a policy, nobody is asked more seldom because of silence.
+/// Longest wait between attempts beyond those of a policy, after silence and after a failure.
 pub const SILENCE_MAX: Duration = Duration::from_secs(15 * 60);
 
 /// How long to wait for a reply, and how often and how far apart to try again.
@@ -19,10 +19,11 @@ pub struct RetryPolicy {
     pub delay_first: Duration,
     /// Each wait is this many times the one before.
     pub factor: u32,
-    /// No wait after a failure is longer.
+    /// No wait after a failure is longer, as long as the attempts last. Beyond `attempts_max` each wait
+    /// is `factor` times the one before, up to [`SILENCE_MAX`].
     pub delay_max: Duration,
     /// Before the pivot: the saga compensates after so many. Elsewhere: the saga needs attention
-    /// after so many, and tries on: `delay_max` after each failure, and ever more seldom in silence.
+    /// after so many, and tries on, ever more seldom.
     pub attempts_max: u32,
 }
 
@@ -48,10 +49,14 @@ impl RetryPolicy {
     /// costs a saga few attempts, each of which is a record and an entry of its history.
     #[must_use]
     pub fn reply_wait(&self, attempt: u32) -> Duration {
+        self.beyond(attempt, self.reply_within)
+    }
+
+    /// `last`, the wait after the last attempt that the policy grants, as it has grown by `attempt`.
+    fn beyond(&self, attempt: u32, last: Duration) -> Duration {
         let beyond = attempt.saturating_sub(self.attempts_max);
         let growth = self.factor.saturating_pow(beyond.min(32));
-        let most = self.reply_within.max(SILENCE_MAX);
-        self.reply_within.saturating_mul(growth).min(most)
+        last.saturating_mul(growth).min(last.max(SILENCE_MAX))
     }
 
     /// The wait between a `failed` reply to `attempt` (from 1) and the next attempt.
@@ -63,10 +68,10 @@ impl RetryPolicy {
         if is_seeded(Bug::RetriesAtOnce) {
             return Duration::ZERO;
         }
-        let growth = self
-            .factor
-            .saturating_pow(attempt.saturating_sub(1).min(32));
-        let delay = self.delay_first.saturating_mul(growth).min(self.delay_max);
+        let granted = attempt.min(self.attempts_max).saturating_sub(1);
+        let growth = self.factor.saturating_pow(granted.min(32));
+        let last = self.delay_first.saturating_mul(growth).min(self.delay_max);
+        let delay = self.beyond(attempt, last);
         let spread = delay / 5;
         let part = u32::try_from(scramble(seed ^ u64::from(attempt)) >> 48).unwrap_or(0);
         delay - spread + spread.saturating_mul(part) / (1 << 16)
@@ -105,6 +110,32 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn beyond_the_attempts_delays_grow_up_to_a_quarter_of_an_hour() {
+        let policy = RetryPolicy::default();
+        let whole = [30, 60, 120, 240, 480, 900, 900];
+        for (attempt, whole) in (10..).zip(whole) {
+            let whole = Duration::from_secs(whole);
+            let delay = policy.delay_after(attempt, 7);
+            assert!(
+                delay <= whole && delay >= whole * 4 / 5,
+                "attempt {attempt}: {delay:?}"
+            );
+        }
+        let steady = RetryPolicy {
+            factor: 1,
+            ..policy
+        };
+        assert!(steady.delay_after(1_000, 7) <= policy.delay_first);
+        let patient = RetryPolicy {
+            delay_max: Duration::from_secs(7200),
+            delay_first: Duration::from_secs(7200),
+            ..policy
+        };
+        let least = Duration::from_secs(7200) * 4 / 5;
+        assert!((9..20).all(|attempt| patient.delay_after(attempt, 7) >= least));
     }
 
     #[test]

@@ -90,16 +90,16 @@ fn an_unknown_pivot_is_tried_again_without_end_and_never_undone() {
     check(
         &place_order(),
         "until capture-payment; wake +10s; capture-payment failed; wake +4s; wake +10s; \
-         capture-payment failed; wake +4s; capture-payment ok",
+         capture-payment failed; wake +8s; capture-payment ok",
         "
           until capture-payment => capture-payment forward#1 | running, wake 2s
           wake +10s => capture-payment forward#2 | running, wake 20s
           capture-payment failed => nothing | running, wake 11.826s
           wake +4s => capture-payment forward#3 | running, wake 16s
           wake +10s => capture-payment forward#4 | running, wake 44s, capture-payment needs attention since 24s
-          capture-payment failed => nothing | running, wake 27.511s, capture-payment needs attention since 24s
-          wake +4s => capture-payment forward#5 | running, wake 30s, capture-payment needs attention since 24s
-          capture-payment ok => confirm-order forward#1 | running, wake 30s
+          capture-payment failed => nothing | running, wake 31.023s, capture-payment needs attention since 24s
+          wake +8s => capture-payment forward#5 | running, wake 34s, capture-payment needs attention since 24s
+          capture-payment ok => confirm-order forward#1 | running, wake 34s
           steps: create-order done, reserve-stock done, authorize-payment done, create-shipment done, capture-payment done, confirm-order in_flight
         ",
     );

@@ -9,7 +9,7 @@ fn a_compensation_that_fails_is_tried_again_without_end() {
         &place_order(),
         "until create-shipment; create-shipment rejected; authorize-payment ok; \
          reserve-stock failed; wake +1s; reserve-stock failed; wake +2s; reserve-stock failed; \
-         wake +4s; reserve-stock failed; wake +4s; reserve-stock ok; create-order ok",
+         wake +4s; reserve-stock failed; wake +8s; reserve-stock ok; create-order ok",
         "
           until create-shipment => create-shipment forward#1 | running, wake 2s
           create-shipment rejected => authorize-payment compensate#1, reserve-stock compensate#1 | compensating, announces compensating, wake 2s
@@ -21,8 +21,8 @@ fn a_compensation_that_fails_is_tried_again_without_end() {
           reserve-stock failed => nothing | compensating, wake 5s, reserve-stock needs attention since 3s
           wake +4s => reserve-stock compensate#4 | compensating, wake 9s, reserve-stock needs attention since 3s
           reserve-stock failed => nothing | compensating, wake 9s, reserve-stock needs attention since 3s
-          wake +4s => reserve-stock compensate#5 | compensating, wake 13s, reserve-stock needs attention since 3s
-          reserve-stock ok => create-order compensate#1 | compensating, wake 13s
+          wake +8s => reserve-stock compensate#5 | compensating, wake 17s, reserve-stock needs attention since 3s
+          reserve-stock ok => create-order compensate#1 | compensating, wake 17s
           create-order ok => nothing | compensated, announces compensated
           steps: create-order undone, reserve-stock undone, authorize-payment undone, create-shipment refused, capture-payment idle, confirm-order idle
           reason: create-shipment: some-code: says the participant

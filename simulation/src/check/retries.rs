@@ -8,6 +8,7 @@ use sagas::machine::{Entry, EntryKind, OrderKind, Reason, Sent};
 use sagas::retry::SILENCE_MAX;
 use sagas::{Direction, Outcome, RetryPolicy, Timestamp};
 
+use super::replies::is_unreadable;
 use super::{Evidence, Finding, Stored, require};
 
 /// What a process takes for the database's time may be so much off: its own clock may be wrong from
@@ -160,11 +161,16 @@ fn note_failure<'a>(
     }
 }
 
-/// Before the point of no return attempts have an end.
+/// Before the point of no return attempts have an end, unless an answer could not be used.
 fn is_granted(stored: &Stored, sent: &Sent, retries: u32) -> Result<(), String> {
     let position = stored.definition.position(&sent.step).unwrap_or(0);
     let step = &stored.definition.steps()[position];
     let has_end = sent.direction == Direction::Forward && step.kind.may_be_given_up();
+    let is_its = |entry: &Entry| {
+        let (direction, step) = (entry.direction, entry.step.as_deref());
+        direction == Some(sent.direction) && step == Some(&sent.step) && is_unreadable(entry)
+    };
+    let has_end = has_end && !stored.loaded.history.iter().any(is_its);
     if has_end && sent.attempt > step.retry.attempts_max + retries {
         return Err(format!("{} got attempt {}", sent.step, sent.attempt));
     }
@@ -173,11 +179,15 @@ fn is_granted(stored: &Stored, sent: &Sent, retries: u32) -> Result<(), String> 
 
 /// The whole delay after a failed attempt, from the policy's words.
 fn delay(policy: &RetryPolicy, attempt: u32) -> Duration {
-    let mut delay = policy.delay_first;
-    for _ in 1..attempt {
+    let mut delay = policy.delay_first.min(policy.delay_max);
+    for _ in 1..attempt.min(policy.attempts_max) {
         delay = (delay * policy.factor).min(policy.delay_max);
     }
-    delay.min(policy.delay_max)
+    let most = delay.max(SILENCE_MAX);
+    for _ in policy.attempts_max..attempt {
+        delay = (delay * policy.factor).min(most);
+    }
+    delay
 }
 
 /// How long silence after an attempt lasts, from the policy's words.
