@@ -37,6 +37,7 @@
 //! assert_eq!(definition.steps().len(), 2);
 //! ```
 
+mod bounds;
 mod builder;
 mod check;
 mod describe;

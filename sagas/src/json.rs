@@ -3,7 +3,9 @@
 //! Its text is kept byte for byte, because a command that is sent again must be the same message.
 
 mod canonical;
+mod integers;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -43,13 +45,19 @@ impl Json {
         Self(RawValue::NULL.to_owned().into())
     }
 
-    /// Reads the value as a `T`.
+    /// Reads the value as a `T`. An integral number is an integer, however it is written: `1.0`, `1e2`.
     ///
     /// # Errors
     ///
     /// When the text does not have the shape of a `T`; the message says where.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
-        serde_json::from_str(self.0.get())
+        from_slice(self.text().as_bytes())
+    }
+
+    /// The text with every integral number in digits alone, for readers that lose digits otherwise.
+    #[must_use]
+    pub fn with_plain_integers(&self) -> Cow<'_, str> {
+        integers::all(self.text()).map_or_else(|| Cow::Borrowed(self.text()), Cow::Owned)
     }
 
     /// The form that is the same for every text of the same value.
@@ -69,6 +77,18 @@ impl Json {
     pub fn text(&self) -> &str {
         self.0.get()
     }
+}
+
+/// Reads a text as [`Json::read`] does.
+///
+/// # Errors
+///
+/// When the text is not JSON, or does not have the shape of a `T`; the message says where.
+pub fn from_slice<T: DeserializeOwned>(json: &[u8]) -> Result<T, serde_json::Error> {
+    serde_json::from_slice(json).or_else(|error| match str::from_utf8(json) {
+        Ok(text) => integers::read(text, error),
+        Err(_) => Err(error),
+    })
 }
 
 impl PartialEq for Json {

@@ -114,6 +114,9 @@ def run(db, name, data):
     numbers, statement, refusal = HANDLERS[name]
     try:
         sent = data | {"order": UUID(data["order"])}
+        for n in numbers:  # 1.0 is an integer.
+            if type(sent[n]) is float and sent[n].is_integer():
+                sent[n] = int(sent[n])
         if any(type(sent[n]) is not int or sent[n] >> 32 for n in numbers):
             raise ValueError("not a u32")
     except Exception as bad:

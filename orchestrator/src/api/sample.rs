@@ -46,6 +46,15 @@ command!(ReleaseRoom: "rooms", "release-room", false, ());
 command!(PayRoom: "bank", "pay-room", true, ());
 command!(SendTicket: "mail", "send-ticket", false, ());
 
+/// A definition of one step, whatever its input is.
+pub(crate) fn with_a_step<I: Serialize + serde::de::DeserializeOwned + JsonSchema + 'static>(
+    mut saga: sagas::DefinitionBuilder<I>,
+) -> Definition {
+    let step = saga.step("send-ticket");
+    step.send(|_, ()| SendTicket { guest: 1 }).retriable();
+    saga.build().unwrap()
+}
+
 /// `book-trip`: a compensatable step, a pivot and a retriable step in a row.
 pub(crate) fn registry() -> Registry {
     let mut saga = Definition::of::<Trip>("book-trip");

@@ -138,6 +138,8 @@ mod tests {
         }
     }
 
+    type Change = Box<dyn FnOnce(String) -> String>;
+
     #[test]
     fn a_reply_that_names_its_command_and_cannot_be_used_is_a_failure_with_the_reason() {
         let cut = |value: String| value.replace(r#"{"price":7}}"#, r#"{"price":"#);
@@ -145,7 +147,7 @@ mod tests {
         let maybe = |value: String| value.replace("\"succeeded\"", "\"maybe\"");
         let both = |value: String| value.replace("\"data\"", "\"data_base64\":\"Nw==\",\"data\"");
         let in_front = |value: String| value.replacen('{', r#"{"data_base64":[NaN,"}],\""],"#, 1);
-        let cases: [(Box<dyn FnOnce(String) -> String>, &str); 8] = [
+        let cases: [(Change, &str); 8] = [
             (
                 Box::new(maybe),
                 "attribute outcome is \"maybe\", not a known outcome",

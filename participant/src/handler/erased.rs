@@ -32,7 +32,7 @@ pub(crate) trait Erased: Send + Sync {
 }
 
 pub(crate) fn receive<C: Command>(message: &CommandMessage<'_>) -> Result<Received<C>, Fault> {
-    let command = serde_json::from_slice(&message.payload)
+    let command = sagas::json::from_slice(&message.payload)
         .map_err(|error| Fault::new("unreadable-payload", error.to_string()))?;
     Ok(Received {
         saga: message.saga,

@@ -6,6 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::bounds;
 use super::needs::Replies;
 use super::unbuildable::{Unbuildable, catch_panic};
 use crate::json::Json;
@@ -24,7 +25,9 @@ pub(crate) type Check = fn(&Json) -> Result<(), String>;
 pub(crate) type MakeSchema = fn() -> Schema;
 
 pub(super) fn schema_of<T: JsonSchema>() -> Schema {
-    SchemaGenerator::default().into_root_schema_for::<T>()
+    let mut schema = SchemaGenerator::default().into_root_schema_for::<T>();
+    bounds::publish(&mut schema);
+    schema
 }
 
 /// A type's own `Deserialize` is a user's code too: its panic makes the text unreadable, no more.

@@ -12,7 +12,7 @@
 //! nesting takes no stack. A key that an object repeats is kept each time, in the order of the text, and
 //! the first such key is named for those who refuse it.
 
-mod number;
+pub(super) mod number;
 mod string;
 
 use std::fmt;

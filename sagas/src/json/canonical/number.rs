@@ -3,7 +3,7 @@
 //! Both are decimal text of any length, and nothing is expanded: `1e1000000000` stays as short as it is.
 
 /// Writes the number `text` as `-15e-1`; every zero is `0`.
-pub(super) fn write(text: &str, out: &mut Vec<u8>) {
+pub(in crate::json) fn write(text: &str, out: &mut Vec<u8>) {
     let (text, is_negative) = signed(text);
     let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));

@@ -91,7 +91,7 @@ proptest! {
         prop_assert_eq!(read.as_ref(), Ok(&message));
 
         let is_stored = matches!(outcome, Outcome::Succeeded | Outcome::Rejected);
-        let effective = effective.or(is_stored.then_some(1));
+        let effective = effective.or_else(|| is_stored.then_some(1));
         let mut reply = reply(&message, outcome, effective, "{}");
         reply.payload = message.payload.clone();
         let value = reply.value();
