@@ -157,7 +157,8 @@ fn note_failure<'a>(
     if let Some(attempt) = tries.get_mut(&(step.as_str(), direction, generation))
         && entry.attempt == Some(attempt.number)
     {
-        attempt.failed = Some(at);
+        // The first one counts: another answer to it only adds that it could not be read.
+        attempt.failed.get_or_insert(at);
     }
 }
 
