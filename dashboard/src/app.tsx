@@ -19,6 +19,9 @@ export function App() {
       <main id="main" tabIndex={-1} ref={main} class={isStale.value ? "stale" : ""}>
         <Page />
       </main>
+      <footer class="foot">
+        What you see was committed. If Postgres fails over, some of it may be taken back; an answer to a submission is not.
+      </footer>
     </>
   );
 }
