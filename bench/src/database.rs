@@ -11,6 +11,9 @@ use tokio::time::{Instant, sleep};
 
 use crate::load::Totals;
 
+/// A saga that ends before the first partitions of the archive are made is moved there later.
+const ARCHIVED_WITHIN: Duration = Duration::from_secs(90);
+
 /// How long the last sagas may take to end once nobody submits any more.
 const END_LIMIT: Duration = Duration::from_secs(120);
 
@@ -188,8 +191,15 @@ impl Database {
     /// Some saga that is completed.
     pub(crate) async fn a_completed_saga(&mut self) -> anyhow::Result<Uuid> {
         let any = "SELECT id FROM saga_archive WHERE NOT is_compensated LIMIT 1";
-        let id = sqlx::query_scalar(any).fetch_one(&mut self.0).await;
-        id.context("there is no completed saga")
+        let deadline = Instant::now() + ARCHIVED_WITHIN;
+        loop {
+            let id = sqlx::query_scalar(any).fetch_optional(&mut self.0).await?;
+            if let Some(id) = id {
+                return Ok(id);
+            }
+            ensure!(Instant::now() < deadline, "there is no completed saga");
+            sleep(Duration::from_millis(100)).await;
+        }
     }
 
     /// The only open saga, once it is not due within `quiet` any more.

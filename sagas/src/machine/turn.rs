@@ -9,7 +9,7 @@ use super::point::{Point, point_of_no_return};
 use super::progress::{Fence, Flight, Progress, Purpose, Trouble, Waits};
 use super::saga::{Paper, Reason, Saga, Status};
 use super::{Announcement, Send, Transition, forward, unwind, wake};
-use crate::definition::Definition;
+use crate::definition::{Definition, StepKind};
 use crate::direction::Direction;
 use crate::json::Json;
 use crate::retry::RetryPolicy;
@@ -324,6 +324,17 @@ impl<'a> Turn<'a> {
         is_seeded(Bug::UndoesUnasked)
             && entry == EntryKind::Wake
             && matches!(point_of_no_return(self), Point::Ahead)
+            && self.has_compensations_for_all_effects()
+    }
+
+    /// Whether all that took effect could be compensated; the seeded bug is to send, not to panic.
+    fn has_compensations_for_all_effects(&self) -> bool {
+        let mut steps = self.definition.steps().iter().enumerate();
+        steps.all(|(step, built)| {
+            let progress = &self.next.moving.steps[step];
+            built.kind == StepKind::Compensatable
+                || !matches!(progress, Progress::Done | Progress::Unknown)
+        })
     }
 
     /// A query that was sent in the turn that turns the saga back need not go out.

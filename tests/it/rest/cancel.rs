@@ -96,11 +96,11 @@ async fn what_has_ended_or_never_was_cannot_be_cancelled() {
         .await
         .problem(422, "invalid-input");
     assert_eq!(problem["errors"][0]["path"], "/actor", "{problem}");
+    // The escape is text like any other: what refuses is the saga, which has ended.
     let nul = json!({ "actor": "a", "reason": "b\0" });
-    let problem = cancel(&world, saga, &nul)
+    cancel(&world, saga, &nul)
         .await
-        .problem(422, "invalid-input");
-    assert_eq!(problem["errors"][0]["path"], "/reason", "{problem}");
+        .problem(409, "order-refused");
     cancel(&world, saga, &json!({ "actor": "a" }))
         .await
         .problem(400, "malformed");
