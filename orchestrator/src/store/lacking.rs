@@ -2,7 +2,8 @@
 //!
 //! Whatever a saga pins was published first (`definition_seen`, migration 0007), so the look begins
 //! there; open sagas are gone through only for what the binary lacks, and only those that started
-//! while some replica had it. Every statement ends with the session's `statement_timeout` at the latest.
+//! while some replica had it. Every statement ends with the session's `statement_timeout` at the latest;
+//! a table that is too large for one statement is gone through shard by shard.
 //!
 //! It says what there is, and decides nothing.
 
@@ -27,8 +28,8 @@ pub struct Lacking {
 pub enum Counted {
     /// So many.
     Exactly(u64),
-    /// More than so many.
-    MoreThan(u64),
+    /// As many, and maybe more.
+    AtLeast(u64),
     /// The database was not done within its time.
     Unknown,
 }
@@ -68,30 +69,34 @@ impl Store {
         lacking.collect()
     }
 
-    /// Open sagas that pin this, up to ten thousand.
+    /// Open sagas that pin this, up to ten thousand; of all shards, or of this one.
     ///
     /// # Errors
     ///
     /// When the database is away or refuses.
-    pub async fn open_sagas_of(&self, pin: &Pin) -> Result<Counted, Error> {
+    pub async fn open_sagas_of(&self, pin: &Pin, shard: Option<u16>) -> Result<Counted, Error> {
+        let of_shard = shard.map_or("", |_| "AND shard = $5::integer");
         // An hour more than it was seen: longer than a replica goes on without a heartbeat. What
         // the migration noted of sagas from before that table says nothing of when they started.
-        let statement = sqlx::query(
+        let mut statement = sqlx::query(sqlx::AssertSqlSafe(format!(
             "SELECT count(*) FROM (
                  SELECT FROM saga
                  WHERE definition = $1 AND version = $2 AND fingerprint = $3
-                     AND status IN ('running', 'compensating', 'stuck')
+                     AND status IN ('running', 'compensating', 'stuck') {of_shard}
                      AND started_at <= (
                          SELECT CASE seen_at WHEN 'epoch' THEN 'infinity'
                              ELSE seen_at + interval '1 hour' END
                          FROM definition_seen
                          WHERE name = $1 AND version = $2 AND fingerprint = $3)
-                 LIMIT $4) AS open",
-        )
+                 LIMIT $4) AS open"
+        )))
         .bind(pin.name.clone())
         .bind(i64::from(pin.version))
         .bind(pin.fingerprint)
         .bind(i64::from(COUNTED_MAX) + 1);
+        if let Some(shard) = shard {
+            statement = statement.bind(i32::from(shard));
+        }
         let count: i64 = match self.run_one(Ask::OpenSagasOf, statement).await {
             Ok(row) => row.try_get("count")?,
             Err(failure) if failure.was_cancelled() => return Ok(Counted::Unknown),
@@ -99,7 +104,7 @@ impl Store {
         };
         let (count, max) = (count.unsigned_abs(), u64::from(COUNTED_MAX));
         Ok(if count > max {
-            Counted::MoreThan(max)
+            Counted::AtLeast(max)
         } else {
             Counted::Exactly(count)
         })

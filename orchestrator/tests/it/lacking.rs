@@ -43,11 +43,11 @@ async fn open_sagas_of_a_definition_are_counted_and_ended_ones_are_not() {
     let (db, theirs, other) = populated().await;
     let store = &db.store;
     assert_eq!(
-        store.open_sagas_of(&theirs).await.unwrap(),
+        store.open_sagas_of(&theirs, None).await.unwrap(),
         Counted::Exactly(7)
     );
     assert_eq!(
-        store.open_sagas_of(&other).await.unwrap(),
+        store.open_sagas_of(&other, None).await.unwrap(),
         Counted::Exactly(0)
     );
 }
@@ -57,12 +57,12 @@ async fn sagas_that_started_long_after_a_definition_was_last_seen_are_not_looked
     let (mut db, theirs, _) = populated().await;
     let noon = "timestamptz '2023-11-14 22:13:20Z'";
     seen(&mut db, &format!("{noon} - interval '2 hours'")).await;
-    let counted = db.store.open_sagas_of(&theirs).await.unwrap();
+    let counted = db.store.open_sagas_of(&theirs, None).await.unwrap();
     assert_eq!(counted, Counted::Exactly(0));
     // Within the hour they are, and of what a migration noted all are.
     for at in [&format!("{noon} - interval '50 minutes'"), "'epoch'"] {
         seen(&mut db, at).await;
-        let counted = db.store.open_sagas_of(&theirs).await.unwrap();
+        let counted = db.store.open_sagas_of(&theirs, None).await.unwrap();
         assert_eq!(counted, Counted::Exactly(7), "{at}");
     }
 }
@@ -76,6 +76,19 @@ async fn beyond_ten_thousand_open_sagas_are_not_counted_on() {
             wake_at, shard, needs_attention, status, definition, moving
         FROM (SELECT * FROM saga WHERE status = 'running' LIMIT 1) AS one, generate_series(1, 10000)";
     sqlx::query(copies).execute(&mut db.side).await.unwrap();
-    let counted = db.store.open_sagas_of(&theirs).await.unwrap();
-    assert_eq!(counted, Counted::MoreThan(10_000));
+    let counted = db.store.open_sagas_of(&theirs, None).await.unwrap();
+    assert_eq!(counted, Counted::AtLeast(10_000));
+}
+
+#[tokio::test]
+async fn shards_are_searched_one_by_one() {
+    let (db, theirs, _) = populated().await;
+    let mut found = 0;
+    for shard in 0..db.store.shards() {
+        match db.store.open_sagas_of(&theirs, Some(shard)).await.unwrap() {
+            Counted::Exactly(count) => found += count,
+            other => panic!("shard {shard}: {other:?}"),
+        }
+    }
+    assert_eq!(found, 7);
 }
