@@ -11,6 +11,7 @@ pub(crate) mod promises;
 pub(crate) mod sabotage;
 pub(crate) mod schedule;
 pub(crate) mod spec;
+mod standing;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -333,7 +334,7 @@ impl<'a> World<'a> {
             return Ok(());
         }
         let expected = naive::after(self.spec, &self.saga, event, self.now);
-        let is = (naive::steps(is), is.is_unwinding());
+        let is = (standing::steps(is), is.is_unwinding());
         require(
             is == expected,
             &format!("{event:?} makes it\n{is:?}, the naive rules\n{expected:?}"),

@@ -5,73 +5,11 @@
 
 use std::time::Duration;
 
-use sagas::machine::{Event, Flight, OrderKind, Progress, Purpose, Reply, Saga, Trouble, Waits};
+use sagas::machine::{Event, Flight, OrderKind, Purpose, Reply, Saga, Waits};
 use sagas::{Direction, Json, Outcome, StepKind, Timestamp};
 
 use super::spec::{Condition, Fate, Spec};
-
-/// How a step stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Step {
-    Idle,
-    Forward,
-    Retrying,
-    Fencing(Purpose),
-    Done,
-    Skipped,
-    ByHand,
-    Refused,
-    Unknown,
-    Undoing,
-    Undone,
-    Parked(Why),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Why {
-    CommandUnbuildable,
-    CompensationUnbuildable,
-    ReplyUnreadable,
-    Refused,
-    CompensationRefused,
-    UndoneElsewhere,
-    DoneByHand,
-    Expired,
-}
-
-/// How the steps of a saga stand.
-pub(crate) fn steps(saga: &Saga) -> Vec<Step> {
-    saga.moving.steps.iter().map(step).collect()
-}
-
-fn step(progress: &Progress) -> Step {
-    match progress {
-        Progress::Idle => Step::Idle,
-        Progress::Forward(flight) if flight.waits == Waits::Retry => Step::Retrying,
-        Progress::Forward(_) => Step::Forward,
-        Progress::Fencing(fence) => Step::Fencing(fence.purpose),
-        Progress::Done => Step::Done,
-        Progress::Skipped => Step::Skipped,
-        Progress::ByHand => Step::ByHand,
-        Progress::Refused(_) => Step::Refused,
-        Progress::Unknown => Step::Unknown,
-        Progress::Undoing(_) => Step::Undoing,
-        Progress::Undone => Step::Undone,
-        Progress::Parked(trouble) => Step::Parked(match trouble {
-            Trouble::CommandUnbuildable {
-                direction: Direction::Forward,
-                ..
-            } => Why::CommandUnbuildable,
-            Trouble::CommandUnbuildable { .. } => Why::CompensationUnbuildable,
-            Trouble::ReplyUnreadable { .. } => Why::ReplyUnreadable,
-            Trouble::RefusedUnexpectedly { .. } => Why::Refused,
-            Trouble::CompensationRefused { .. } => Why::CompensationRefused,
-            Trouble::UndoneElsewhere => Why::UndoneElsewhere,
-            Trouble::DoneByHand => Why::DoneByHand,
-            Trouble::Expired { .. } => Why::Expired,
-        }),
-    }
-}
+use super::standing::{Step, Why, steps};
 
 /// Whether an answer came that could not be used.
 fn is_unreadable(payload: &Json) -> bool {
