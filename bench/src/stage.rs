@@ -127,6 +127,7 @@ impl Stage {
         let url = format!("http://127.0.0.1:{port}");
         let mut command = program("bench-orchestrator", &self.settings)?;
         command.args(["serve", "--brokers", &self.brokers]);
+        command.args(["--drain-delay", "0s"]);
         command.args(["--topic-prefix", &self.name, "--replica-name", name]);
         command.args(["--listen", &format!("127.0.0.1:{port}")]);
         command.env("SAGA_DATABASE_URL", &self.site.database_url);

@@ -120,6 +120,8 @@ fn settings(url: &str, brokers: &str, port: u16) -> Result<ServeArguments, Failu
         ("topic-prefix", "saga"),
         ("reply-partitions", &partitions),
         ("kafka-options", BROKER_OPTIONS),
+        // No load balancer looks at it.
+        ("drain-delay", "0s"),
     ];
     let flags = flags.map(|(name, value)| format!("--{name}={value}"));
     // While a definition is being written, it changes all the time.

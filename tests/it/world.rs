@@ -108,6 +108,8 @@ impl World {
         command.args(["--listen", &format!("127.0.0.1:{port}")]);
         command.env("SAGA_DATABASE_URL", &self.urls.orchestrator);
         command.env("SAGA_LOG_LEVEL", "info,orchestrator=debug");
+        // No load balancer looks at it.
+        command.env("SAGA_DRAIN_DELAY", "0s");
         let log = self.log(&format!("orchestrator-{number}"));
         adjust(&mut command);
         let program = Program::start(command, log);

@@ -271,6 +271,7 @@ fn serve(
 ) -> anyhow::Result<Child> {
     let mut command = child::program("shop-orchestrator", settings)?;
     command.args(["serve", "--brokers", &addresses.brokers]);
+    command.args(["--drain-delay", "0s"]);
     command.env("SAGA_DATABASE_URL", &addresses.database_url);
     command.args(["--listen", &format!("127.0.0.1:{port}")]);
     Child::start("orchestrator", folder, command)

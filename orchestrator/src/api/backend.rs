@@ -1,6 +1,7 @@
 //! What handlers share: definitions, store, limits, and the engine once it runs.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -67,6 +68,7 @@ struct Inner {
     counting: Counting,
     startup: RwLock<Startup>,
     engine: OnceLock<Engine>,
+    leaving: AtomicBool,
     draining: CancellationToken,
     /// How many there are to be, until an engine knows how many there are.
     reply_partitions: u32,
@@ -100,6 +102,7 @@ impl Backend {
             counting: Counting::default(),
             startup: RwLock::new(startup),
             engine: OnceLock::new(),
+            leaving: AtomicBool::new(false),
             draining: CancellationToken::new(),
             reply_partitions,
         })))
@@ -120,9 +123,19 @@ impl Backend {
         *held = startup;
     }
 
-    /// Not ready any more, so that load balancers send new work elsewhere.
+    /// Not ready any more, so that load balancers send new work elsewhere. What still comes is taken.
+    pub fn leave(&self) {
+        self.0.leaving.store(true, Ordering::Relaxed);
+    }
+
+    /// Takes no new work any more.
     pub fn drain(&self) {
+        self.leave();
         self.0.draining.cancel();
+    }
+
+    pub(super) fn is_leaving(&self) -> bool {
+        self.0.leaving.load(Ordering::Relaxed)
     }
 
     pub(super) fn is_draining(&self) -> bool {

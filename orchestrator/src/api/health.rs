@@ -39,7 +39,7 @@ fn readiness(backend: &Backend) -> Readiness {
     let word = |trouble: Option<String>| trouble.unwrap_or_else(|| "ok".to_owned());
     let Some(engine) = backend.running() else {
         let startup = backend.startup();
-        let phase = if backend.is_draining() {
+        let phase = if backend.is_leaving() {
             "stopping"
         } else {
             "starting"
@@ -52,7 +52,7 @@ fn readiness(backend: &Backend) -> Readiness {
         };
     };
     let health = engine.health();
-    let is_stopping = health.is_stopping || backend.is_draining();
+    let is_stopping = health.is_stopping || backend.is_leaving();
     Readiness {
         ready: !is_stopping && health.postgres.is_ok() && health.kafka.is_ok(),
         postgres: word(health.postgres.err()),

@@ -1,8 +1,9 @@
 //! `serve`: the service from its first listening socket to its last answer.
 //!
 //! ```text
-//!   listen ─► wait for Postgres, Kafka ─► ready ─► signal ─► not ready: commit and publish,
-//!     └── /healthz from here on, /readyz false                leave, finish requests ─► exit
+//!   listen ─► wait for Postgres, Kafka ─► ready ─► signal ─► not ready, ─► commit and publish,
+//!     └── /healthz from here on, /readyz false               takes work    leave, finish requests
+//!                                                                               └─► exit
 //! ```
 
 use std::time::{Duration, Instant};
@@ -89,15 +90,12 @@ pub(crate) async fn serve(
         tokio::spawn(async move { store.open_readers().await });
         tracing::info!(url = format!("http://{}/", server.address), "ready");
         ending.cancelled().await;
+        backend.leave();
+        tokio::time::sleep(settings.engine.drain_delay.0).await;
     }
-    drain(
-        backend,
-        server,
-        engine,
-        store,
-        settings.engine.drain_limit.0,
-    )
-    .await
+    let limit = settings.engine.drain_limit.0;
+    let limit = limit.saturating_sub(settings.engine.drain_delay.0);
+    drain(backend, server, engine, store, limit).await
 }
 
 fn engine_settings(
@@ -105,6 +103,12 @@ fn engine_settings(
     settings: &ServeArguments,
 ) -> Result<engine::Settings, Failure> {
     let name = settings.engine.replica_name.clone();
+    let (delay, limit) = (&settings.engine.drain_delay, &settings.engine.drain_limit);
+    if delay.0 >= limit.0 {
+        return Err(Failure::Usage(format!(
+            "--drain-delay: {delay} is part of --drain-limit, which is {limit} and must be longer"
+        )));
+    }
     Ok(engine::Settings {
         lanes: usize::from(settings.engine.lanes),
         batch_max: BATCH_MAX,

@@ -228,6 +228,16 @@ pub struct EngineSettings {
     #[arg(long, env = "SAGA_REPLICA_NAME", value_name = "NAME")]
     pub replica_name: Option<String>,
 
+    /// Time after SIGTERM or Ctrl-C in which work is still taken while /readyz already answers 503, for
+    /// load balancers to notice; part of the drain limit
+    #[arg(
+        long,
+        env = "SAGA_DRAIN_DELAY",
+        value_name = "DURATION",
+        default_value = "3s"
+    )]
+    pub drain_delay: Span,
+
     /// Longest time from SIGTERM or Ctrl-C to the end of the process
     #[arg(
         long,

@@ -55,6 +55,7 @@ fn help_shows_every_variable_and_no_secret() {
         "HTTP:",
         "Engine:",
         "[default: 64]",
+        "SAGA_DRAIN_DELAY",
         "SAGA_DRAIN_LIMIT",
     ];
     check(

@@ -69,6 +69,35 @@ async fn a_replica_that_is_asked_to_end_is_not_ready_first_and_loses_nothing() {
     assert!(still.longest < MOVES_WITHIN, "{still:?}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_that_leaves_takes_work_until_load_balancers_have_noticed() {
+    let mut world = World::empty(Servers::shared().await).await;
+    let number = world.launch_orchestrator(|command| {
+        command.args(["--drain-delay", "10s"]);
+    });
+    world.ready(number).await;
+    let orchestrator = world.orchestrator(number);
+    orchestrator.process.signal(Signal::Terminate).unwrap();
+    until("it is not ready any more", GOODBYE_MAX, async || {
+        let (status, body) = readiness(&world, number).await?;
+        let is_leaving = status == 503 && body["phase"] == "stopping";
+        is_leaving.then_some(()).ok_or(format!("{status} {body}"))
+    })
+    .await;
+    let answer = order_once(&world, 1_001, GOODBYE_MAX).await;
+    assert_eq!(answer.status(), 202);
+    let (_world, status) = blocking(move || {
+        let status = world
+            .orchestrator(number)
+            .process
+            .wait(DRAIN_LIMIT)
+            .unwrap();
+        (world, status)
+    })
+    .await;
+    assert_eq!(status.and_then(|status| status.code()), Some(0));
+}
+
 /// Locks the older replica's row: while the connection lives, that replica cannot leave the list,
 /// and its end is under way for as long as the test looks at it.
 async fn hold_the_goodbye(world: &World) -> PgConnection {
