@@ -4,9 +4,14 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier,
+    TopicReplication,
+};
 use rdkafka::client::DefaultClientContext;
 use sagas::wire::topics;
+use sagas::wire::topics::RECORD_BYTES_MAX;
+
 use serde_json::Value;
 use shop::services::ServiceName;
 use shop::workload::Workload;
@@ -67,6 +72,45 @@ async fn a_reply_topic_with_fewer_partitions_loses_no_reply_and_one_that_grows_i
         (used.len() == GROWN).then_some(()).ok_or(used)
     })
     .await;
+}
+
+/// Less than any command.
+const COMMAND_BYTES: &str = "200";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_that_its_topic_refuses_says_so_and_is_tried_again() {
+    let mut world = World::empty(Servers::shared().await).await;
+    let topic = topics::commands(world.servers.prefix(), ServiceName::Shipping.as_str());
+    let admin = admin(&world);
+    let made = NewTopic::new(&topic, 8, TopicReplication::Fixed(1));
+    let made = made.set("max.message.bytes", COMMAND_BYTES);
+    let made = admin.create_topics(&[made], &AdminOptions::new()).await;
+    assert_eq!(made.unwrap(), [Ok(topic.clone())]);
+    world.start_orchestrator().await;
+    for name in ServiceName::ALL {
+        world.start_service(name);
+    }
+    let planned = Workload::new(20, 0).next().unwrap();
+    let saga = world.submit(&planned.order).await;
+    let said = format!("the topic {topic} takes {COMMAND_BYTES}");
+    until("the attempt has failed", SOON, async || {
+        let shown = world.saga(saga).await;
+        let history = shown["history"].as_array().into_iter().flatten();
+        let mut told = history.filter_map(|line| line["text"].as_str());
+        let has_failed =
+            told.any(|text| text.contains("command-too-large") && text.contains(&said));
+        has_failed.then_some(()).ok_or(shown)
+    })
+    .await;
+    assert!(world.log_of(0).contains(&said), "{}", world.log_of(0));
+
+    let bytes = RECORD_BYTES_MAX.to_string();
+    let larger = AlterConfig::new(ResourceSpecifier::Topic(&topic));
+    let larger = larger.set("max.message.bytes", &bytes);
+    let altered = admin.alter_configs([&larger], &AdminOptions::new()).await;
+    assert!(altered.unwrap().iter().all(Result::is_ok));
+    world.ended(saga, "completed").await;
+    assert_eq!(world.audited(SOON).await.exit_code(), 0);
 }
 
 /// Some orders, until all of them have ended.
