@@ -25,6 +25,8 @@ pub(crate) struct Answering {
     /// `None`: the handlers run outside any transaction.
     pub(crate) database: Option<PgPool>,
     pub(crate) handlers: Arc<dyn Handlers>,
+    /// What is said before each handler ([`batch::next_savepoint`]).
+    pub(crate) next_savepoint: String,
     pub(crate) stopping: CancellationToken,
 }
 
@@ -68,7 +70,7 @@ impl Answering {
         let mut away = false;
         loop {
             let now = clock::now();
-            match batch::attempt(database, &*self.handlers, jobs, now).await {
+            match batch::attempt(database, &*self.handlers, &self.next_savepoint, jobs, now).await {
                 Ok(answers) => {
                     if away {
                         tracing::info!("the database is back");

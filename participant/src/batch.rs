@@ -18,6 +18,7 @@ use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
+use std::time::Duration;
 
 use sagas::barrier::{Answer, Decision, Row, decide};
 use sagas::wire::size::REPLY_BYTES_MAX;
@@ -31,7 +32,7 @@ use crate::handler::{Erased, HandlerError, Tx};
 use crate::inbox::{self, Key, Taken};
 use crate::limit::{Limit, limited};
 use crate::outside::Outside;
-use crate::trouble::{Trouble, spoils_connection};
+use crate::trouble::{Trouble, has_timed_out, spoils_connection};
 
 /// A command and the name of its row.
 #[derive(Debug)]
@@ -125,12 +126,25 @@ pub(crate) trait Handlers: Send + Sync {
 pub(crate) const TOO_LARGE: &str = "reply-too-large";
 
 /// Whatever the default isolation is: the inbox relies on a new snapshot per statement. The savepoint
-/// is there for [`NEXT_SAVEPOINT`] to release.
+/// is there for [`next_savepoint`] to release.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SAVEPOINT handler";
 const BACK_TO_SAVEPOINT: &str = "ROLLBACK TO SAVEPOINT handler";
-/// Both in one round trip. The first fails where a handler swallowed an error and left the
-/// transaction aborted.
-const NEXT_SAVEPOINT: &str = "RELEASE SAVEPOINT handler; SAVEPOINT handler";
+
+/// The code of a `failed` whose statement waited, or ran, for longer than a handler's may.
+const TIMED_OUT: &str = "handler-timeout";
+
+/// Next savepoint, and the time that each statement behind it has. One round trip; its first statement
+/// fails where a handler swallowed an error and left the transaction aborted. The times are set anew for
+/// each handler, so that one that changes them does so for itself alone.
+pub(crate) fn next_savepoint(timeout: Duration) -> String {
+    let millis = i32::try_from(timeout.as_millis())
+        .unwrap_or(i32::MAX)
+        .max(1);
+    format!(
+        "RELEASE SAVEPOINT handler; SET LOCAL statement_timeout = {millis}; \
+         SET LOCAL lock_timeout = {millis}; SAVEPOINT handler"
+    )
+}
 
 /// What one command came to, before it is committed.
 type Settled = (Option<Row>, Answer);
@@ -139,12 +153,14 @@ type Settled = (Option<Row>, Answer);
 pub(crate) async fn attempt(
     database: &PgPool,
     handlers: &dyn Handlers,
+    next_savepoint: &str,
     jobs: &[&Job],
     now: Timestamp,
 ) -> Result<Vec<Answer>, GaveUp> {
     let mut connection = database.acquire().await?;
     let attempt = Attempt {
         handlers,
+        next_savepoint,
         jobs,
         now,
         is_spoiled: AtomicBool::new(false),
@@ -162,6 +178,7 @@ pub(crate) async fn attempt(
 
 struct Attempt<'a> {
     handlers: &'a dyn Handlers,
+    next_savepoint: &'a str,
     jobs: &'a [&'a Job],
     now: Timestamp,
     /// The connection is not given back: what comes next would fail on it, too.
@@ -286,7 +303,8 @@ impl Attempt<'_> {
         tx: &mut Tx<'_>,
         run: &[usize],
     ) -> Result<Result<Vec<Result<String, NotDone>>, Erred>, GaveUp> {
-        sqlx::raw_sql(NEXT_SAVEPOINT).execute(&mut **tx).await?;
+        let savepoint = sqlx::AssertSqlSafe(self.next_savepoint);
+        sqlx::raw_sql(savepoint).execute(&mut **tx).await?;
         let messages: Vec<_> = run.iter().map(|place| &self.jobs[*place].message).collect();
         let results = call(self.handler(run[0]), tx, &messages).await;
         let error = match results.and_then(within_bounds) {
@@ -304,6 +322,12 @@ impl Attempt<'_> {
                 if Trouble::of(&cause) != Trouble::Fault =>
             {
                 return Err(cause.into());
+            }
+            // The others would wait behind it, each for as long.
+            Erred::Error(HandlerError::Database(cause))
+                if has_timed_out(&cause) && self.jobs.len() > 1 =>
+            {
+                return Err(GaveUp::Fault(cause));
             }
             error => error,
         };
@@ -401,6 +425,13 @@ pub(crate) fn database_fault(error: &sqlx::Error, message: &CommandMessage<'_>) 
         error = chain(error)
     );
     let code = error.as_database_error().and_then(|error| error.code());
+    if has_timed_out(error) {
+        let text = match code.as_deref() {
+            Some("55P03") => "a statement waited too long for a lock (SQLSTATE 55P03)",
+            _ => "a statement took too long, or was cancelled (SQLSTATE 57014)",
+        };
+        return Fault::new(TIMED_OUT, text);
+    }
     Fault::new(
         "database",
         code.map_or_else(

@@ -70,6 +70,17 @@ pub enum Error {
         /// The first day that has to stay.
         earliest: chrono::NaiveDate,
     },
+    /// This process's clock is too far ahead of the database's for a purge, which goes by both.
+    #[error(
+        "this process's clock says {today}, the database's {database}: one is wrong, and rows that are \
+         purged do not come back"
+    )]
+    ClockAhead {
+        /// Day of this process's clock.
+        today: chrono::NaiveDate,
+        /// Day of the database's clock.
+        database: chrono::NaiveDate,
+    },
     /// The Kafka client did not work.
     #[error("{doing}")]
     Kafka {

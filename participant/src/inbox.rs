@@ -1,4 +1,4 @@
-//! The inbox rows: taken under lock, written back, purged; all in the service's own database.
+//! The inbox rows: taken under lock and written back; all in the service's own database.
 //!
 //! Invariant: whoever was given a row (or its absence) by [`take`] is the only one who has it until
 //! the transaction ends. A row in state `taken` is never committed.
@@ -15,9 +15,6 @@ use crate::handler::Tx;
 /// The table that says which inbox migrations are applied; the service's own migrations have
 /// another.
 const VERSIONS: &str = "saga_inbox_migrations";
-
-/// Rows that one statement of a purge drops: some ten milliseconds.
-const PURGED_AT_ONCE: i64 = 2_000;
 
 /// The name of a row. Rows are locked in this order.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -222,38 +219,4 @@ pub(crate) async fn give_back(tx: &mut Tx<'_>, keys: &[&Key]) -> Result<(), sqlx
     .execute(&mut **tx)
     .await?;
     Ok(())
-}
-
-/// Drops the rows of sagas that started before `day`. Returns how many there were.
-///
-/// The watermark says so first, in a transaction of its own: whoever then finds no row knows that it
-/// may have been dropped. The rows follow a few at a time, so that no command waits behind a month of
-/// them; one that is in use at that moment stays until the next purge. Ended early, when `must_end` says
-/// so, or by a crash, the next purge goes on.
-pub(crate) async fn purge(
-    database: &PgPool,
-    day: NaiveDate,
-    must_end: impl Fn() -> bool,
-) -> Result<u64, sqlx::Error> {
-    sqlx::query("UPDATE saga_inbox_watermark SET before_day = $1 WHERE before_day < $1")
-        .bind(day)
-        .execute(database)
-        .await?;
-    let mut dropped = 0;
-    loop {
-        let some = sqlx::query(
-            "DELETE FROM saga_inbox WHERE ctid = ANY (ARRAY(
-                 SELECT ctid FROM saga_inbox WHERE start_day < $1
-                 ORDER BY start_day, saga, step LIMIT $2 FOR UPDATE SKIP LOCKED))",
-        )
-        .bind(day)
-        .bind(PURGED_AT_ONCE)
-        .execute(database)
-        .await?
-        .rows_affected();
-        dropped += some;
-        if some < PURGED_AT_ONCE.unsigned_abs() || must_end() {
-            return Ok(dropped);
-        }
-    }
 }

@@ -74,6 +74,7 @@ mod kafka;
 mod limit;
 mod outside;
 mod processor;
+mod purge;
 mod running;
 mod service;
 mod settings;

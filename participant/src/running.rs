@@ -13,18 +13,14 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::answering::Answering;
-use crate::batch::Handlers;
-use crate::cause::chain;
+use crate::batch::{Handlers, next_savepoint};
 use crate::health::{self, Health};
 use crate::kafka::{Outstanding, Poller, Replies};
 use crate::processor::{Processor, release_offsets};
-use crate::service::days_before_today;
-use crate::{Error, Settings, inbox};
+use crate::{Error, Settings, purge};
 
 /// How many batches may wait for the broker to acknowledge their replies.
 const UNACKNOWLEDGED_BATCHES_MAX: usize = 16;
-/// Whole days are purged, so an hour is often enough.
-const PURGE_EVERY: Duration = Duration::from_secs(60 * 60);
 
 /// A service at work. Dropped, it stops in the background; [`Running::stop`] waits for it.
 #[derive(Debug)]
@@ -67,6 +63,7 @@ pub(crate) fn start(
         answering: Answering {
             database: settings.database.clone(),
             handlers,
+            next_savepoint: next_savepoint(settings.handler_timeout),
             stopping: stopping.clone(),
         },
         replies: Arc::clone(&replies),
@@ -93,7 +90,7 @@ pub(crate) fn start(
             waiting,
             broken.clone(),
         )),
-        purged: tokio::spawn(purge(settings, stopping.clone())),
+        purged: tokio::spawn(purge::hourly(settings, stopping.clone())),
         finished: Arc::clone(&finished),
         replies,
         broken,
@@ -198,30 +195,5 @@ impl Running {
     #[must_use]
     pub fn unreadable(&self) -> u64 {
         self.unreadable.load(Ordering::Relaxed)
-    }
-}
-
-/// Drops rows that are older than the inbox's retention, now and every hour.
-async fn purge(settings: Settings, stopping: CancellationToken) {
-    let Some(database) = &settings.database else {
-        return;
-    };
-    loop {
-        let day = days_before_today(settings.inbox_retention);
-        match inbox::purge(database, day, || stopping.is_cancelled()).await {
-            Ok(0) => {}
-            Ok(rows) => tracing::info!(rows, %day, "purged the inbox"),
-            Err(error) => {
-                let error = chain(&error);
-                tracing::warn!(
-                    error,
-                    "the inbox was not purged; it is tried again in an hour"
-                );
-            }
-        }
-        tokio::select! {
-            () = stopping.cancelled() => return,
-            () = tokio::time::sleep(PURGE_EVERY) => {}
-        }
     }
 }

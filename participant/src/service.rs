@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use chrono::{Days, NaiveDate};
+use chrono::NaiveDate;
 use sagas::wire::{CommandMessage, topics};
 use sagas::{Command, name};
 use sqlx::{Postgres, Transaction};
@@ -16,7 +16,7 @@ use crate::handler::{
 use crate::health::Health;
 use crate::outside::{self, Outside};
 use crate::running::{self, Running};
-use crate::{Error, Settings, clock, inbox, kafka};
+use crate::{Error, Settings, inbox, kafka, purge};
 
 /// A service that takes part in sagas: a name and its handlers.
 #[must_use = "a service does nothing before it is started"]
@@ -185,21 +185,24 @@ impl Service {
     ///
     /// # Errors
     ///
-    /// When commands of such sagas may still come, or the database is away.
+    /// When commands of such sagas may still come, when this process's clock is more than two days
+    /// ahead of the database's, or when the database is away.
     pub async fn purge(&self, day: NaiveDate) -> Result<u64, Error> {
-        let earliest = days_before_today(self.settings.rows_needed_for());
+        let earliest = purge::days_before_today(self.settings.rows_needed_for());
         if day > earliest {
             return Err(Error::PurgeTooNear { day, earliest });
         }
         let Some(database) = &self.settings.database else {
             return Ok(0);
         };
-        inbox::purge(database, day, || false)
-            .await
-            .map_err(|source| Error::Database {
-                doing: "purge the inbox",
-                source,
-            })
+        let failed = |source| Error::Database {
+            doing: "purge the inbox",
+            source,
+        };
+        let clocks = purge::Clocks::read(database).await.map_err(failed)?;
+        clocks.check(purge::today())?;
+        let dropped = purge::drop_before(database, day, || false).await;
+        dropped.map_err(failed)
     }
 
     /// Checks the configuration, creates the command topic if it is absent, looks at it otherwise,
@@ -277,13 +280,4 @@ fn check_name(what: &'static str, text: &str) -> Result<(), Error> {
         name: text.to_owned(),
         source,
     })
-}
-
-/// The UTC day so long ago. A part of a day counts as a whole one.
-pub(crate) fn days_before_today(ago: std::time::Duration) -> NaiveDate {
-    let days = ago.as_secs().div_ceil(24 * 60 * 60);
-    let today = clock::now().to_chrono().date_naive();
-    today
-        .checked_sub_days(Days::new(days))
-        .unwrap_or(NaiveDate::MIN)
 }

@@ -38,6 +38,10 @@ pub struct Settings {
     pub inbox_retention: Duration,
     /// The most commands in one transaction: 500.
     pub batch_max: usize,
+    /// The longest that one statement of a handler may run or wait for a lock: 30 s. What exceeds it is
+    /// answered `failed`, code `handler-timeout`, and commands beside it are run without it. It is
+    /// `statement_timeout` and `lock_timeout` of the transaction, so a handler can set its own.
+    pub handler_timeout: Duration,
     /// How long a stop may take: 10 s.
     pub stop_within: Duration,
     /// Further settings of librdkafka, for TLS and SASL. They win over the SDK's own.
@@ -57,6 +61,7 @@ impl fmt::Debug for Settings {
             .field("saga_age_max", &self.saga_age_max)
             .field("inbox_retention", &self.inbox_retention)
             .field("batch_max", &self.batch_max)
+            .field("handler_timeout", &self.handler_timeout)
             .field("stop_within", &self.stop_within)
             .field("kafka", &kafka)
             .finish_non_exhaustive()
@@ -86,6 +91,7 @@ impl Settings {
             saga_age_max: DAY * 30,
             inbox_retention: DAY * 45,
             batch_max: 500,
+            handler_timeout: Duration::from_secs(30),
             stop_within: Duration::from_secs(10),
             kafka: Vec::new(),
         }

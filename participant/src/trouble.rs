@@ -53,6 +53,12 @@ pub(crate) fn spoils_connection(error: &sqlx::Error) -> bool {
     code.is_some_and(|code| ["25006", "0A000", "26000", "42P05"].contains(&&*code))
 }
 
+/// Whether a statement met `statement_timeout` or `lock_timeout`, or a person cancelled it.
+pub(crate) fn has_timed_out(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.is_some_and(|code| ["57014", "55P03"].contains(&&*code))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::fault::{Fault, Faulty};
 use super::plan::Plan;
 use crate::answering::{Answering, rounds};
-use crate::batch::{Handlers, Job};
+use crate::batch::{Handlers, Job, next_savepoint};
 use crate::{Error, Settings};
 
 /// How long a handler may take, on a machine that does other things, too.
@@ -30,7 +30,9 @@ impl Instance {
     /// Starts one, with trouble behind its handlers where `fault` says so.
     pub(super) fn start(plan: &Plan, fault: Option<(Fault, SagaId)>) -> Result<Self, Error> {
         let database = plan.database.clone();
-        let service = (plan.service)(Settings::new("no-broker", database.clone()));
+        let settings = Settings::new("no-broker", database.clone());
+        let next_savepoint = next_savepoint(settings.handler_timeout);
+        let service = (plan.service)(settings);
         let registry = service.into_registry()?;
         let handlers: Arc<dyn Handlers> = match fault {
             Some((fault, saga)) => Arc::new(Faulty::new(registry, fault, saga)),
@@ -39,6 +41,7 @@ impl Instance {
         Ok(Self(Answering {
             database: Some(database),
             handlers,
+            next_savepoint,
             stopping: CancellationToken::new(),
         }))
     }

@@ -31,6 +31,8 @@ pub enum Wish {
     SwallowBadStatement,
     /// Succeeds as soon as the test releases the advisory lock 1.
     WaitForLock,
+    /// Runs a statement of a minute.
+    Sleep,
     /// Conflicts the first time that it runs in this database.
     ConflictOnce,
 }
@@ -118,6 +120,11 @@ async fn act(
         }
         Wish::WaitForLock => {
             sqlx::query("SELECT pg_advisory_xact_lock(1)")
+                .execute(&mut **tx)
+                .await?;
+        }
+        Wish::Sleep => {
+            sqlx::query("SELECT pg_sleep(60)")
                 .execute(&mut **tx)
                 .await?;
         }

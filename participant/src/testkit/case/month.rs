@@ -8,7 +8,7 @@ use chrono::NaiveDate;
 use sagas::Outcome;
 use sagas::barrier::Ask::{Compensate, Forward};
 
-use crate::inbox;
+use crate::purge;
 use crate::testkit::bench::{Bench, Saga, Wrong, came, came_again};
 
 const MONTH: Duration = Duration::from_secs(31 * 24 * 60 * 60);
@@ -28,7 +28,7 @@ pub(super) async fn redelivery(bench: &Bench<'_>) -> Result<(), Wrong> {
     let next = day
         .succ_opt()
         .expect("there is a day after every day of now");
-    let purged = inbox::purge(&bench.plan.database, next, || false).await;
+    let purged = purge::drop_before(&bench.plan.database, next, || false).await;
     purged.map_err(|error| trouble(&error))?;
     bench.note("the inbox rows of that day are purged".to_owned());
     let result = after_purge(bench, &saga).await;
