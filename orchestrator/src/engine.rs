@@ -13,6 +13,7 @@ pub mod incoming;
 pub mod lane;
 mod lanes;
 mod meter;
+mod outbox;
 pub mod outgoing;
 pub mod rendezvous;
 mod replicas;
@@ -22,6 +23,7 @@ pub mod route;
 mod scan;
 mod shell;
 pub mod submission;
+mod sweep;
 pub mod unsent;
 mod waiters;
 
@@ -38,8 +40,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use meter::CommitFigures;
+pub use outbox::{OUTBOX_AGE, OUTBOX_EVERY, OUTBOX_MAX};
 pub use replicas::BEAT;
-pub use scan::{OUTBOX_AGE, OUTBOX_EVERY, OUTBOX_MAX, WAKES_EVERY, WAKES_MAX};
+pub use scan::{WAKES_EVERY, WAKES_MAX};
 pub use shell::DELIVERIES_WAIT;
 pub use submission::Submission;
 pub use waiters::Ending;
@@ -437,7 +440,7 @@ impl Shared {
         ));
         let policy = &settings.retention;
         retention::start(&self.background, parts, policy, &duties, &self.stop);
-        self.background.spawn(scan::outbox(
+        self.background.spawn(outbox::outbox(
             parts.clone(),
             duties.clone(),
             rounds(OUTBOX_EVERY),

@@ -29,7 +29,7 @@ use std::str::FromStr as _;
 
 use sqlx::postgres::PgConnectOptions;
 
-mod archive;
+pub mod archive;
 pub mod batch;
 mod breaker;
 mod commit;
@@ -46,7 +46,7 @@ mod list;
 mod load;
 pub mod loaded;
 mod lock;
-mod outbox;
+pub mod outbox;
 pub mod overview;
 pub mod partition;
 pub mod purge;

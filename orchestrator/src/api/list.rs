@@ -14,7 +14,7 @@ use super::read::missing;
 use super::summary::Summary;
 use crate::Registry;
 use crate::store::definition::Missing;
-use crate::store::loaded::SagaRow;
+use crate::store::loaded::{SagaRow, Unreadable};
 use crate::store::overview::ListFilter;
 
 const KNOWN: [&str; 5] = ["state", "definition", "attention", "limit", "cursor"];
@@ -34,7 +34,8 @@ pub(super) async fn list(
     let limit = parameters.limit()?;
     let filter = filter(&parameters, limit)?;
     let rows = backend.store().list(&filter).await?;
-    let missing = missing(&backend, &rows).await?;
+    let readable = rows.iter().filter_map(|row| row.as_ref().ok());
+    let missing = missing(&backend, readable).await?;
     Ok(Answer(page(&rows, limit, backend.registry(), &missing)).into_response())
 }
 
@@ -72,20 +73,30 @@ fn state(word: &str) -> Result<Status, Problem> {
     })
 }
 
-fn page<'a>(rows: &'a [SagaRow], limit: u32, registry: &Registry, missing: &[Missing]) -> Page<'a> {
+/// A row of the list: the saga, or what is known of one that this binary cannot read.
+type Row = Result<SagaRow, Unreadable>;
+
+fn page<'a>(rows: &'a [Row], limit: u32, registry: &Registry, missing: &[Missing]) -> Page<'a> {
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let shown = &rows[..rows.len().min(limit)];
     let last = shown.last().filter(|_| rows.len() > limit);
+    let place = |row: &Row| match row {
+        Ok(row) => cursor::write(row.started_at, row.id),
+        Err(row) => cursor::write(row.started_at, row.id),
+    };
     Page {
         sagas: shown
             .iter()
-            .map(|row| {
-                let definition = registry.pinned(&row.definition, row.version, row.fingerprint);
-                Summary::of(row, definition.map(AsRef::as_ref))
-                    .with_definition_missing(row, missing)
+            .map(|row| match row {
+                Ok(row) => {
+                    let definition = registry.pinned(&row.definition, row.version, row.fingerprint);
+                    Summary::of(row, definition.map(AsRef::as_ref))
+                        .with_definition_missing(row, missing)
+                }
+                Err(row) => Summary::of_unreadable(row),
             })
             .collect(),
-        next: last.map(|row| cursor::write(row.started_at, row.id)),
+        next: last.map(place),
     }
 }
 
@@ -123,11 +134,13 @@ mod tests {
     #[test]
     fn a_full_page_names_the_next_and_the_last_page_does_not() {
         let registry = sample::registry();
-        let rows = vec![sample::played("start").row; 3];
+        let row = sample::played("start").row;
+        let last = (row.started_at, row.id);
+        let rows = vec![Ok(row); 3];
         let first = page(&rows, 2, &registry, &[]);
         assert_eq!(first.sagas.len(), 2);
         let next = cursor::read(&first.next.unwrap()).unwrap();
-        assert_eq!(next, (rows[1].started_at, rows[1].id));
+        assert_eq!(next, last);
         assert_eq!(page(&rows, 3, &registry, &[]).next, None);
         assert_eq!(page(&[], 3, &registry, &[]).next, None);
     }

@@ -26,7 +26,7 @@ pub(super) async fn one(
     let definition = backend
         .registry()
         .pinned(&row.definition, row.version, row.fingerprint);
-    let missing = missing(&backend, std::slice::from_ref(row)).await?;
+    let missing = missing(&backend, [row]).await?;
     let detail = Detail::of(&loaded, definition.map(AsRef::as_ref), &missing);
     let text = serde_json::to_string(&detail).map_err(|error| {
         tracing::error!(saga = %id, error = chain(&error), "a saga cannot be shown");
@@ -51,13 +51,17 @@ pub(super) async fn absent(backend: &Backend, id: SagaId) -> Problem {
 }
 
 /// The definitions of these sagas that no live replica has. This one has its own, and needs not ask.
-pub(super) async fn missing(backend: &Backend, rows: &[SagaRow]) -> Result<Vec<Missing>, Error> {
+pub(super) async fn missing<'a>(
+    backend: &Backend,
+    rows: impl IntoIterator<Item = &'a SagaRow>,
+) -> Result<Vec<Missing>, Error> {
     let registry = backend.registry();
     let is_foreign = |row: &&SagaRow| {
         let own = registry.pinned(&row.definition, row.version, row.fingerprint);
         own.is_none() && !row.status.is_terminal()
     };
-    let mut pins: Vec<_> = rows.iter().filter(is_foreign).map(Pin::of_row).collect();
+    let foreign = rows.into_iter().filter(is_foreign);
+    let mut pins: Vec<_> = foreign.map(Pin::of_row).collect();
     pins.sort_unstable();
     pins.dedup();
     if pins.is_empty() {

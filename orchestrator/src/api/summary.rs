@@ -1,19 +1,19 @@
 //! A saga's row as REST shows it.
 
-use sagas::machine::{Pause, Progress, Reason as Stored, Status};
+use sagas::machine::{Pause, Progress, Reason as Stored};
 use sagas::{Definition, SagaId, Timestamp};
 use serde::{Serialize, Serializer};
 
 use crate::store::definition::{Missing, Pin};
-use crate::store::loaded::SagaRow;
+use crate::store::loaded::{SagaRow, Unreadable};
 
 /// One line of the list, and the head of the detail.
 #[derive(Debug, Serialize)]
 pub(super) struct Summary<'a> {
     id: SagaId,
     saga: &'a str,
-    version: u32,
-    state: Status,
+    version: i64,
+    state: &'a str,
     revision: u64,
     started_at: Instant,
     updated_at: Instant,
@@ -95,8 +95,8 @@ impl<'a> Summary<'a> {
         Self {
             id: row.id,
             saga: &row.definition,
-            version: row.version,
-            state: row.status,
+            version: row.version.into(),
+            state: row.status.as_str(),
             revision: row.revision,
             started_at: Instant(row.started_at),
             updated_at: Instant(row.updated_at),
@@ -104,6 +104,29 @@ impl<'a> Summary<'a> {
             reason: row.moving.reason.as_ref().map(Reason::of),
             attention: attention(row, definition),
             paused: row.moving.paused.as_ref().map(Paused::of),
+        }
+    }
+
+    /// A saga that this binary cannot read, as far as it can be shown: nothing moves it here.
+    pub(super) fn of_unreadable(row: &'a Unreadable) -> Self {
+        let text = format!(
+            "this binary cannot read the saga ({}); a newer binary may have written it, else the row is \
+             damaged",
+            row.why
+        );
+        let since = Instant(row.updated_at);
+        Self {
+            id: row.id,
+            saga: &row.definition,
+            version: row.version,
+            state: &row.status,
+            revision: row.revision.unsigned_abs(),
+            started_at: Instant(row.started_at),
+            updated_at: Instant(row.updated_at),
+            finished_at: row.finished_at.map(Instant),
+            reason: None,
+            attention: Some(Attention { since, text }),
+            paused: None,
         }
     }
 

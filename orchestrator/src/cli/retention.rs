@@ -12,7 +12,7 @@ use super::{Failure, places, say, table};
 use crate::Registry;
 use crate::cause::chain;
 use crate::config::Span;
-use crate::engine::retention::Work;
+use crate::engine::retention::{Moves, Work};
 use crate::engine::rounds::Rounds;
 use crate::store::partition::{Archived, Partition};
 use crate::store::purge::{COUNTED_MAX, DueToGo};
@@ -92,7 +92,7 @@ async fn work(store: &Store, policy: &Policy, now: Timestamp) -> Result<Done, Er
         rounds: &rounds,
         now,
     };
-    let moved = work.archive(&shards, &mut None).await?;
+    let moved = work.archive(&shards, &mut Moves::default()).await?;
     let dropped = work.drop_partitions().await?;
     Ok(Done {
         moved,

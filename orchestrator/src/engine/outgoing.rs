@@ -36,6 +36,11 @@ impl Topics {
         }
     }
 
+    /// The topic of lifecycle events.
+    pub(super) fn events(&self) -> &Arc<str> {
+        &self.events
+    }
+
     /// The record of a command.
     #[must_use]
     pub fn command(&self, command: &OutgoingCommand) -> OutgoingRecord {

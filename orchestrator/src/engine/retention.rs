@@ -9,6 +9,7 @@
 //! It yields to the sagas that run: one statement at a time, a few hundred rows each, and as long a
 //! rest after each as it took. Who does it is affinity; two replicas that do the same do no harm.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,7 +23,8 @@ use super::replicas::Duty;
 use super::rounds::Rounds;
 use super::shell::Parts;
 use crate::cause::chain;
-use crate::limit::trouble;
+use crate::limit::{Limit, limited, trouble};
+use crate::store::archive::Part;
 use crate::store::partition::Dropped;
 use crate::store::retention::Policy;
 use crate::store::{Error, Store};
@@ -31,12 +33,20 @@ use crate::store::{Error, Store};
 const ARCHIVE_EVERY: Duration = Duration::from_secs(1);
 /// Sagas that one statement moves: some ten milliseconds.
 const ARCHIVED_AT_ONCE: u32 = 250;
+/// Sagas of a shard that are passed by because they cannot be moved. Where there are more, the fault is
+/// not theirs.
+const SKIPPED_MAX: u32 = 10;
+/// Time after which they are tried again.
+const SKIPPED_FOR: Duration = Duration::from_secs(600);
 /// What has been kept for its time is looked for this often; it goes by whole days.
 const DROP_EVERY: Duration = Duration::from_secs(600);
 /// Rows that one statement deletes.
 const DELETED_AT_ONCE: u32 = 1_000;
 /// The shard whose replica looks after what belongs to no shard.
 const FIRST_SHARD: u16 = 0;
+
+/// Each names its saga.
+static UNMOVED: Limit = Limit::each("a saga cannot be moved to the archive");
 
 /// Starts both rounds; they end with the token.
 pub(super) fn start(
@@ -65,7 +75,7 @@ async fn archive(
     duty: watch::Receiver<Duty>,
     mut rounds: Rounds,
 ) {
-    let mut made_on = None;
+    let mut moves = Moves::default();
     while rounds.next().await {
         let shards = duty.borrow().shards.clone();
         let now = parts.clock.now();
@@ -76,7 +86,7 @@ async fn archive(
             now,
         };
         let begun = Instant::now();
-        match work.archive(&shards, &mut made_on).await {
+        match work.archive(&shards, &mut moves).await {
             Ok(0) => {}
             Ok(moved) => {
                 let millis = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -88,7 +98,7 @@ async fn archive(
                     "cannot archive finished sagas; trying again",
                     error = chain(&error)
                 );
-                made_on = None;
+                moves.made_on = None;
             }
         }
     }
@@ -118,6 +128,27 @@ async fn drop_old(
     }
 }
 
+/// What is remembered from round to round.
+#[derive(Debug, Default)]
+pub(crate) struct Moves {
+    /// Day on which partitions were last made.
+    made_on: Option<NaiveDate>,
+    /// Sagas of each shard that could not be moved; they stand first among those that have ended.
+    skipped: BTreeMap<u16, u32>,
+    since: Option<Instant>,
+}
+
+impl Moves {
+    /// Forgets now and then what could not be moved: its fault may have been mended.
+    fn try_all_again(&mut self, now: Instant) {
+        let since = *self.since.get_or_insert(now);
+        if now.duration_since(since) >= SKIPPED_FOR {
+            self.skipped.clear();
+            self.since = Some(now);
+        }
+    }
+}
+
 /// What a round works with.
 pub(crate) struct Work<'a> {
     pub(crate) store: &'a Store,
@@ -130,28 +161,24 @@ pub(crate) struct Work<'a> {
 impl Work<'_> {
     /// Makes partitions once a day, and moves what has ended in these shards and was not moved yet, a
     /// batch of each at a time. Returns how many were moved.
-    ///
-    /// `made_on` is the day on which partitions were last made.
-    pub(crate) async fn archive(
-        &self,
-        shards: &[u16],
-        made_on: &mut Option<NaiveDate>,
-    ) -> Result<u64, Error> {
+    pub(crate) async fn archive(&self, shards: &[u16], moves: &mut Moves) -> Result<u64, Error> {
         let (store, policy, now) = (self.store, self.policy, self.now);
         let today = now.to_chrono().date_naive();
-        if *made_on != Some(today) {
+        if moves.made_on != Some(today) {
             store.make_partitions(policy, now).await?;
-            *made_on = Some(today);
+            moves.made_on = Some(today);
         }
+        moves.try_all_again(Instant::now());
         let mut due = store.shards_to_archive(shards, now).await?;
         let mut moved = 0;
         while !due.is_empty() {
             let mut with_more = Vec::new();
             for shard in due {
                 let sent = Instant::now();
-                let some = store.archive(shard, ARCHIVED_AT_ONCE, policy, now).await?;
+                let skip = moves.skipped.entry(shard).or_default();
+                let (some, has_more) = self.archive_some(shard, skip).await?;
                 moved += some;
-                if some >= u64::from(ARCHIVED_AT_ONCE) {
+                if has_more {
                     with_more.push(shard);
                 }
                 if !self.rounds.pause(sent.elapsed()).await {
@@ -161,6 +188,35 @@ impl Work<'_> {
             due = with_more;
         }
         Ok(moved)
+    }
+
+    /// Moves a batch of a shard, fewer at a time where Postgres refuses it, and passes by a saga that
+    /// cannot be moved alone. Returns how many it moved, and whether there are more.
+    async fn archive_some(&self, shard: u16, skip: &mut u32) -> Result<(u64, bool), Error> {
+        let (store, policy, now) = (self.store, self.policy, self.now);
+        let mut limit = ARCHIVED_AT_ONCE;
+        loop {
+            let part = Part { skip: *skip, limit };
+            let refused = match store.archive(shard, part, policy, now).await {
+                Ok(moved) => return Ok((moved, moved >= u64::from(limit))),
+                Err(error @ Error::Refused(_)) => error,
+                Err(error) => return Err(error),
+            };
+            if limit > 1 {
+                limit = limit.div_ceil(4);
+                continue;
+            }
+            if *skip >= SKIPPED_MAX {
+                // It is not about single sagas.
+                return Err(refused);
+            }
+            let saga = store.next_to_archive(shard, *skip, now).await?;
+            let saga = saga.map_or_else(|| "unknown".to_owned(), |saga| saga.to_string());
+            let error = chain(&refused);
+            limited!(UNMOVED, error, "a saga cannot be moved to the archive", %saga, shard, error);
+            *skip += 1;
+            return Ok((0, true));
+        }
     }
 
     /// Drops what has been kept for its time: keys of these shards, and with the first of all shards

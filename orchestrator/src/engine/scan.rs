@@ -1,6 +1,5 @@
-//! What nobody brings by itself: wakes that are due, wakes that the shard's own replica cannot serve,
-//! events that a dead replica left behind, and sagas that ended on another replica while somebody
-//! waits for them here.
+//! Polls for work that no message triggers: wakes that are due, wakes that the shard's own replica cannot
+//! serve, and sagas that end on another replica while a client waits for them here.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -14,11 +13,9 @@ use super::lanes::Lanes;
 use super::replicas::Duty;
 use super::rounds::Rounds;
 use super::shell::Parts;
-use super::unsent;
 use crate::cause::chain;
 use crate::limit::trouble;
 use crate::store::Due;
-use crate::store::batch::{OutboxId, Outgoing};
 use crate::store::definition::Pin;
 
 /// Wakes are looked for this often: a wake is at most so much late.
@@ -35,12 +32,6 @@ const LATE_BY: Duration = Duration::from_secs(5);
 /// Such wakes taken at a time: little enough that replicas which all fall behind do not make each
 /// other's work many times over.
 const LATE_MAX: u32 = 200;
-/// Outbox rows are looked for this often.
-pub const OUTBOX_EVERY: Duration = Duration::from_secs(3);
-/// An outbox row of this age is not being published by the lane that wrote it.
-pub const OUTBOX_AGE: Duration = Duration::from_secs(5);
-/// Outbox rows taken at a time.
-pub const OUTBOX_MAX: u32 = 200;
 
 /// Looks for due wakes of this replica's shards, those that it has just got at once.
 pub(super) async fn wakes(
@@ -104,63 +95,6 @@ async fn wake(parts: &Parts, lanes: &Lanes, due: &Due<'_>) {
         }
         Err(error) => trouble!(warn, "cannot look for wakes", error = chain(&error)),
     }
-}
-
-/// Publishes lifecycle events that their lane did not.
-pub(super) async fn outbox(parts: Parts, duty: watch::Receiver<Duty>, mut rounds: Rounds) {
-    while rounds.next().await {
-        let slots = duty.borrow().slots();
-        if slots.own.is_empty() {
-            continue;
-        }
-        match parts.store.outbox(&slots, OUTBOX_AGE, OUTBOX_MAX).await {
-            Ok(rows) => {
-                for (row, events) in rows {
-                    publish_again(&parts, row, &events);
-                }
-            }
-            Err(error) => trouble!(
-                warn,
-                "cannot look for events left behind",
-                error = chain(&error)
-            ),
-        }
-    }
-}
-
-fn publish_again(parts: &Parts, row: OutboxId, events: &[Outgoing]) {
-    let records = events
-        .iter()
-        .map(|event| parts.topics.outgoing(event))
-        .collect();
-    let (store, limits) = (parts.store.clone(), parts.producer.limits());
-    let runtime = tokio::runtime::Handle::current();
-    parts.producer.publish(records, move |delivery| {
-        if let Some(error) = &delivery.failure {
-            let error = chain(error);
-            trouble!(
-                warn,
-                "the broker did not take events that were left behind",
-                error
-            );
-            return;
-        }
-        // What is not deleted is published once more.
-        runtime.spawn(async move {
-            if delivery.refused.is_empty() {
-                return drop(store.delivered(&[row]).await);
-            }
-            let refused = unsent::explain(&limits, delivery.refused).await;
-            if let Err(error) = store.commit(&unsent::buried(row, refused)).await {
-                let error = chain(&error);
-                trouble!(
-                    warn,
-                    "events that were left behind are published once more",
-                    error
-                );
-            }
-        });
-    });
 }
 
 /// Looks up the sagas that clients wait for.

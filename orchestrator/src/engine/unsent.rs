@@ -11,9 +11,11 @@ use sagas::machine::Reply;
 use sagas::wire::{CONTENT_TYPE, CommandMessage};
 use sagas::{Fault, Json, Outcome, SagaId};
 
+use super::outgoing::Topics;
 use crate::bus::{Limits, OutgoingRecord, Refusal, Refused};
 use crate::limit::{Limit, limited};
 use crate::store::batch::{Batch, DeadLetter, OutboxId, Outgoing};
+use crate::store::outbox::UnreadableRow;
 
 /// A record that was refused for good.
 #[derive(Debug, Clone)]
@@ -37,6 +39,9 @@ const NOWHERE: i32 = -1;
 
 /// Says of refused records how much their topics take, and logs each.
 pub(super) async fn explain(limits: &Limits, mut refused: Vec<Refused>) -> Vec<Refused> {
+    if refused.is_empty() {
+        return refused;
+    }
     limits.look_up(&mut refused).await;
     for one in &refused {
         let (saga, topic) = (one.record.key, &*one.record.topic);
@@ -60,6 +65,27 @@ pub fn buried(row: OutboxId, refused: Vec<Refused>) -> Batch {
         delivered: vec![row],
         slot: row.slot,
         tally_slot: row.slot,
+        ..Batch::default()
+    }
+}
+
+/// The commit that shows an outbox row that cannot be read as a dead letter, and leaves the row.
+pub(super) fn shown(topics: &Topics, row: OutboxId, unreadable: &UnreadableRow) -> Batch {
+    let OutboxId { slot, id } = row;
+    let letter = DeadLetter {
+        cluster: Arc::default(),
+        topic: topics.events().clone(),
+        partition: NOWHERE,
+        offset: NOWHERE.into(),
+        reason: format!("it was not published: the outbox row {id} of slot {slot}: {unreadable}"),
+        key: Some(id.to_string().into_bytes()),
+        headers: [CONTENT_TYPE].into_iter().collect(),
+        value: Some(unreadable.text.clone().into_bytes()),
+    };
+    Batch {
+        dead_letters: vec![letter],
+        slot,
+        tally_slot: slot,
         ..Batch::default()
     }
 }

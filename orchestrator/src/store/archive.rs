@@ -32,6 +32,15 @@ pub(super) const AS_SAGA: &str = "id, definition, version, fingerprint,
     CASE WHEN is_compensated THEN 'compensated' ELSE 'completed' END AS status, revision, started_at,
     finished_at AS updated_at, finished_at, NULL::timestamptz AS wake_at, moving";
 
+/// A part of a shard's ended sagas, in the order in which they ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    /// Sagas that stay where they are: they could not be moved.
+    pub skip: u32,
+    /// Sagas that are moved after them, at most.
+    pub limit: u32,
+}
+
 static MOVE: LazyLock<String> = LazyLock::new(|| {
     let to_archive = terms::to_archive(&Arguments {
         slot: "$1",
@@ -68,8 +77,7 @@ impl Store {
         rows.iter().map(shard).collect()
     }
 
-    /// Moves at most `limit` sagas of a shard to the archive, those first that ended first. Returns
-    /// how many.
+    /// Moves a part of a shard's ended sagas to the archive. Returns how many.
     ///
     /// Their partitions must exist ([`Store::make_partitions`]). Once this returns, they are found in
     /// the archive; after a crash of the database, there or where they were.
@@ -80,18 +88,42 @@ impl Store {
     pub async fn archive(
         &self,
         shard: u16,
-        limit: u32,
+        part: Part,
         policy: &Policy,
         now: Timestamp,
     ) -> Result<u64, Error> {
         let statement = sqlx::query(MOVE.as_str())
             .bind(i16::try_from(shard).unwrap_or(i16::MAX))
             .bind(now.to_chrono())
-            .bind(i64::from(limit));
+            .bind(i64::from(part.limit));
         let statement = Terms::of(policy)?.bind(statement, tomorrow(now));
+        let statement = statement.bind(i64::from(part.skip));
         let row = self.run_one(Ask::Archive, statement).await?;
         let moved: i64 = row.try_get("moved")?;
         Ok(moved.unsigned_abs())
+    }
+
+    /// The saga that comes after `skip` others of the shard in the order in which [`Store::archive`] moves
+    /// them.
+    ///
+    /// # Errors
+    ///
+    /// When the database is away or refuses.
+    pub async fn next_to_archive(
+        &self,
+        shard: u16,
+        skip: u32,
+        now: Timestamp,
+    ) -> Result<Option<SagaId>, Error> {
+        let statement = sqlx::query(
+            "SELECT id FROM saga WHERE shard = $1 AND finished_at <= $2
+             ORDER BY finished_at, id LIMIT 1 OFFSET $3",
+        )
+        .bind(i16::try_from(shard).unwrap_or(i16::MAX))
+        .bind(now.to_chrono())
+        .bind(i64::from(skip));
+        let next = self.run(Ask::NextToArchive, statement).await?.pop();
+        Ok(next.map(|row| row.try_get("id").map(SagaId)).transpose()?)
     }
 
     /// Those of `ids` that are not in `found`, from the archive.

@@ -8,7 +8,7 @@ WITH
 due AS MATERIALIZED (
     SELECT id FROM saga
     WHERE shard = $1 AND finished_at <= $2
-    ORDER BY finished_at, id LIMIT $3
+    ORDER BY finished_at, id LIMIT $3 OFFSET $10
 ),
 gone AS (
     DELETE FROM saga USING due

@@ -74,11 +74,11 @@ pub(super) fn bind(statement: Statement, letters: &[DeadLetter]) -> Statement {
 }
 
 fn read(row: &PgRow) -> Result<DeadLetterRow, sqlx::Error> {
-    let headers =
-        Headers::unpack(row.try_get("headers")?).ok_or_else(|| sqlx::Error::ColumnDecode {
-            index: "headers".to_owned(),
-            source: "it ends in the middle of a header".into(),
-        })?;
+    let mut reason: String = row.try_get("reason")?;
+    let headers = Headers::unpack(row.try_get("headers")?).unwrap_or_else(|| {
+        reason.push_str(" (what is stored of its headers is damaged, and not shown)");
+        Headers::default()
+    });
     let received_at: chrono::DateTime<chrono::Utc> = row.try_get("received_at")?;
     Ok(DeadLetterRow {
         id: row.try_get("id")?,
@@ -88,7 +88,7 @@ fn read(row: &PgRow) -> Result<DeadLetterRow, sqlx::Error> {
             topic: row.try_get::<&str, _>("topic")?.into(),
             partition: row.try_get("partition")?,
             offset: row.try_get("record_offset")?,
-            reason: row.try_get("reason")?,
+            reason,
             key: row.try_get("key")?,
             headers,
             value: row.try_get("value")?,

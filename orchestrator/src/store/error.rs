@@ -154,18 +154,13 @@ pub enum Error {
     #[error("the database refused a statement of this service")]
     Refused(#[source] Failure),
     /// What is stored of a saga cannot be read by this binary.
-    #[error("{part} of saga {saga} cannot be read")]
+    #[error("saga {saga} cannot be read: {why}")]
     Unreadable {
-        /// Which saga.
+        /// The saga.
         saga: SagaId,
-        /// `the row`, `the history`.
-        part: &'static str,
-        /// Why not.
-        source: Box<dyn std::error::Error + Send + Sync>,
+        /// What cannot be read, and why: `the history: …`.
+        why: String,
     },
-    /// What is stored of the outbox cannot be read by this binary.
-    #[error("the events of an outbox row cannot be read")]
-    UnreadableOutbox(#[source] serde_json::Error),
     /// The schema could not be brought up to date.
     #[error("the schema could not be migrated")]
     Migration(#[source] sqlx::migrate::MigrateError),

@@ -127,6 +127,8 @@ statements! {
         Due,
         /// Shards with sagas to archive.
         ShardsToArchive,
+        /// The next saga to archive.
+        NextToArchive,
         /// Partitions of the archive.
         Partitions,
         /// Whether a partition exists.
@@ -196,8 +198,8 @@ mod tests {
         );
         assert_eq!(
             of(Kind::Hints).join(" "),
-            "Due ShardsToArchive Partitions HasPartition Migrations Shards CommitSetting \
-             DatabaseTime Ping"
+            "Due ShardsToArchive NextToArchive Partitions HasPartition Migrations Shards \
+             CommitSetting DatabaseTime Ping"
         );
         assert_eq!(
             of(Kind::Shows).join(" "),

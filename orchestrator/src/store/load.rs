@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sagas::machine::{Entry, Status};
+use sagas::machine::{Entry, Moving, Status};
 use sagas::sabotage::{Bug, is_seeded};
 use sagas::{SagaId, Timestamp};
 use sqlx::Row as _;
@@ -20,7 +20,7 @@ use super::archive::stored;
 use super::commit::column;
 use super::definition::Pin;
 use super::kind::Ask;
-use super::loaded::{Loaded, SagaRow};
+use super::loaded::{Loaded, SagaRow, Unreadable};
 use super::{Error, Store};
 
 /// Which wakes are asked for.
@@ -128,10 +128,16 @@ impl Store {
 
 /// Reads a row with its history as one JSON array.
 pub(super) fn read_loaded(row: &PgRow) -> Result<Loaded, Error> {
-    let saga = read_row(row)?;
+    let saga = read_row(row)?.map_err(|unreadable| Error::Unreadable {
+        saga: unreadable.id,
+        why: unreadable.why,
+    })?;
     let text: &str = row.try_get("history")?;
     let mut history: Vec<Entry> =
-        serde_json::from_str(text).map_err(unreadable(saga.id, "the history"))?;
+        serde_json::from_str(text).map_err(|error| Error::Unreadable {
+            saga: saga.id,
+            why: format!("the history: {error}"),
+        })?;
     if is_seeded(Bug::ReadsStale) {
         history.pop();
     }
@@ -139,8 +145,7 @@ pub(super) fn read_loaded(row: &PgRow) -> Result<Loaded, Error> {
 }
 
 /// Reads a row of the table `saga`, or one of the archive in its shape.
-pub(super) fn read_row(row: &PgRow) -> Result<SagaRow, Error> {
-    let id = SagaId(row.try_get("id")?);
+pub(super) fn read_row(row: &PgRow) -> Result<Result<SagaRow, Unreadable>, sqlx::Error> {
     let at = |column: &str| {
         let at: Option<DateTime<Utc>> = row.try_get(column)?;
         Ok::<_, sqlx::Error>(at.map(Timestamp::from))
@@ -149,38 +154,49 @@ pub(super) fn read_row(row: &PgRow) -> Result<SagaRow, Error> {
         let at: DateTime<Utc> = row.try_get(column)?;
         Ok::<_, sqlx::Error>(Timestamp::from(at))
     };
-    let status: &str = row.try_get("status")?;
-    let status = Status::ALL
-        .into_iter()
-        .find(|known| known.as_str() == status)
-        .ok_or_else(|| {
-            unreadable(id, "the status")(format!("this binary does not know {status:?}"))
-        })?;
-    let version: i64 = row.try_get("version")?;
-    let revision: i64 = row.try_get("revision")?;
-    let moving: &str = row.try_get("moving")?;
-    Ok(SagaRow {
-        id,
+    let stored = Unreadable {
+        id: SagaId(row.try_get("id")?),
         definition: row.try_get("definition")?,
-        version: u32::try_from(version).map_err(unreadable(id, "the version"))?,
-        fingerprint: row.try_get("fingerprint")?,
-        status,
-        revision: u64::try_from(revision).map_err(unreadable(id, "the revision"))?,
+        version: row.try_get("version")?,
+        status: row.try_get("status")?,
+        revision: row.try_get("revision")?,
         started_at: always("started_at")?,
         updated_at: always("updated_at")?,
         finished_at: at("finished_at")?,
-        wake_at: at("wake_at")?,
-        moving: serde_json::from_str(moving).map_err(unreadable(id, "the state"))?,
+        why: String::new(),
+    };
+    let (fingerprint, wake_at) = (row.try_get("fingerprint")?, at("wake_at")?);
+    let moving: &str = row.try_get("moving")?;
+    Ok(match values(&stored, moving) {
+        Ok((version, status, revision, moving)) => Ok(SagaRow {
+            id: stored.id,
+            definition: stored.definition,
+            version,
+            fingerprint,
+            status,
+            revision,
+            started_at: stored.started_at,
+            updated_at: stored.updated_at,
+            finished_at: stored.finished_at,
+            wake_at,
+            moving,
+        }),
+        Err(why) => Err(Unreadable { why, ..stored }),
     })
 }
 
-fn unreadable<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
-    saga: SagaId,
-    part: &'static str,
-) -> impl FnOnce(E) -> Error {
-    move |source| Error::Unreadable {
-        saga,
-        part,
-        source: source.into(),
-    }
+/// Version, status, revision and state, or why one of them cannot be read.
+fn values(stored: &Unreadable, moving: &str) -> Result<(u32, Status, u64, Moving), String> {
+    let status = Status::ALL
+        .into_iter()
+        .find(|known| known.as_str() == stored.status)
+        .ok_or_else(|| format!("the status: this binary does not know {:?}", stored.status))?;
+    let version = u32::try_from(stored.version);
+    let revision = u64::try_from(stored.revision);
+    Ok((
+        version.map_err(|error| format!("the version: {error}"))?,
+        status,
+        revision.map_err(|error| format!("the revision: {error}"))?,
+        serde_json::from_str(moving).map_err(|error| format!("the state: {error}"))?,
+    ))
 }

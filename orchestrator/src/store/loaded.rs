@@ -39,3 +39,27 @@ pub struct SagaRow {
     /// How far each step has come, and why it turned back.
     pub moving: Moving,
 }
+
+/// What is stored of a saga that this binary cannot read: a newer one may have written it, or the row
+/// is damaged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    /// The saga.
+    pub id: SagaId,
+    /// The definition's name.
+    pub definition: String,
+    /// The definition's version, as it is stored.
+    pub version: i64,
+    /// The status, as it is stored.
+    pub status: String,
+    /// The revision, as it is stored.
+    pub revision: i64,
+    /// When it was accepted.
+    pub started_at: Timestamp,
+    /// When it last moved.
+    pub updated_at: Timestamp,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// What cannot be read, and why: `the state: unknown variant …`.
+    pub why: String,
+}

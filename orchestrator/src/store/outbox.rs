@@ -5,44 +5,90 @@
 
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
+use sagas::Timestamp;
 use sqlx::Row as _;
+use uuid::Uuid;
 
 use super::batch::{OutboxId, Outgoing, Slots};
 use super::commit::column;
 use super::kind::Ask;
 use super::{Error, Store};
 
+/// A row that its lane has not published yet, as far as is known.
+#[derive(Debug)]
+pub struct Left {
+    /// The row.
+    pub id: OutboxId,
+    /// Time of its commit.
+    pub created_at: Timestamp,
+    /// Its events in order, where this binary can read them.
+    pub events: Result<Vec<Outgoing>, UnreadableRow>,
+}
+
+/// A row that a newer binary may have written.
+#[derive(Debug, thiserror::Error)]
+#[error("this binary cannot read it")]
+pub struct UnreadableRow {
+    /// The row's events, as they are stored.
+    pub text: String,
+    /// Where they cannot be read.
+    #[source]
+    pub source: serde_json::Error,
+}
+
+impl Left {
+    /// Place of the row in the order of [`Store::outbox`].
+    #[must_use]
+    pub fn place(&self) -> (Timestamp, Uuid) {
+        (self.created_at, self.id.id)
+    }
+}
+
 impl Store {
-    /// What is left in these slots and older than `older_than`, oldest first. Younger rows are
-    /// on their way: whoever wrote them is about to publish and delete them.
+    /// A page of the rows that are left in these slots and older than `older_than`, oldest first, that
+    /// come `after` a place. Younger rows are about to be published and deleted by the lane that wrote
+    /// them.
     ///
     /// # Errors
     ///
-    /// When the database is away or refuses, or a row cannot be read.
+    /// When the database is away or refuses.
     pub async fn outbox(
         &self,
         slots: &Slots,
         older_than: Duration,
+        after: Option<(Timestamp, Uuid)>,
         limit: u32,
-    ) -> Result<Vec<(OutboxId, Vec<Outgoing>)>, Error> {
+    ) -> Result<Vec<Left>, Error> {
         let older_than = TimeDelta::from_std(older_than).unwrap_or(TimeDelta::MAX);
+        let (after, after_id) = after.unzip();
         let statement = sqlx::query(
-            "SELECT slot, id, events FROM event_outbox
+            "SELECT slot, id, created_at, events FROM event_outbox
              WHERE (slot = ANY ($1) OR slot >= $4)
                AND created_at <= statement_timestamp() - $2 * interval '1 ms'
+               AND ($5::timestamptz IS NULL OR (created_at, id) > ($5, $6))
              ORDER BY created_at, id LIMIT $3",
         )
         .bind(slots.own.clone())
         .bind(older_than.num_milliseconds())
         .bind(i64::from(limit))
-        .bind(slots.from);
+        .bind(slots.from)
+        .bind(after.map(Timestamp::to_chrono))
+        .bind(after_id);
         let mut left = Vec::new();
         for row in self.run(Ask::Outbox, statement).await? {
             let (slot, id) = (row.try_get("slot")?, row.try_get("id")?);
-            let events: &str = row.try_get("events")?;
-            let events = serde_json::from_str(events).map_err(Error::UnreadableOutbox)?;
-            left.push((OutboxId { slot, id }, events));
+            let created_at: DateTime<Utc> = row.try_get("created_at")?;
+            let text: &str = row.try_get("events")?;
+            let events = serde_json::from_str(text).map_err(|source| UnreadableRow {
+                text: text.to_owned(),
+                source,
+            });
+            left.push(Left {
+                id: OutboxId { slot, id },
+                created_at: created_at.into(),
+                events,
+            });
         }
         Ok(left)
     }

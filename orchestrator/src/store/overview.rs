@@ -14,7 +14,7 @@ use super::commit::column;
 use super::definition::{self, IS_MISSING, Missing};
 use super::kind::Ask;
 use super::load::read_row;
-use super::loaded::SagaRow;
+use super::loaded::{SagaRow, Unreadable};
 use super::{Error, Store, list};
 
 /// Which sagas a list shows.
@@ -47,12 +47,15 @@ pub struct Counts {
 }
 
 impl Store {
-    /// Sagas, newest first by start and id.
+    /// Sagas, newest first by start and id, those included that this binary cannot read.
     ///
     /// # Errors
     ///
     /// When the database is away or refuses.
-    pub async fn list(&self, filter: &ListFilter) -> Result<Vec<SagaRow>, Error> {
+    pub async fn list(
+        &self,
+        filter: &ListFilter,
+    ) -> Result<Vec<Result<SagaRow, Unreadable>>, Error> {
         let mut statement =
             sqlx::query(AssertSqlSafe(list::sql(filter))).bind(i64::from(filter.limit));
         if let Some((started_at, id)) = filter.before {
@@ -62,7 +65,7 @@ impl Store {
             statement = statement.bind(definition.clone());
         }
         let rows = self.run(Ask::List, statement).await?;
-        rows.iter().map(read_row).collect()
+        rows.iter().map(|row| Ok(read_row(row)?)).collect()
     }
 
     /// Counts of everything, from one snapshot.

@@ -16,7 +16,7 @@ use sqlx::{Connection as _, Executor as _, PgConnection};
 use uuid::Uuid;
 
 use crate::database::{SHARDS, empty};
-use crate::retention::{archive_all, completed, later};
+use crate::retention::{archive_all, completed, first as some, later};
 use crate::sample::{self, NOON, id};
 
 /// One connection of each kind, so that what is asked again is asked of the same server process.
@@ -79,7 +79,10 @@ async fn write(store: &Store, round: u128, faults: &mut Faults) {
     let outbox = committed.as_ref().ok().and_then(|done| done.outbox);
     faults.note("commit", committed);
     // As if it had ended when there was no partition, so that it is moved.
-    faults.note("archive", store.archive(0, 10, &policy, later()).await);
+    faults.note(
+        "archive",
+        store.archive(0, some(10), &policy, later()).await,
+    );
     archive_all(store, later()).await;
     let replica = Replica {
         id: Uuid::from_u128(round),
@@ -91,7 +94,9 @@ async fn write(store: &Store, round: u128, faults: &mut Faults) {
     faults.note("leave", store.leave(replica.id).await);
     faults.note(
         "outbox",
-        store.outbox(&Slots::of(&[0]), Duration::ZERO, 10).await,
+        store
+            .outbox(&Slots::of(&[0]), Duration::ZERO, None, 10)
+            .await,
     );
     let delivered: Vec<_> = outbox.into_iter().collect();
     faults.note("delivered", store.delivered(&delivered).await);

@@ -2,11 +2,45 @@
 
 use std::time::Duration;
 
-use orchestrator::store::batch::{Batch, Slots, StartOutcome};
-use sagas::Outcome;
+use orchestrator::store::batch::{Batch, OutboxId, Slots, StartOutcome};
+use orchestrator::store::outbox::Left;
+use sagas::{Outcome, Timestamp};
+use uuid::Uuid;
 
-use crate::database::fresh;
+use crate::database::{Database, fresh};
 use crate::sample::{self, id};
+
+async fn left(
+    db: &Database,
+    slots: &Slots,
+    older_than: Duration,
+    after: Option<(Timestamp, Uuid)>,
+    limit: u32,
+) -> Vec<Left> {
+    let left = db.store.outbox(slots, older_than, after, limit).await;
+    left.unwrap()
+}
+
+fn ids(left: &[Left]) -> Vec<OutboxId> {
+    left.iter().map(|left| left.id).collect()
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_stands_before_no_other() {
+    let mut db = fresh().await;
+    for (number, events) in [(1, r#"[{"of":"a newer binary"}]"#), (2, "[]")] {
+        let insert = sqlx::query("INSERT INTO event_outbox (slot, id, events) VALUES (3, $1, $2)");
+        let insert = insert.bind(Uuid::from_u128(number)).bind(events);
+        insert.execute(&mut db.side).await.unwrap();
+    }
+    let left = left(&db, &Slots::of(&[3]), Duration::ZERO, None, 10).await;
+    let [unreadable, readable] = &left[..] else {
+        panic!("{left:?}");
+    };
+    let error = unreadable.events.as_ref().unwrap_err();
+    assert_eq!(error.text, r#"[{"of":"a newer binary"}]"#);
+    assert_eq!(readable.events.as_ref().unwrap(), &[]);
+}
 
 #[tokio::test]
 async fn the_outbox_has_the_winners_events_in_order_until_they_are_delivered() {
@@ -44,28 +78,22 @@ async fn the_outbox_has_the_winners_events_in_order_until_they_are_delivered() {
     let second = second.outbox.unwrap();
     assert_eq!(second.slot, 6);
 
-    let left = db
-        .store
-        .outbox(&Slots::of(&[5, 6]), Duration::ZERO, 10)
-        .await
-        .unwrap();
-    assert_eq!(
-        left.iter().map(|(id, _)| *id).collect::<Vec<_>>(),
-        [first, second]
-    );
-    assert_eq!(left[1].1, expected);
-    let young = db
-        .store
-        .outbox(&Slots::of(&[5, 6]), Duration::from_secs(60), 10)
-        .await;
-    assert_eq!(young.unwrap(), []);
-    let of_six = db.store.outbox(&Slots::of(&[6]), Duration::ZERO, 10).await;
-    assert_eq!(of_six.unwrap().len(), 1);
-    let one = db
-        .store
-        .outbox(&Slots::of(&[5, 6]), Duration::ZERO, 1)
-        .await;
-    assert_eq!(one.unwrap().len(), 1);
+    let both = Slots::of(&[5, 6]);
+    let left = left(&db, &both, Duration::ZERO, None, 10).await;
+    assert_eq!(ids(&left), [first, second]);
+    assert_eq!(left[1].events.as_ref().unwrap(), &expected);
+    let read = async |slots: &Slots, older_than, after, limit| {
+        ids(&self::left(&db, slots, older_than, after, limit).await)
+    };
+    assert_eq!(read(&both, Duration::from_secs(60), None, 10).await, []);
+    let of_six = Slots::of(&[6]);
+    assert_eq!(read(&of_six, Duration::ZERO, None, 10).await, [second]);
+    let page = read(&both, Duration::ZERO, None, 1).await;
+    assert_eq!(page, [first]);
+    let after = Some(left[0].place());
+    assert_eq!(read(&both, Duration::ZERO, after, 1).await, [second]);
+    let after = Some(left[1].place());
+    assert_eq!(read(&both, Duration::ZERO, after, 1).await, []);
 
     let acknowledged = Batch {
         delivered: vec![first],

@@ -9,6 +9,7 @@ use orchestrator::store::definition::{Missing, Pin};
 use orchestrator::store::overview::ListFilter;
 use orchestrator::store::replica::Replica;
 use sagas::{Definition, Outcome, SagaId, Status, Timestamp};
+use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
 use crate::database::fresh;
@@ -42,8 +43,8 @@ pub(crate) async fn populate(store: &Store) {
 }
 
 async fn numbers(store: &Store, filter: ListFilter) -> Vec<u128> {
-    let rows = store.list(&filter).await.unwrap();
-    rows.into_iter().map(|row| row.id.0.as_u128()).collect()
+    let rows = store.list(&filter).await.unwrap().into_iter();
+    rows.map(|row| row.unwrap().id.0.as_u128()).collect()
 }
 
 fn all() -> ListFilter {
@@ -69,11 +70,35 @@ async fn a_list_is_newest_first_and_its_pages_join_without_gap_or_repeat() {
             ..ListFilter::default()
         };
         let rows = db.store.list(&page).await.unwrap();
-        let Some(last) = rows.last() else { break };
+        let Some(Ok(last)) = rows.last() else { break };
         before = Some((last.started_at, last.id));
-        seen.extend(rows.into_iter().map(|row| row.id.0.as_u128()));
+        seen.extend(rows.into_iter().map(|row| row.unwrap().id.0.as_u128()));
     }
     assert_eq!(seen, expected);
+}
+
+#[tokio::test]
+async fn a_saga_that_cannot_be_read_is_on_the_list_and_hides_no_other() {
+    let mut db = fresh().await;
+    populate(&db.store).await;
+    let faults = [
+        (3, "moving = '{}'", "the state: missing field"),
+        (5, "version = -1", "the version: out of range"),
+        (7, "revision = -7", "the revision: out of range"),
+    ];
+    for (number, change, _) in faults {
+        let update = format!("UPDATE saga SET {change} WHERE id = $1");
+        let update = sqlx::query(AssertSqlSafe(update)).bind(id(number).0);
+        update.execute(&mut db.side).await.unwrap();
+    }
+    let list = db.store.list(&all()).await.unwrap();
+    assert_eq!(list.iter().filter(|row| row.is_ok()).count(), 9);
+    let unreadable: Vec<_> = list.iter().filter_map(|row| row.as_ref().err()).collect();
+    assert_eq!(unreadable.len(), 3);
+    for (row, (number, _, why)) in unreadable.iter().zip(faults.iter().rev()) {
+        assert_eq!(row.id, id(*number));
+        assert!(row.why.starts_with(why), "{}", row.why);
+    }
 }
 
 #[tokio::test]

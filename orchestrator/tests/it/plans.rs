@@ -71,12 +71,12 @@ async fn every_hot_statement_finds_its_rows_by_shard_or_slot() {
     let definitions = [Pin::of(&sample::chain())];
     store.due(&due(&shards, &definitions)).await.unwrap();
     store.load(&[sample::id(1), sample::id(9)]).await.unwrap();
-    for (row, _) in store
-        .outbox(&Slots::of(&[0, 1]), Duration::ZERO, 10)
+    for left in store
+        .outbox(&Slots::of(&[0, 1]), Duration::ZERO, None, 10)
         .await
         .unwrap()
     {
-        store.delivered(&[row]).await.unwrap();
+        store.delivered(&[left.id]).await.unwrap();
     }
     assert_eq!(archive_all(&store, later()).await, 3);
     store.load(&[sample::id(1)]).await.unwrap();
@@ -125,10 +125,10 @@ async fn a_commit_finds_its_rows_by_key_although_there_was_one_row_when_it_was_p
         .await
         .unwrap();
     let outbox = store
-        .outbox(&Slots::of(&[0, 1]), Duration::ZERO, 10)
+        .outbox(&Slots::of(&[0, 1]), Duration::ZERO, None, 10)
         .await
         .unwrap();
-    let [(row, _)] = &outbox[..] else {
+    let [left] = &outbox[..] else {
         panic!("{outbox:#?}")
     };
     side.execute("VACUUM (ANALYZE)").await.unwrap();
@@ -140,7 +140,7 @@ async fn a_commit_finds_its_rows_by_key_although_there_was_one_row_when_it_was_p
             expected: 1,
             wake_at: None,
         }],
-        delivered: vec![*row],
+        delivered: vec![left.id],
         ..Default::default()
     };
     store.commit(&batch).await.unwrap();

@@ -9,6 +9,7 @@ mod size;
 use std::time::Duration;
 
 use orchestrator::store::Store;
+use orchestrator::store::archive::Part;
 use orchestrator::store::batch::Batch;
 use orchestrator::store::retention::Policy;
 use sagas::{Outcome, Timestamp};
@@ -28,9 +29,17 @@ async fn archive(store: &Store, shards: &[u16], policy: &Policy, now: Timestamp)
     store.make_partitions(policy, now).await.unwrap();
     let mut moved = 0;
     for shard in store.shards_to_archive(shards, now).await.unwrap() {
-        moved += store.archive(shard, 1_000, policy, now).await.unwrap();
+        moved += store
+            .archive(shard, first(1_000), policy, now)
+            .await
+            .unwrap();
     }
     moved
+}
+
+/// The first so many sagas that have ended.
+pub(crate) fn first(limit: u32) -> Part {
+    Part { skip: 0, limit }
 }
 
 pub(crate) async fn archive_all(store: &Store, now: Timestamp) -> u64 {

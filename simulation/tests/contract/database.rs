@@ -175,8 +175,9 @@ impl Database for Real {
     }
 
     fn outbox(&mut self, slots: &Slots, older: Duration) -> Vec<(OutboxId, Vec<Outgoing>)> {
-        let rows = self.store.outbox(slots, older, 100);
-        self.runtime.block_on(rows).unwrap()
+        let rows = self.store.outbox(slots, older, None, 100);
+        let rows = self.runtime.block_on(rows).unwrap().into_iter();
+        rows.map(|left| (left.id, left.events.unwrap())).collect()
     }
 
     fn delivered(&mut self, rows: &[OutboxId]) {

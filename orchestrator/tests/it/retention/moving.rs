@@ -11,7 +11,7 @@ use sagas::machine::{Event, Order, OrderKind, Reply};
 use sagas::{Direction, Json, Outcome, Refusal, SagaId, Status, transition};
 use uuid::Uuid;
 
-use super::{DAY, archive, archive_all, completed, later};
+use super::{DAY, archive, archive_all, completed, first, later};
 use crate::database::{SHARDS, connect, fresh};
 use crate::overview::populate;
 use crate::sample::{self, NOON, id};
@@ -95,7 +95,7 @@ async fn two_movers_at_once_lose_nothing_and_double_nothing() {
             let mut moved = 0;
             for shard in 0..SHARDS {
                 // A collision ends one of two, which comes again in the next round.
-                while let Ok(some @ 1..) = store.archive(shard, 7, &policy, later()).await {
+                while let Ok(some @ 1..) = store.archive(shard, first(7), &policy, later()).await {
                     moved += some;
                 }
             }

@@ -3,6 +3,7 @@
 use super::completed;
 use crate::database::{SHARDS, fresh};
 use crate::program::{check, saga};
+use crate::sample::id;
 
 #[tokio::test]
 async fn a_dry_run_changes_nothing_and_a_run_moves_what_has_ended() {
@@ -37,6 +38,34 @@ async fn a_dry_run_changes_nothing_and_a_run_moves_what_has_ended() {
     let json = ["\"sagas\": 20", "\"done\": null"];
     check(&mut retention(&["--dry-run", "--output", "json"]), 0, &json);
     assert_eq!(db.number("SELECT count(*) FROM saga_archive").await, 20);
+}
+
+#[tokio::test]
+async fn sagas_that_cannot_be_moved_stay_and_hold_up_no_others() {
+    let mut db = fresh().await;
+    completed(&db.store, 1..=300).await;
+    let bad = [7, 8, 200]
+        .map(|number| format!("'{}'", id(number)))
+        .join(", ");
+    let refuse = format!(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN RAISE EXCEPTION 'damaged' USING ERRCODE = 'data_corrupted'; END $$;
+         CREATE TRIGGER refuse BEFORE INSERT ON saga_archive FOR EACH ROW
+             WHEN (NEW.id IN ({bad})) EXECUTE FUNCTION refuse()"
+    );
+    let refuse = sqlx::raw_sql(sqlx::AssertSqlSafe(refuse));
+    refuse.execute(&mut db.side).await.unwrap();
+    let mut command = saga();
+    let shards = SHARDS.to_string();
+    command.args(["retention", "--database-url", &db.url, "--shards", &shards]);
+    let saga = id(200).to_string();
+    let said = [
+        "moved 297 finished sagas",
+        "cannot be moved to the archive",
+        &saga,
+    ];
+    check(&mut command, 0, &said);
+    assert_eq!(db.number("SELECT count(*) FROM saga").await, 3);
 }
 
 #[tokio::test]

@@ -142,7 +142,7 @@ fn deciding(store: &Store, left_behind: orchestrator::store::batch::OutboxId) ->
         "a load of nothing" => store.load(&[id(99)]),
         "ends" => store.ended(&[id(5)]),
         "ends in the archive" => store.ended(&[id(3)]),
-        "the outbox" => store.outbox(&Slots::of(&[0]), Duration::ZERO, 10),
+        "the outbox" => store.outbox(&Slots::of(&[0]), Duration::ZERO, None, 10),
         "a delivery" => store.delivered(&[left_behind]),
         "a heartbeat" => store.heartbeat(&replica()),
     }

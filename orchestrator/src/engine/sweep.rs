@@ -1,0 +1,254 @@
+//! Outbox rows that their lane did not publish, and what the broker has of each.
+//!
+//! ```text
+//!   look (a page of rows) ─► parts to publish, one for each topic of a row
+//!   settle (one part)     ─► a part that failed is owed again; the last one finishes its row
+//!   finished rows         ─► deleted by the shell, with their refused records as dead letters
+//! ```
+//!
+//! Invariants: a record that the broker has acknowledged is not published again because of another
+//! topic of its row; a part is not handed over while an earlier copy of it is under way; a topic that
+//! takes nothing holds at most [`PARTS_MAX`] parts and stops no other topic. What this forgets is
+//! published once more, which readers of events expect.
+//!
+//! No I/O and no clock.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::bus::{OutgoingRecord, Refused};
+use crate::store::batch::OutboxId;
+
+/// Parts of one topic that are under way at the same time: a healthy topic acknowledges them within
+/// milliseconds, and of one that is blocked no more are held in memory.
+const PARTS_MAX: usize = 500;
+
+/// Rows whose state is kept. Beyond it, rows that wait are forgotten, and begun anew when they are
+/// read again.
+const ROWS_MAX: usize = 10_000;
+
+/// Records of one row for one topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Part {
+    pub(super) row: OutboxId,
+    pub(super) topic: Arc<str>,
+    pub(super) records: Vec<OutgoingRecord>,
+}
+
+/// Outcome of one look at a row.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// These parts are to be published; none, while everything that is owed is under way or blocked.
+    Publish(Vec<Part>),
+    /// The broker has all but these refused records: the row may go.
+    Finish(Vec<Refused>),
+}
+
+/// Progress of a part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    Owed,
+    UnderWay,
+    Done,
+}
+
+#[derive(Debug, Default)]
+struct Row {
+    parts: BTreeMap<Arc<str>, Progress>,
+    refused: Vec<Refused>,
+    was_seen: bool,
+}
+
+impl Row {
+    fn is_under_way(&self) -> bool {
+        self.parts.values().any(|part| *part == Progress::UnderWay)
+    }
+
+    fn is_done(&self) -> bool {
+        self.parts.values().all(|part| *part == Progress::Done)
+    }
+}
+
+/// State of all rows that are being published.
+#[derive(Debug, Default)]
+pub(super) struct Sweep {
+    rows: BTreeMap<OutboxId, Row>,
+    /// Parts under way, by topic.
+    held: BTreeMap<Arc<str>, usize>,
+}
+
+impl Sweep {
+    /// Takes a row that was read, with the records that its events make.
+    pub(super) fn look(&mut self, id: OutboxId, records: Vec<OutgoingRecord>) -> Next {
+        let mut parts: BTreeMap<Arc<str>, Vec<OutgoingRecord>> = BTreeMap::new();
+        for record in records {
+            parts.entry(record.topic.clone()).or_default().push(record);
+        }
+        if !self.rows.contains_key(&id) && self.rows.len() >= ROWS_MAX {
+            self.rows.retain(|_, row| row.is_under_way());
+        }
+        let row = self.rows.entry(id).or_default();
+        row.was_seen = true;
+        let mut publish = Vec::new();
+        for (topic, records) in parts {
+            let part = row.parts.entry(topic.clone()).or_insert(Progress::Owed);
+            let held = self.held.entry(topic.clone()).or_default();
+            if *part == Progress::Owed && *held < PARTS_MAX {
+                *held += 1;
+                *part = Progress::UnderWay;
+                let row = id;
+                publish.push(Part {
+                    row,
+                    topic,
+                    records,
+                });
+            }
+        }
+        self.held.retain(|_, held| *held > 0);
+        if row.is_done() {
+            return Next::Finish(row.refused.clone());
+        }
+        Next::Publish(publish)
+    }
+
+    /// Takes the broker's word on a part: the records that it refused for good, or `None` where some
+    /// record may not have arrived. Returns all refused records of the row once nothing of it is owed.
+    pub(super) fn settle(
+        &mut self,
+        id: OutboxId,
+        topic: &Arc<str>,
+        word: Option<Vec<Refused>>,
+    ) -> Option<Vec<Refused>> {
+        if let Some(held) = self.held.get_mut(topic) {
+            *held = held.saturating_sub(1);
+        }
+        self.held.retain(|_, held| *held > 0);
+        let row = self.rows.get_mut(&id)?;
+        let part = row.parts.get_mut(topic)?;
+        let Some(refused) = word else {
+            *part = Progress::Owed;
+            return None;
+        };
+        *part = Progress::Done;
+        row.refused.extend(refused);
+        row.is_done().then(|| row.refused.clone())
+    }
+
+    /// Forgets a row that was deleted.
+    pub(super) fn forget(&mut self, id: OutboxId) {
+        self.rows.remove(&id);
+    }
+
+    /// Ends a walk through all rows: one that was not met is gone, deleted by another replica.
+    pub(super) fn end_of_walk(&mut self) {
+        self.rows
+            .retain(|_, row| std::mem::take(&mut row.was_seen) || row.is_under_way());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sagas::SagaId;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::bus::Refusal;
+
+    fn row(number: u128) -> OutboxId {
+        let id = Uuid::from_u128(number);
+        OutboxId { slot: 1, id }
+    }
+
+    fn records(topics: &[&str]) -> Vec<OutgoingRecord> {
+        let record = |topic: &&str| OutgoingRecord {
+            topic: (*topic).into(),
+            key: SagaId(Uuid::nil()),
+            value: Vec::new(),
+        };
+        topics.iter().map(record).collect()
+    }
+
+    /// Topics of the parts that are to be published.
+    #[track_caller]
+    fn published(next: Next) -> Vec<String> {
+        let Next::Publish(parts) = next else {
+            panic!("{next:?}");
+        };
+        parts.iter().map(|part| part.topic.to_string()).collect()
+    }
+
+    #[test]
+    fn a_part_that_failed_is_published_again_without_its_neighbours() {
+        let mut sweep = Sweep::default();
+        let topics = ["events", "mail", "events"];
+        let look = |sweep: &mut Sweep| sweep.look(row(1), records(&topics));
+        let Next::Publish(parts) = look(&mut sweep) else {
+            panic!();
+        };
+        assert_eq!(parts.len(), 2);
+        assert_eq!(parts[0].records.len(), 2);
+        sweep.settle(row(1), &"events".into(), Some(vec![]));
+        assert_eq!(published(look(&mut sweep)), [""; 0], "mail is under way");
+        sweep.settle(row(1), &"mail".into(), None);
+        assert_eq!(published(look(&mut sweep)), ["mail"]);
+        let settled = sweep.settle(row(1), &"mail".into(), Some(vec![]));
+        assert_eq!(settled, Some(vec![]));
+        // The deletion failed.
+        assert_eq!(look(&mut sweep), Next::Finish(vec![]));
+        sweep.forget(row(1));
+        assert_eq!(published(look(&mut sweep)), ["events", "mail"]);
+    }
+
+    #[test]
+    fn records_that_are_refused_are_kept_until_the_row_goes() {
+        let mut sweep = Sweep::default();
+        let refused = Refused {
+            record: records(&["mail"]).remove(0),
+            why: Refusal::TooLarge { limit: None },
+        };
+        sweep.look(row(1), records(&["events", "mail"]));
+        sweep.settle(row(1), &"mail".into(), Some(vec![refused.clone()]));
+        sweep.settle(row(1), &"events".into(), None);
+        assert_eq!(
+            published(sweep.look(row(1), records(&["events", "mail"]))),
+            ["events"]
+        );
+        let settled = sweep.settle(row(1), &"events".into(), Some(vec![]));
+        assert_eq!(settled, Some(vec![refused]));
+    }
+
+    #[test]
+    fn a_blocked_topic_stops_no_other() {
+        let mut sweep = Sweep::default();
+        for number in 0..2_000 {
+            let parts = published(sweep.look(row(number), records(&["blocked"])));
+            assert_eq!(parts.len(), usize::from(number < 500), "{number}");
+        }
+        let other = sweep.look(row(9_999), records(&["blocked", "events"]));
+        assert_eq!(published(other), ["events"]);
+        sweep.settle(row(0), &"blocked".into(), None);
+        assert_eq!(
+            published(sweep.look(row(7_000), records(&["blocked"]))),
+            ["blocked"]
+        );
+    }
+
+    #[test]
+    fn memory_is_bounded_and_rows_that_are_gone_are_forgotten() {
+        let mut sweep = Sweep::default();
+        for number in 0..50_000 {
+            sweep.look(row(number), records(&["blocked"]));
+            assert!(sweep.rows.len() <= ROWS_MAX);
+        }
+        for number in 0..50_000 {
+            sweep.settle(row(number), &"blocked".into(), None);
+        }
+        sweep.end_of_walk();
+        sweep.look(row(1), records(&["blocked"]));
+        sweep.settle(row(1), &"blocked".into(), None);
+        sweep.end_of_walk();
+        assert_eq!(sweep.rows.len(), 1);
+        sweep.end_of_walk();
+        assert!(sweep.rows.is_empty() && sweep.held.is_empty());
+    }
+}
