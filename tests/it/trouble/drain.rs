@@ -81,7 +81,9 @@ async fn a_replica_that_leaves_takes_work_until_load_balancers_have_noticed() {
     until("it is not ready any more", GOODBYE_MAX, async || {
         let (status, body) = readiness(&world, number).await?;
         let is_leaving = status == 503 && body["phase"] == "stopping";
-        is_leaving.then_some(()).ok_or(format!("{status} {body}"))
+        is_leaving
+            .then_some(())
+            .ok_or_else(|| format!("{status} {body}"))
     })
     .await;
     let answer = order_once(&world, 1_001, GOODBYE_MAX).await;
