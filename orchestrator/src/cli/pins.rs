@@ -28,7 +28,7 @@ use crate::store::{self, Store};
 const COUNTING: Duration = Duration::from_secs(10);
 
 /// Time in which the shards are searched for one saga that decides, where a count was not done within
-/// its statement. Some 50 000 sagas a second are read, so it suffices for millions.
+/// its statement: 800 000 were read in 2 to 5 s.
 const SEARCHING: Duration = Duration::from_secs(120);
 
 /// Interval at which the log says how far the search has come.
