@@ -24,6 +24,7 @@ COPY Cargo.toml Cargo.lock ./
 # All members of the workspace, because cargo reads the manifest of each.
 COPY allocator allocator
 COPY sagas sagas
+COPY core core
 COPY participant participant
 COPY migrations migrations
 COPY local local

@@ -6,57 +6,20 @@
 
 mod sqlstate;
 
+use std::borrow::Cow;
 use std::error::Error;
-use std::fmt;
 use std::io;
 
 use rdkafka::error::KafkaError;
 use sqlx::migrate::MigrateError;
 
-/// Why something did not work. `Display` is what may be told outside.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cause {
-    told: String,
-    chain: String,
-}
+pub use saga_core::cause::{Cause, Code};
 
-impl Cause {
-    /// An error of this crate, with all that caused it.
-    #[must_use]
-    pub fn of(error: &(dyn Error + 'static)) -> Self {
-        Self {
-            told: told(error),
-            chain: chain(error),
-        }
-    }
-
-    /// A sentence of ours, which has no cause besides.
-    pub fn ours(sentence: impl Into<String>) -> Self {
-        let told = sentence.into();
-        let chain = told.clone();
-        Self { told, chain }
-    }
-
-    /// The same cause, of something that was attempted: `cannot reach Kafka: …`.
-    #[must_use]
-    pub fn within(self, attempt: &str) -> Self {
-        Self {
-            told: format!("{attempt}: {}", self.told),
-            chain: format!("{attempt}: {}", self.chain),
-        }
-    }
-
-    /// Everything, for the log of this process and for the terminal of the person who started it.
-    #[must_use]
-    pub fn chain(&self) -> &str {
-        &self.chain
-    }
-}
-
-impl fmt::Display for Cause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.told)
-    }
+/// An error of this crate, with all that caused it.
+#[must_use]
+pub fn of(error: &(dyn Error + 'static)) -> Cause {
+    let (told, code) = told(error);
+    Cause::new(told, chain(error), code)
 }
 
 /// An error with everything that caused it, in one line, with the code of the server that said no.
@@ -78,19 +41,19 @@ pub fn chain(error: &(dyn Error + 'static)) -> String {
     text
 }
 
-/// Our own sentences, up to the first error of a library, of which only facts are told.
-fn told(error: &(dyn Error + 'static)) -> String {
+/// Our own sentences, up to the first error of a library, of which only facts are told; and its code.
+fn told(error: &(dyn Error + 'static)) -> (String, Option<Code>) {
     let mut text = String::new();
     for error in causes(error) {
         match fact(error) {
             None => append(&mut text, &error.to_string()),
-            Some(fact) => {
+            Some((fact, code)) => {
                 append(&mut text, &fact);
-                break;
+                return (text, code);
             }
         }
     }
-    text
+    (text, None)
 }
 
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
@@ -107,36 +70,40 @@ fn append(text: &mut String, part: &str) {
     text.push_str(part);
 }
 
-/// What may be told of an error of a library; nothing where it is one of ours.
-fn fact(error: &(dyn Error + 'static)) -> Option<String> {
+/// What may be told of an error of a library, with its code; nothing where it is one of ours.
+fn fact(error: &(dyn Error + 'static)) -> Option<(String, Option<Code>)> {
     if let Some(error) = error.downcast_ref() {
         return Some(of_postgres(error));
     }
     if let Some(error) = error.downcast_ref::<KafkaError>() {
         // The words are librdkafka's own for the code, not the broker's.
         let code = error.rdkafka_error_code();
-        return Some(code.map_or_else(String::new, |code| format!("Kafka says {code}")));
+        let text = code.map_or_else(String::new, |code| format!("Kafka says {code}"));
+        return Some((text, code.map(|code| Code::Kafka(code as i32))));
     }
     if let Some(error) = error.downcast_ref::<io::Error>() {
-        return Some(error.kind().to_string());
+        return Some((error.kind().to_string(), None));
     }
     let is_foreign = error.is::<MigrateError>() || error.is::<serde_json::Error>();
-    is_foreign.then(String::new)
+    is_foreign.then(|| (String::new(), None))
 }
 
-fn of_postgres(error: &sqlx::Error) -> String {
-    match error {
-        sqlx::Error::Database(refusal) => match refusal.code() {
-            Some(code) => sqlstate::told(&code),
-            None => "Postgres refused".to_owned(),
-        },
+fn of_postgres(error: &sqlx::Error) -> (String, Option<Code>) {
+    let text = match error {
+        sqlx::Error::Database(refusal) => {
+            let code = refusal.code().map(Cow::into_owned);
+            let text = code.as_deref().map(sqlstate::told);
+            let text = text.unwrap_or_else(|| "Postgres refused".to_owned());
+            return (text, code.map(Code::Sqlstate));
+        }
         sqlx::Error::Io(error) => format!("the connection to Postgres failed: {}", error.kind()),
         sqlx::Error::Tls(_) => "no TLS connection to Postgres".to_owned(),
         sqlx::Error::Protocol(_) => "Postgres answered what is not understood".to_owned(),
         sqlx::Error::PoolTimedOut => "no connection to Postgres was free in time".to_owned(),
         sqlx::Error::Encode(_) => "a value cannot be written for Postgres".to_owned(),
         _ => String::new(),
-    }
+    };
+    (text, None)
 }
 
 #[cfg(test)]

@@ -58,7 +58,7 @@ mod terms;
 
 pub use load::Due;
 
-pub use error::{CommitError, Error, Failure};
+pub use error::{Error, Failure};
 
 use breaker::Breaker;
 use connections::{Connections, Server};

@@ -9,7 +9,7 @@ use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use crate::cause::Cause;
+use crate::cause::{self, Cause};
 use crate::limit::trouble;
 use crate::{engine, store};
 
@@ -237,7 +237,7 @@ impl Problem {
 
 impl From<store::Error> for Problem {
     fn from(error: store::Error) -> Self {
-        let cause = Cause::of(&error);
+        let cause = cause::of(&error);
         if let store::Error::Unavailable(_) = error {
             trouble!(warn, "reads are answered 503", error = cause.chain());
             return Self::unavailable("Postgres", &cause);
@@ -355,8 +355,8 @@ mod tests {
         for problem in [
             Problem::from(store::Error::Unavailable(error())),
             Problem::from(store::Error::Refused(error())),
-            Problem::from(engine::Error::Unavailable(Cause::of(&error()))),
-            Problem::from(engine::Error::Unstorable(Cause::of(&error()))),
+            Problem::from(engine::Error::Unavailable(cause::of(&error()))),
+            Problem::from(engine::Error::Unstorable(cause::of(&error()))),
         ] {
             let detail = problem.detail();
             assert!(detail.contains("Postgres"), "{detail}");

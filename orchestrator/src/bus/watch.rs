@@ -14,7 +14,7 @@ use sagas::wire;
 
 use super::context::Context;
 use super::{Error, Settings};
-use crate::cause::Cause;
+use crate::cause::{self, Cause};
 use crate::limit::trouble;
 
 const EVERY: Duration = Duration::from_secs(1);
@@ -139,7 +139,7 @@ fn ask(client: &BaseConsumer<Context>, topic: &str) -> Result<i32, Cause> {
     let metadata = client.fetch_metadata(Some(topic), ANSWER_WITHIN);
     let metadata = metadata.map_err(|error| {
         let attempt = format!("cannot ask for the partitions of {topic}");
-        Cause::of(&error).within(&attempt)
+        cause::of(&error).within(&attempt)
     })?;
     let topics = metadata.topics().iter();
     let partitions: Vec<_> = topics.flat_map(|topic| topic.partitions()).collect();

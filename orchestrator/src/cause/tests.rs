@@ -1,13 +1,15 @@
 //! Each kind of error: what the log has of it, and what is told outside.
 
-use std::borrow::Cow;
+use std::fmt;
 use std::time::Duration;
 
 use rdkafka::types::RDKafkaErrorCode;
 
+use saga_core::CommitError;
+
 use super::*;
 use crate::bus;
-use crate::store::{self, CommitError, Failure};
+use crate::store::{self, Failure};
 
 /// What Postgres says when it refuses: a code, and a text that must stay here.
 #[derive(Debug)]
@@ -56,18 +58,20 @@ fn refused(code: &'static str, text: &'static str) -> Failure {
 
 #[track_caller]
 fn check(error: &(dyn Error + 'static), told: &str, chain: &str) {
-    let cause = Cause::of(error);
+    check_cause(&of(error), told, chain);
+}
+
+#[track_caller]
+fn check_cause(cause: &Cause, told: &str, chain: &str) {
     assert_eq!(cause.to_string(), told);
     assert_eq!(cause.chain(), chain);
 }
 
 #[test]
 fn the_log_has_what_postgres_says_and_others_have_the_code_in_our_words() {
-    check(
-        &CommitError::Unavailable(refused(
-            "25006",
-            "cannot execute INSERT in a read-only transaction",
-        )),
+    let read_only = refused("25006", "cannot execute INSERT in a read-only transaction");
+    check_cause(
+        &CommitError::Unavailable(of(&read_only)).into_cause(),
         "the commit was not possible: the statement failed: SQLSTATE 25006: the server is read-only",
         "the commit was not possible: the statement failed: error returned from database: cannot \
          execute INSERT in a read-only transaction (SQLSTATE 25006)",
@@ -94,8 +98,8 @@ fn a_silence_and_a_broken_connection_have_no_code() {
         silent,
     );
     let reset = io::Error::new(io::ErrorKind::ConnectionReset, "reset by 10.0.0.7");
-    check(
-        &CommitError::Ambiguous(Failure::Answered(sqlx::Error::Io(reset))),
+    check_cause(
+        &CommitError::from(Failure::Answered(sqlx::Error::Io(reset))).into_cause(),
         "the outcome of the commit is unknown: the statement failed: the connection to Postgres \
          failed: connection reset",
         "the outcome of the commit is unknown: the statement failed: error communicating with \
@@ -106,7 +110,7 @@ fn a_silence_and_a_broken_connection_have_no_code() {
 #[test]
 fn kafka_is_told_by_its_code() {
     let too_large = KafkaError::MessageProduction(RDKafkaErrorCode::MessageSizeTooLarge);
-    let text = Cause::of(&bus::Error::Settings(too_large)).to_string();
+    let text = of(&bus::Error::Settings(too_large)).to_string();
     assert!(text.contains("MessageSizeTooLarge"), "{text}");
     assert!(
         text.to_lowercase().contains("message size too large"),
@@ -117,7 +121,7 @@ fn kafka_is_told_by_its_code() {
     assert!(text.contains("notenoughreplicas"), "{text}");
     // Its value may be a password.
     let config = KafkaError::ClientCreation("sasl.password=hunter2".to_owned());
-    let text = Cause::of(&bus::Error::Settings(config)).to_string();
+    let text = of(&bus::Error::Settings(config)).to_string();
     assert_eq!(text, "the settings of the Kafka client are refused");
 }
 
@@ -126,4 +130,18 @@ fn a_library_that_repeats_its_source_is_not_repeated() {
     let error = store::Error::Refused(refused("42P01", "relation \"saga\" does not exist"));
     let text = chain(&error);
     assert_eq!(text.matches("does not exist").count(), 1, "{text}");
+}
+
+#[test]
+fn a_cause_has_the_code_of_the_server_beside_its_words() {
+    let full = store::Error::Unavailable(refused("53100", "No space left on device"));
+    let sqlstate = Code::Sqlstate("53100".to_owned());
+    assert_eq!(of(&full).code(), Some(&sqlstate));
+    let commit = CommitError::Unavailable(of(&full)).into_cause();
+    assert_eq!(commit.within("tried").code(), Some(&sqlstate));
+    let few = KafkaError::MessageProduction(RDKafkaErrorCode::NotEnoughReplicas);
+    let few = of(&bus::Error::Settings(few));
+    assert_eq!(few.code(), Some(&Code::Kafka(19)));
+    let within = Duration::from_secs(15);
+    assert_eq!(of(&Failure::Silent { within }).code(), None);
 }

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use super::arguments::Output;
 use super::{Failure, places, say, table};
-use crate::cause::{Cause, chain};
+use crate::cause::{self, Cause, chain};
 use crate::config::Postgres;
 use crate::registry::Registry;
 use crate::store::definition::Pin;
@@ -222,7 +222,7 @@ pub(super) async fn check(
     store.close().await;
     let differences = compared.map_err(|error| match error {
         store::Error::Unavailable(_) => {
-            Failure::Unreachable(Cause::of(&error).within(&format!("cannot use {name}")))
+            Failure::Unreachable(cause::of(&error).within(&format!("cannot use {name}")))
         }
         _ => Failure::Failed(format!("{name}: {}", chain(&error))),
     })?;

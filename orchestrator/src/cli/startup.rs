@@ -7,7 +7,7 @@ use super::patience::Patience;
 use super::{Failure, pins, places, topics};
 use crate::api::{Backend, Startup};
 use crate::bus;
-use crate::cause::{Cause, chain};
+use crate::cause::{self, Cause, chain};
 use crate::config::Postgres;
 use crate::engine::{Engine, Settings, StartError};
 use crate::registry::Registry;
@@ -84,7 +84,7 @@ impl Plan {
             let text = format!("{name}: {}", chain(error));
             return Err(Failure::Failed(text));
         }
-        let cause = Cause::of(error).within(&format!("cannot use {name}"));
+        let cause = cause::of(error).within(&format!("cannot use {name}"));
         let kafka = Some("not asked yet".to_owned());
         let postgres = Some(cause.to_string());
         self.backend.waits_for(Startup { postgres, kafka });
@@ -127,7 +127,7 @@ impl Plan {
                 Ok(engine) => return Ok(engine),
                 Err(StartError::Store(error)) if is_away(&error, &self.store).await => {
                     let name = places::postgres_name(&self.postgres);
-                    let cause = Cause::of(&error).within(&format!("cannot reach {name}"));
+                    let cause = cause::of(&error).within(&format!("cannot reach {name}"));
                     let (postgres, kafka) = (Some(cause.to_string()), None);
                     self.backend.waits_for(Startup { postgres, kafka });
                     patience.bear(cause.chain()).await;
@@ -136,7 +136,7 @@ impl Plan {
                     error @ (bus::Error::Unreachable { .. } | bus::Error::Missing { .. }),
                 )) => {
                     let brokers = &self.engine.bus.brokers;
-                    let cause = Cause::of(&error).within(&format!("cannot use Kafka at {brokers}"));
+                    let cause = cause::of(&error).within(&format!("cannot use Kafka at {brokers}"));
                     let (postgres, kafka) = (None, Some(cause.to_string()));
                     self.backend.waits_for(Startup { postgres, kafka });
                     patience.bear(cause.chain()).await;
@@ -175,7 +175,7 @@ pub(super) async fn prepare(
     };
     let text = chain(&error);
     if is_away(&error, store).await {
-        let cause = Cause::of(&error).within(&format!("cannot use {name}"));
+        let cause = cause::of(&error).within(&format!("cannot use {name}"));
         return Err(Failure::Unreachable(cause));
     }
     Err(match error {

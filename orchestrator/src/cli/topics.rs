@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::arguments::{Output, TopicsArguments, TopicsVerb};
 use super::{Failure, places, say, table};
 use crate::bus::topics::{self, Topic};
-use crate::cause::{Cause, chain};
+use crate::cause::{self, chain};
 use crate::config::Span;
 use crate::{Registry, bus};
 
@@ -46,7 +46,7 @@ pub(super) fn failure(settings: &bus::Settings, error: &bus::Error) -> Failure {
     match error {
         bus::Error::Unreachable { .. } => {
             let attempt = format!("cannot reach Kafka at {brokers} (--brokers)");
-            Failure::Unreachable(Cause::of(error).within(&attempt))
+            Failure::Unreachable(cause::of(error).within(&attempt))
         }
         bus::Error::Unfit(_) => Failure::Failed(text),
         bus::Error::Settings(_) => Failure::Usage(format!("{text}; see --kafka-options")),

@@ -19,7 +19,7 @@ use super::lanes::Lanes;
 use super::rendezvous::{Share, owned_by};
 use super::rounds::Rounds;
 use crate::bus::{Producer, ReplyConsumer};
-use crate::cause::{Cause, chain};
+use crate::cause::{self, Cause, chain};
 use crate::clock::Clock;
 use crate::limit::{sum_up, trouble};
 use crate::registry::Registry;
@@ -125,7 +125,7 @@ impl Membership {
                 Some(Instant::now() + left)
             }
             Err(error) => {
-                self.tell_trouble(Some(Cause::of(&error)));
+                self.tell_trouble(Some(cause::of(&error)));
                 None
             }
         }

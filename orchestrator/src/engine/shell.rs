@@ -21,7 +21,7 @@ use super::submission::Submission;
 use super::unsent;
 use super::waiters::Waiters;
 use crate::bus::{Limits, Producer, ReplyConsumer};
-use crate::cause::{Cause, chain};
+use crate::cause::{self, chain};
 use crate::clock::Clock;
 use crate::limit::trouble;
 use crate::registry::Registry;
@@ -269,7 +269,7 @@ impl Shell {
             .collect();
         let (store, report) = (self.parts.store.clone(), self.report.clone());
         tokio::spawn(async move {
-            let result = store.load(&asked).await.map_err(|error| Cause::of(&error));
+            let result = store.load(&asked).await.map_err(|error| cause::of(&error));
             let _ = report.send(Input::Loaded { asked, result });
         });
     }

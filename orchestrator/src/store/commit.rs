@@ -12,6 +12,7 @@ mod statement;
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
+use saga_core::CommitError;
 use sagas::{SagaId, Timestamp};
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
@@ -19,7 +20,8 @@ use uuid::Uuid;
 
 use super::batch::{Batch, Committed, OutboxId, Start, StartOutcome};
 use super::kind::Ask;
-use super::{CommitError, Error, Failure, Store};
+use super::{Error, Failure, Store};
+use crate::cause;
 use arguments::Rows;
 
 impl Store {
@@ -100,7 +102,7 @@ impl Store {
         let is_open = |start: &&Start| start.is_retried && start.digest.is_none();
         let retried: Vec<SagaId> = starts.iter().filter(is_open).map(|s| s.id).collect();
         let ended = self.archived(&retried).await;
-        ended.map_err(CommitError::Unavailable)
+        ended.map_err(|failure| CommitError::Unavailable(cause::of(&failure)))
     }
 
     async fn digests_of_lost(
@@ -119,7 +121,7 @@ impl Store {
         }
         // The batch is committed already; that its outcome is unknown is all that can be said.
         let digests = self.digests_of(&lost).await;
-        digests.map_err(CommitError::Ambiguous)
+        digests.map_err(|failure| CommitError::Ambiguous(cause::of(&failure)))
     }
 
     /// The digests of the first submissions under the keys of these sagas. A key that is free, and a
@@ -177,7 +179,7 @@ impl Answer {
 
 /// The batch is committed, but its answer cannot be understood.
 fn lost_answer(error: sqlx::Error) -> CommitError {
-    CommitError::Ambiguous(Failure::Answered(error))
+    CommitError::Ambiguous(cause::of(&Failure::Answered(error)))
 }
 
 /// One column of the rows.

@@ -4,8 +4,11 @@
 
 use std::time::Duration;
 
+use saga_core::CommitError;
 use sagas::SagaId;
 use sqlx::postgres::{PgDatabaseError, PgSeverity};
+
+use crate::cause;
 
 /// Why a statement gave no rows.
 #[derive(Debug, thiserror::Error)]
@@ -95,44 +98,28 @@ pub(super) fn spoils_connection(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Why a commit did not do what was asked.
-#[derive(Debug, thiserror::Error)]
-pub enum CommitError {
-    /// Nothing is committed; the same batch may succeed if tried again now.
-    #[error("the commit collided with another one")]
-    Retry(#[source] Failure),
-    /// Nothing is committed, and this batch never will be: the data of one of its members cannot be
-    /// stored. The caller bisects.
-    #[error("the batch holds data that cannot be stored")]
-    Data(#[source] Failure),
-    /// The connection was lost, and with it the answer: everything is committed, or nothing.
-    #[error("the outcome of the commit is unknown")]
-    Ambiguous(#[source] Failure),
-    /// Nothing is committed; the database is away or in trouble.
-    #[error("the commit was not possible")]
-    Unavailable(#[source] Failure),
-}
-
+/// What a failed commit means for the batch.
 impl From<Failure> for CommitError {
     fn from(failure: Failure) -> Self {
+        let cause = cause::of(&failure);
         if let Failure::NotSent(_)
         | Failure::NotAsked { .. }
         | Failure::InRecovery
         | Failure::ReadOnly
         | Failure::Answered(sqlx::Error::PoolClosed) = failure
         {
-            return Self::Unavailable(failure);
+            return Self::Unavailable(cause);
         }
         if let Failure::Answered(sqlx::Error::Encode(_)) = failure {
-            return Self::Data(failure);
+            return Self::Data(cause);
         }
         match failure.rolled_back() {
-            Some("40001" | "40P01") => Self::Retry(failure),
+            Some("40001" | "40P01") => Self::Retry(cause),
             // Data exceptions, integrity violations, and what exceeds a limit of the server, such
             // as a row of more than 1 GiB.
-            Some(code) if ["22", "23", "54"].contains(&&code[..2]) => Self::Data(failure),
-            Some(_) => Self::Unavailable(failure),
-            None => Self::Ambiguous(failure),
+            Some(code) if ["22", "23", "54"].contains(&&code[..2]) => Self::Data(cause),
+            Some(_) => Self::Unavailable(cause),
+            None => Self::Ambiguous(cause),
         }
     }
 }

@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use local::{Postgres, PostgresOptions};
+use orchestrator::store::Error;
 use orchestrator::store::batch::{Batch, StartOutcome};
-use orchestrator::store::{CommitError, Error};
+use saga_core::CommitError;
 use sagas::Outcome;
 use sqlx::Connection as _;
 

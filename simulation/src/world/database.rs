@@ -5,12 +5,11 @@
 
 use std::time::Duration;
 
-use orchestrator::cause::Cause;
 use orchestrator::engine::{OUTBOX_AGE, OUTBOX_MAX, WAKES_MAX};
 use orchestrator::store::batch::{Batch, Committed, OutboxId, Outgoing, Slots, State};
 use orchestrator::store::loaded::Loaded;
 use orchestrator::store::replica::{Replica, ReplicaSeen};
-use orchestrator::store::{CommitError, Failure};
+use saga_core::{Cause, CommitError};
 use sagas::machine::{Entry, OrderKind, OrderResult, Progress, Reason, Sent, Trouble};
 use sagas::{Direction, SagaId, Timestamp};
 
@@ -95,7 +94,7 @@ impl World {
         }
         if now < self.database_away_until {
             let wait = self.rng.millis(1, 3_000);
-            let error = || CommitError::Unavailable(Failure::Abandoned);
+            let error = unavailable;
             return self.fail(life, wait, question, error);
         }
         let wait = if now < self.database_slow_until {
@@ -113,7 +112,7 @@ impl World {
             return self.fail(life, wait, question, error);
         }
         if is_commit && self.strikes(Fault::CommitCollided, 10) {
-            let error = || CommitError::Retry(Failure::Abandoned);
+            let error = || CommitError::Retry(Cause::ours("another commit was in the way"));
             return self.fail(life, wait, question, error);
         }
         let is_given_up = is_commit && self.strikes(Fault::CommitArrivedLate, 15);
@@ -307,7 +306,7 @@ impl World {
         let Ok(committed) = self.store.commit(batch, self.agenda.now()) else {
             self.faults.count(Fault::DataRefused);
             self.disturb(Fault::DataRefused);
-            return Err(CommitError::Data(Failure::Abandoned));
+            return Err(CommitError::Data(Cause::ours("the data is bad")));
         };
         for letter in &batch.dead_letters {
             let (partition, offset) = (letter.partition, letter.offset);
@@ -457,9 +456,9 @@ fn limit(rows: u32) -> usize {
 }
 
 fn unknown() -> CommitError {
-    CommitError::Ambiguous(Failure::Abandoned)
+    CommitError::Ambiguous(Cause::ours("the connection is lost"))
 }
 
 fn unavailable() -> CommitError {
-    CommitError::Unavailable(Failure::Abandoned)
+    CommitError::Unavailable(Cause::ours("the database is away"))
 }

@@ -6,8 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use orchestrator::store::CommitError;
 use orchestrator::store::batch::{Batch, Committed};
+use saga_core::CommitError;
 use sagas::SagaId;
 
 use super::{Life, World};

@@ -1,10 +1,10 @@
 //! One event that waits for its saga, and who wants to know what became of it.
 
+use saga_core::Cause;
 use sagas::machine::{Event, Order, OrderResult, Refusal, Reply};
 use sagas::{OrderId, SagaId};
 
 use super::offsets::Position;
-use crate::cause::Cause;
 use crate::engine::submission::Submission;
 use crate::store::batch::DeadLetter;
 

@@ -3,15 +3,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use saga_core::{Cause, CommitError};
 use sagas::machine::{Order, Reason, Send, Status};
 use sagas::{Definition, Json, SagaId, Timestamp};
 
 use super::job::{Answer, Arrival, Ticket};
 use super::offsets::Position;
-use crate::cause::Cause;
 use crate::engine::submission::Submission;
 use crate::engine::unsent::Unsent;
-use crate::store::CommitError;
 use crate::store::batch::{Batch, Committed, DeadLetter, Outgoing};
 use crate::store::loaded::Loaded;
 

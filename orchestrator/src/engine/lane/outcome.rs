@@ -13,9 +13,10 @@ use super::letters;
 use super::member::Member;
 use super::publications::Publication;
 use super::{End, Lane, Output, QUARANTINE, Stage};
+use saga_core::CommitError;
+
 use crate::cause::{Cause, chain};
 use crate::limit::{Limit, limited, trouble};
-use crate::store::CommitError;
 use crate::store::batch::{Committed, OutboxId, StartOutcome};
 use crate::store::loaded::Loaded;
 
@@ -130,9 +131,9 @@ impl Lane {
         match result {
             Ok(committed) => self.hold_to(underway, &committed),
             Err(error @ CommitError::Data(_)) => {
-                self.search_the_culprit(underway, &Cause::of(&error), now);
+                self.search_the_culprit(underway, &error.into_cause(), now);
             }
-            Err(error) => self.try_again(underway, &error, now),
+            Err(error) => self.try_again(underway, error, now),
         }
     }
 
@@ -275,13 +276,13 @@ impl Lane {
 
     /// Nothing is known to be committed. What nobody waits for is tried again for ever; callers are
     /// told, unless their start may have been committed: then only trying again tells.
-    fn try_again(&mut self, mut underway: Underway, error: &CommitError, now: Timestamp) {
-        let cause = Cause::of(error);
+    fn try_again(&mut self, mut underway: Underway, error: CommitError, now: Timestamp) {
+        let is_known_void = matches!(error, CommitError::Unavailable(_));
+        let is_in_doubt = matches!(error, CommitError::Ambiguous(_));
+        let cause = error.into_cause();
         let (text, events) = (cause.chain(), underway.events);
         trouble!(warn, "a commit failed; trying again", error = text, events);
         self.hold(now);
-        let is_known_void = matches!(error, CommitError::Unavailable(_));
-        let is_in_doubt = matches!(error, CommitError::Ambiguous(_));
         let reload = is_in_doubt && !is_seeded(Bug::KeepsAmbiguousStates);
         for member in underway.starts.iter_mut().filter(|_| is_in_doubt) {
             member.doubt();

@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use saga_core::{Cause, CommitError};
 use sagas::machine::{Order, OrderKind, OrderResult, Reply};
 use sagas::{Command, Definition, Direction, Json, OrderId, Outcome, SagaId, Status, Timestamp};
 use schemars::JsonSchema;
@@ -20,7 +21,6 @@ use super::*;
 use crate::engine::submission::{Key, Submission};
 use crate::store::batch::{Committed, StartOutcome, State};
 use crate::store::loaded::{Loaded, SagaRow};
-use crate::store::{CommitError, Failure};
 
 #[derive(Serialize, Deserialize, JsonSchema)]
 struct Ask {}
@@ -298,6 +298,10 @@ fn letter(at: Position) -> DeadLetter {
         headers: sagas::wire::Headers::default(),
         value: None,
     }
+}
+
+fn trouble() -> Cause {
+    Cause::ours("the database is in trouble")
 }
 
 fn cancel(id: u128) -> Order {

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
 use orchestrator::store::batch::Batch;
-use orchestrator::store::{CommitError, Error, Failure, Store};
+use orchestrator::store::{Error, Store};
+use saga_core::CommitError;
 use tokio::task::JoinSet;
 
 use super::{Pair, SOON};
@@ -67,21 +68,18 @@ async fn go_on_asking(store: Store, number: u128, refusals: Arc<AtomicU32>) {
         ..Batch::default()
     };
     loop {
-        let failure = match store.commit(&batch).await {
+        let cause = match store.commit(&batch).await {
             Ok(_) => match store.load(&[id(number)]).await {
                 Ok(_) => return,
-                Err(Error::Unavailable(failure)) => failure,
+                Err(Error::Unavailable(failure)) => failure.to_string(),
                 Err(error) => panic!("{error:?}"),
             },
-            Err(CommitError::Unavailable(failure) | CommitError::Ambiguous(failure)) => failure,
+            Err(CommitError::Unavailable(cause) | CommitError::Ambiguous(cause)) => {
+                cause.to_string()
+            }
             Err(error) => panic!("{error:?}"),
         };
-        let is_refused = matches!(
-            failure,
-            Failure::NotAsked {
-                waits_for_standby: true
-            }
-        );
+        let is_refused = cause.starts_with("commits of Postgres wait for its synchronous standby");
         refusals.fetch_add(u32::from(is_refused), Ordering::Relaxed);
         tokio::task::yield_now().await;
     }

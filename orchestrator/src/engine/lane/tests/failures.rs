@@ -1,7 +1,6 @@
 //! What a lane does when the database fails it, or a record makes no sense.
 
 use super::*;
-use crate::cause::Cause;
 
 #[test]
 fn an_outage_holds_replies_and_tells_callers() {
@@ -9,12 +8,12 @@ fn an_outage_holds_replies_and_tells_callers() {
     let (id, _) = bench.started("a");
     bench.reply(id, "first", Outcome::Succeeded, "7");
     bench.batch();
-    bench.answer(Err(CommitError::Unavailable(Failure::Abandoned)));
+    bench.answer(Err(CommitError::Unavailable(trouble())));
     assert!(!bench.asks_for_a_commit(), "no busy loop");
     bench.pass(Duration::from_millis(60));
     bench.batch();
     bench.submit("b");
-    bench.answer(Err(CommitError::Unavailable(Failure::Abandoned)));
+    bench.answer(Err(CommitError::Unavailable(trouble())));
     bench.pass(Duration::from_millis(60));
     assert!(!bench.asks_for_a_commit(), "the wait grows");
     bench.pass(Duration::from_millis(60));
@@ -40,7 +39,7 @@ fn a_hold_that_ends_while_a_commit_is_under_way_is_no_busy_loop() {
         None,
         "the commit's answer comes first"
     );
-    bench.answer(Err(CommitError::Unavailable(Failure::Abandoned)));
+    bench.answer(Err(CommitError::Unavailable(trouble())));
     assert!(bench.lane.resume_at() > Some(bench.now));
 }
 
@@ -49,7 +48,7 @@ fn a_start_that_the_database_did_not_take_is_answered_and_forgotten() {
     let mut bench = Bench::new();
     bench.submit("a");
     bench.batch();
-    bench.answer(Err(CommitError::Unavailable(Failure::Abandoned)));
+    bench.answer(Err(CommitError::Unavailable(trouble())));
     assert!(matches!(
         bench.answers().as_slice(),
         [Answer::Unavailable(_)]
@@ -64,7 +63,7 @@ fn an_ambiguous_commit_is_settled_by_looking_again() {
     let mut bench = Bench::new();
     let id = bench.submit("a");
     bench.batch();
-    bench.answer(Err(CommitError::Ambiguous(Failure::Abandoned)));
+    bench.answer(Err(CommitError::Ambiguous(trouble())));
     assert!(bench.answers().is_empty(), "nobody knows yet");
     bench.pass(Duration::from_secs(1));
     assert_eq!(bench.batch().starts.len(), 1);
@@ -90,8 +89,8 @@ fn a_start_says_from_then_on_that_a_commit_of_it_was_in_doubt() {
         let starts = bench.batch().starts;
         starts.iter().map(|start| start.is_retried).collect()
     };
-    let collided = || CommitError::Retry(Failure::Abandoned);
-    let lost = CommitError::Ambiguous(Failure::Abandoned);
+    let collided = || CommitError::Retry(trouble());
+    let lost = CommitError::Ambiguous(trouble());
     assert_eq!(is_retried_after(collided(), "b"), [false, false]);
     assert_eq!(is_retried_after(lost, "c"), [true, true, false]);
     assert_eq!(
@@ -115,7 +114,7 @@ fn one_bad_event_is_found_and_the_others_are_committed() {
     while bench.asks_for_a_commit() {
         let batch = bench.batch();
         if batch.updates.iter().any(|update| update.id == bad) {
-            bench.answer(Err(CommitError::Data(Failure::Abandoned)));
+            bench.answer(Err(CommitError::Data(trouble())));
             continue;
         }
         committed.extend(batch.updates.iter().map(|update| update.id));
@@ -280,7 +279,7 @@ fn what_a_bad_event_made_pointless_is_not_buried_with_it() {
     }
     bench.commit();
     assert_eq!(bench.batch().updates[0].state.entries.len(), 1);
-    bench.answer(Err(CommitError::Data(Failure::Abandoned)));
+    bench.answer(Err(CommitError::Data(trouble())));
     let letters = bench.commit().dead_letters;
     assert_eq!((letters.len(), letters[0].offset), (1, 0));
     assert_eq!(bench.advanced_to(), Some(1));
@@ -295,10 +294,10 @@ fn a_start_in_doubt_leaves_no_state_that_was_known_before_it() {
     let (id, _) = bench.started("a");
     bench.submit("a");
     bench.batch();
-    bench.answer(Err(CommitError::Ambiguous(Failure::Abandoned)));
+    bench.answer(Err(CommitError::Ambiguous(trouble())));
     bench.pass(Duration::from_secs(1));
     bench.batch();
-    bench.answer(Err(CommitError::Unavailable(Failure::Abandoned)));
+    bench.answer(Err(CommitError::Unavailable(trouble())));
     assert!(matches!(bench.answers()[..], [Answer::Unavailable(_)]));
     bench.pass(Duration::from_secs(1));
     bench.reply(id, "first", Outcome::Succeeded, "7");

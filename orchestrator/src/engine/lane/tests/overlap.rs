@@ -18,7 +18,7 @@ impl Bench {
 }
 
 fn data() -> CommitError {
-    CommitError::Data(Failure::Abandoned)
+    CommitError::Data(trouble())
 }
 
 fn moved(batch: &Batch) -> Vec<SagaId> {
@@ -120,7 +120,7 @@ fn one_commit_in_doubt_is_settled_by_looking_while_the_other_holds() {
     bench.submit("b");
     bench.submit("c");
     let (two, second) = bench.asked();
-    bench.answer_to(one, Err(CommitError::Ambiguous(Failure::Abandoned)));
+    bench.answer_to(one, Err(CommitError::Ambiguous(trouble())));
     bench.submit("d");
     bench.submit("e");
     bench.pass(Duration::from_secs(1));
@@ -143,8 +143,8 @@ fn two_commits_may_both_fail_and_nothing_is_lost() {
         bench.submit(key);
     }
     let ((one, _), (two, _)) = (bench.asked(), bench.asked());
-    bench.answer_to(two, Err(CommitError::Retry(Failure::Abandoned)));
-    bench.answer_to(one, Err(CommitError::Ambiguous(Failure::Abandoned)));
+    bench.answer_to(two, Err(CommitError::Retry(trouble())));
+    bench.answer_to(one, Err(CommitError::Ambiguous(trouble())));
     assert!(bench.lane.resume_at() > Some(bench.now));
     bench.pass(Duration::from_secs(1));
     let retried = bench.commit().starts.into_iter();
