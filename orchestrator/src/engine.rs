@@ -12,8 +12,10 @@
 pub mod incoming;
 pub mod lane;
 mod lanes;
+mod letters;
 mod meter;
 mod outbox;
+mod notes;
 pub mod outgoing;
 pub mod rendezvous;
 mod replicas;
@@ -55,7 +57,7 @@ use crate::store::definition::Pin;
 use crate::store::replica::Replica;
 use crate::store::retention::Policy;
 use crate::store::{self, Store};
-use lane::{Answer, Bounds, End, TooLarge};
+use lane::{Bounds, End, NotRunnable, OrderAnswer, StartAnswer, TooLarge};
 use lanes::{Door, Lanes};
 use outgoing::Topics;
 use replicas::{Duty, Membership, introduce};
@@ -149,8 +151,8 @@ pub enum Error {
     #[error(transparent)]
     Refused(Refusal),
     /// This binary cannot advance the saga.
-    #[error("{0}")]
-    NotRunnable(String),
+    #[error(transparent)]
+    NotRunnable(NotRunnable),
     /// Postgres or Kafka is away.
     #[error("{0}")]
     Unavailable(Cause),
@@ -278,13 +280,16 @@ impl Engine {
             })
             .await?;
         match answer {
-            Answer::Accepted { id, is_new } => {
+            StartAnswer::Accepted { id, is_new } => {
                 if !is_new {
                     ending = waiters.wait_for(id, ANYWHERE_EVERY);
                 }
                 Ok(Accepted { id, is_new, ending })
             }
-            other => Err(other.into_error()),
+            StartAnswer::KeyUsedOtherwise { id } => Err(Error::KeyUsedOtherwise { id }),
+            StartAnswer::CommandTooLarge(too_large) => Err(Error::CommandTooLarge(too_large)),
+            StartAnswer::Unavailable(why) => Err(Error::Unavailable(why)),
+            StartAnswer::Unstorable(why) => Err(Error::Unstorable(why)),
         }
     }
 
@@ -305,8 +310,12 @@ impl Engine {
             .ask(saga, |tell| Message::Order { saga, order, tell })
             .await?;
         match answer {
-            Answer::Ordered { result, .. } => Ok(result),
-            other => Err(other.into_error()),
+            OrderAnswer::Applied { result, .. } => Ok(result),
+            OrderAnswer::Refused(refusal) => Err(Error::Refused(refusal)),
+            OrderAnswer::NotFound => Err(Error::NotFound),
+            OrderAnswer::NotRunnable(why) => Err(Error::NotRunnable(why)),
+            OrderAnswer::Unavailable(why) => Err(Error::Unavailable(why)),
+            OrderAnswer::Unstorable(why) => Err(Error::Unstorable(why)),
         }
     }
 
@@ -373,7 +382,7 @@ impl Engine {
         is_done
     }
 
-    async fn ask(
+    async fn ask<Answer>(
         &self,
         saga: SagaId,
         message: impl FnOnce(oneshot::Sender<Answer>) -> Message,
@@ -463,20 +472,6 @@ impl Settings {
             second_commit_min: SECOND_COMMIT_MIN,
             cache_max: NonZeroUsize::new(cache_max).unwrap_or(NonZeroUsize::MIN),
             publications_max: PUBLICATIONS_MAX,
-        }
-    }
-}
-
-impl Answer {
-    fn into_error(self) -> Error {
-        match self {
-            Self::KeyUsedOtherwise { id } => Error::KeyUsedOtherwise { id },
-            Self::OrderRefused(refusal) => Error::Refused(refusal),
-            Self::NotRunnable(why) => Error::NotRunnable(why),
-            Self::Unavailable(why) => Error::Unavailable(why),
-            Self::Unstorable(why) => Error::Unstorable(why),
-            Self::CommandTooLarge(too_large) => Error::CommandTooLarge(too_large),
-            Self::NotFound | Self::Accepted { .. } | Self::Ordered { .. } => Error::NotFound,
         }
     }
 }

@@ -101,7 +101,7 @@ pub(crate) enum Happening {
     /// A client waits no longer for a request.
     GiveUp(u64),
     /// A request's answer reaches its client.
-    Told(u64, Box<orchestrator::engine::lane::Answer>),
+    Told(u64, Box<clients::Told>),
     /// A person looks for what waits for one.
     Person,
     /// Something goes wrong.

@@ -261,7 +261,7 @@ impl From<engine::Error> for Problem {
             ),
             Error::NotFound => Self::new(Kind::NotFound, "no saga with this id"),
             Error::Refused(refusal) => Self::new(Kind::OrderRefused, refusal.to_string()),
-            Error::NotRunnable(why) => Self::new(Kind::Unavailable, why),
+            Error::NotRunnable(why) => Self::new(Kind::Unavailable, why.to_string()),
             Error::Unavailable(cause) => {
                 trouble!(warn, "requests are answered 503", error = cause.chain());
                 Self::unavailable("Postgres or Kafka", &cause)

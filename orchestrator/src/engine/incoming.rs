@@ -20,46 +20,41 @@ pub fn read(record: ReplyRecord) -> Input {
         partition: record.partition,
         offset: record.offset,
     };
-    let read = parse(&record);
+    let (read, reason) = parse(&record);
     let letter = Box::new(DeadLetter {
         cluster: record.cluster,
         topic: record.topic,
         partition: record.partition,
         offset: record.offset,
-        reason: read.as_ref().err().cloned().unwrap_or_default(),
+        reason,
         key: record.key,
         headers: record.headers,
         value: record.value,
     });
     match read {
-        Ok((saga, revision, reply)) => Input::Reply(Arrival {
+        Some((saga, revision, reply)) => Input::reply(Arrival {
             at,
             saga,
             revision,
             reply,
             letter,
         }),
-        Err(_) => Input::Garbage { at, letter },
+        None => Input::Garbage { at, letter },
     }
 }
 
-fn parse(record: &ReplyRecord) -> Result<(SagaId, u64, Reply), String> {
-    usable(record).or_else(|reason| unusable(record, &reason).ok_or(reason))
+/// What the reply says, and why it cannot be used as it is.
+fn parse(record: &ReplyRecord) -> (Option<(SagaId, u64, Reply)>, String) {
+    match usable(record) {
+        Ok(read) => (Some(read), String::new()),
+        Err(reason) => (unusable(record, &reason), reason),
+    }
 }
 
 /// What a reply says that cannot be used: `None` where it does not say whom it answers.
 fn unusable(record: &ReplyRecord, reason: &str) -> Option<(SagaId, u64, Reply)> {
     let (key, value) = (record.key.as_deref(), record.value.as_deref());
     let attribution = ReplyMessage::attribute(key, value)?;
-    tracing::warn!(
-        saga = %attribution.saga,
-        step = %attribution.step,
-        topic = %record.topic,
-        partition = record.partition,
-        offset = record.offset,
-        reason,
-        "a reply cannot be used; it counts as failed"
-    );
     let fault = Fault::new(UNREADABLE_REPLY, reason);
     let reply = Reply {
         step: attribution.step.into_owned(),
@@ -125,10 +120,7 @@ mod tests {
             .take()
             .map(|value| String::from_utf8(value).unwrap());
         record.value = value.map(change).map(String::into_bytes);
-        match read(record) {
-            Input::Reply(arrival) => Some(arrival.reply),
-            _ => None,
-        }
+        read(record).as_reply().map(|arrival| arrival.reply.clone())
     }
 
     fn without(member: &str) -> impl FnOnce(String) -> String {
@@ -210,9 +202,9 @@ mod tests {
     fn an_escaped_nul_in_a_reply_is_text_like_any_other() {
         let fault = r#"{"code":"odd","message":"a\u0000b"}"#;
         for (outcome, data) in [("succeeded", r#""\u0000""#), ("rejected", fault)] {
-            let Input::Reply(arrival) = read(record(outcome, data)) else {
-                panic!("{outcome} {data} became a dead letter");
-            };
+            let input = read(record(outcome, data));
+            let arrival = input.as_reply();
+            let arrival = arrival.unwrap_or_else(|| panic!("{outcome} {data} is a dead letter"));
             assert_eq!(arrival.reply.payload.text(), data);
         }
     }

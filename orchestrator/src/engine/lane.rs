@@ -25,17 +25,17 @@
 mod cache;
 mod commits;
 mod job;
-mod letters;
 mod member;
 mod messages;
+mod notes;
 mod offsets;
 mod outcome;
 mod plan;
 mod publications;
+mod queues;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
@@ -43,8 +43,11 @@ use sagas::sabotage::{Bug, is_seeded};
 use sagas::{SagaId, Timestamp};
 
 pub use commits::COMMITS_MAX;
-pub use job::{Answer, Arrival, Ticket, TooLarge};
+pub use job::{
+    Arrival, Job, Move, NotRunnable, OrderAnswer, OrderJob, StartAnswer, StartJob, Ticket, TooLarge,
+};
 pub use messages::{End, Input, OutgoingCommand, Output};
+pub use notes::Note;
 pub use offsets::Position;
 
 use super::unsent::Unsent;
@@ -52,10 +55,10 @@ use crate::registry::Registry;
 use crate::store::batch::{Batch, DeadLetter, OutboxId};
 use cache::Cache;
 use commits::{Commits, Underway};
-use job::Job;
 use lru::LruCache;
 use offsets::Offsets;
 use publications::Publications;
+use queues::Queues;
 
 /// The bounds of a lane.
 #[derive(Debug, Clone)]
@@ -82,13 +85,7 @@ pub struct Lane {
     bounds: Bounds,
     registry: Registry,
     cache: Cache,
-    queues: BTreeMap<SagaId, Queue>,
-    /// Sagas whose next event can be planned.
-    ready: VecDeque<SagaId>,
-    /// The same for sagas that are to start: they come after all others, because what was begun is to
-    /// end before more is begun.
-    starting: VecDeque<SagaId>,
-    waiting_jobs: usize,
+    queues: Queues,
     /// Dead letters for the next commit.
     letters: Vec<(Option<Position>, DeadLetter)>,
     /// Acknowledged outbox rows for the next commit to delete.
@@ -108,28 +105,6 @@ pub struct Lane {
     outputs: Vec<Output>,
 }
 
-/// The events that wait for one saga.
-#[derive(Debug, Default)]
-struct Queue {
-    jobs: VecDeque<Job>,
-    stage: Stage,
-    must_load: bool,
-    /// How many of its events waited already when the load was asked for that the cached state is
-    /// of. What comes later may be about a state that is newer than that.
-    read_for: usize,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Stage {
-    /// In `ready`, or about to be.
-    #[default]
-    Ready,
-    /// A load was asked for.
-    Loading,
-    /// In a commit that is under way.
-    Committing,
-}
-
 impl Lane {
     /// An idle lane.
     #[must_use]
@@ -139,10 +114,7 @@ impl Lane {
             batch_limit: bounds.batch_max,
             bounds,
             registry,
-            queues: BTreeMap::new(),
-            ready: VecDeque::new(),
-            starting: VecDeque::new(),
-            waiting_jobs: 0,
+            queues: Queues::default(),
             letters: Vec::new(),
             delivered: Vec::new(),
             offsets: Offsets::default(),
@@ -161,34 +133,11 @@ impl Lane {
     /// Takes one input. Outputs are collected for [`Lane::turn`].
     pub fn take(&mut self, input: Input, now: Timestamp) {
         match input {
-            Input::Submit {
-                ticket,
-                id,
-                submission,
-            } => {
-                self.queue(
-                    id,
-                    Job::Start {
-                        ticket,
-                        submission,
-                        is_retried: false,
-                    },
-                );
-            }
-            Input::Order {
-                ticket,
-                saga,
-                order,
-            } => self.queue(saga, Job::Order { ticket, order }),
-            Input::Reply(arrival) => {
-                self.offsets.arrived(arrival.at);
-                self.queue(arrival.saga, Job::Reply(arrival));
-            }
+            Input::Job { saga, job } => self.take_job(saga, job, now),
             Input::Garbage { at, letter } => {
                 self.offsets.arrived(at);
                 self.letters.push((Some(at), *letter));
             }
-            Input::Due(saga) => self.wake(saga, now),
             Input::Loaded { asked, result } => self.loaded(&asked, result, now),
             Input::Committed { number, result } => self.committed(number, result, now),
             Input::Unsent(unsent) => self.unsent(unsent),
@@ -244,7 +193,8 @@ impl Lane {
             0 => true,
             open if open < COMMITS_MAX => {
                 let is_well = self.failures == 0 && self.batch_limit == self.bounds.batch_max;
-                let ready = self.ready.len() + self.starting.len() + self.letters.len();
+                let (moves, starts) = self.queues.ready();
+                let ready = moves + starts + self.letters.len();
                 is_well && ready >= self.bounds.second_commit_min
             }
             _ => false,
@@ -254,7 +204,7 @@ impl Lane {
     /// Events that wait; the shell takes no more from outside above its bound.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.waiting_jobs + self.letters.len()
+        self.queues.waiting() + self.letters.len()
     }
 
     /// Whether nothing is under way or waiting: the lane can stop.
@@ -279,65 +229,23 @@ impl Lane {
         }
     }
 
-    fn queue(&mut self, saga: SagaId, job: Job) {
-        let queue = self.queues.entry(saga).or_default();
-        let is_next = queue.jobs.is_empty() && queue.stage == Stage::Ready;
-        if queue.jobs.capacity() == 0 {
-            // Most have one event at a time.
-            queue.jobs.reserve_exact(1);
+    fn take_job(&mut self, saga: SagaId, job: Job, now: Timestamp) {
+        match &job {
+            Job::Move(Move::Reply(arrival)) => {
+                self.offsets.arrived(arrival.at);
+                if !arrival.letter.reason.is_empty() {
+                    self.outputs.push(Output::Note(unusable(arrival)));
+                }
+            }
+            Job::Move(Move::Wake) if self.ignores_wake(saga, now) => return,
+            Job::Move(_) | Job::Start(_) => {}
         }
-        queue.jobs.push_back(job);
-        self.waiting_jobs += 1;
-        if is_next {
-            self.make_ready(saga);
-        }
+        self.queues.push(saga, job);
     }
 
-    /// Its next event can be planned, behind those of its kind that wait already.
-    fn make_ready(&mut self, saga: SagaId) {
-        let queue = self.queues.get(&saga);
-        let next = queue.and_then(|queue| queue.jobs.front());
-        match next {
-            Some(Job::Start { .. }) => self.starting.push_back(saga),
-            _ => self.ready.push_back(saga),
-        }
-    }
-
-    /// Puts jobs back in front, in their order, after a commit or load that came to nothing.
-    fn requeue(&mut self, saga: SagaId, jobs: impl DoubleEndedIterator<Item = Job>, reload: bool) {
-        let queue = self.queues.entry(saga).or_default();
-        queue.must_load |= reload;
-        for job in jobs.rev() {
-            queue.jobs.push_front(job);
-            self.waiting_jobs += 1;
-        }
-    }
-
-    /// The saga's commit or load is over: it is ready again, or done with.
-    fn release(&mut self, saga: SagaId) {
-        let Some(queue) = self.queues.get_mut(&saga) else {
-            return;
-        };
-        queue.stage = Stage::Ready;
-        if queue.jobs.is_empty() {
-            self.queues.remove(&saga);
-        } else {
-            self.make_ready(saga);
-        }
-    }
-
-    fn wake(&mut self, saga: SagaId, now: Timestamp) {
+    fn ignores_wake(&mut self, saga: SagaId, now: Timestamp) -> bool {
         let is_quarantined = self.quarantine.get(&saga).is_some_and(|until| now < *until);
-        if is_quarantined || is_seeded(Bug::IgnoresWakes) {
-            return;
-        }
-        let is_queued = self.queues.get(&saga).is_some_and(|queue| {
-            queue.stage == Stage::Committing
-                || queue.jobs.iter().any(|job| matches!(job, Job::Wake))
-        });
-        if !is_queued {
-            self.queue(saga, Job::Wake);
-        }
+        is_quarantined || is_seeded(Bug::IgnoresWakes) || self.queues.needs_no_wake(saga)
     }
 
     fn published(&mut self, number: u64, is_acknowledged: bool) {
@@ -373,7 +281,7 @@ impl Lane {
                 Unsent::Command { saga, reply } => {
                     // A wake before it must not take it for published.
                     self.unpublish(&[saga]);
-                    self.queue(saga, Job::Unsent(reply));
+                    self.queues.push(saga, Move::Unsent(reply).into());
                 }
                 Unsent::Unanswered(letter) => self.letters.push((None, *letter)),
             }
@@ -404,13 +312,43 @@ impl Lane {
         }
     }
 
-    fn finish(&mut self, job: Job, answer: Answer) {
-        match job {
-            Job::Start { ticket, .. } | Job::Order { ticket, .. } => {
-                self.outputs.push(Output::Answer(ticket, answer));
-            }
-            Job::Reply(arrival) => self.offsets.finished(arrival.at),
-            Job::Unsent(_) | Job::Wake => {}
+    fn answer_start(&mut self, ticket: Ticket, answer: StartAnswer) {
+        self.outputs.push(Output::Started(ticket, answer));
+    }
+
+    fn answer_order(&mut self, ticket: Ticket, answer: OrderAnswer) {
+        self.outputs.push(Output::Ordered(ticket, answer));
+    }
+
+    fn note(&mut self, note: Note) {
+        self.outputs.push(Output::Note(note));
+    }
+
+    /// The event needs nothing more; a caller is told apart.
+    fn finish(&mut self, event: &Move) {
+        if let Move::Reply(arrival) = event {
+            self.offsets.finished(arrival.at);
         }
+    }
+
+    /// The reply is of no use: it goes to the dead letters with the next commit.
+    fn bury(&mut self, arrival: Arrival, reason: String) {
+        self.letters.push((
+            Some(arrival.at),
+            DeadLetter {
+                reason,
+                ..*arrival.letter
+            },
+        ));
+    }
+}
+
+fn unusable(arrival: &Arrival) -> Note {
+    Note::ReplyUnusable {
+        saga: arrival.saga,
+        step: arrival.reply.step.clone(),
+        topic: arrival.letter.topic.clone(),
+        at: arrival.at,
+        reason: arrival.letter.reason.clone(),
     }
 }

@@ -124,7 +124,7 @@ mod tests {
     fn new_sagas_are_refused_while_orders_and_replies_still_come_in() {
         let (lanes, mut rooms) = Lanes::new(1, 4, 2);
         let door = lanes.of(SagaId(uuid::Uuid::nil()));
-        let wake = || Message::Input(Input::Due(SagaId(uuid::Uuid::nil())));
+        let wake = || Message::Input(Input::wake(SagaId(uuid::Uuid::nil())));
         assert!(door.takes_starts());
         rooms[0].inside.store(1, Ordering::Relaxed);
         door.ask(wake()).unwrap();

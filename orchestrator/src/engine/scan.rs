@@ -90,7 +90,7 @@ async fn wake(parts: &Parts, lanes: &Lanes, due: &Due<'_>) {
     match parts.store.due(due).await {
         Ok(due) => {
             for saga in due {
-                lanes.of(saga).offer(Input::Due(saga));
+                lanes.of(saga).offer(Input::wake(saga));
             }
         }
         Err(error) => trouble!(warn, "cannot look for wakes", error = chain(&error)),

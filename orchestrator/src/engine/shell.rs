@@ -13,9 +13,10 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
-use super::lane::{Answer, Bounds, Input, Lane, OutgoingCommand, Output, Ticket};
+use super::lane::{Bounds, Input, Lane, OrderAnswer, OutgoingCommand, Output, StartAnswer, Ticket};
 use super::lanes::Room;
 use super::meter::Meter;
+use super::notes;
 use super::outgoing::Topics;
 use super::submission::Submission;
 use super::unsent;
@@ -34,12 +35,12 @@ pub(super) enum Message {
     Submit {
         id: SagaId,
         submission: Submission,
-        tell: oneshot::Sender<Answer>,
+        tell: oneshot::Sender<StartAnswer>,
     },
     Order {
         saga: SagaId,
         order: Order,
-        tell: oneshot::Sender<Answer>,
+        tell: oneshot::Sender<OrderAnswer>,
     },
     Input(Input),
     /// Finish what is accepted, and end.
@@ -66,7 +67,10 @@ pub(super) struct Shell {
     /// Results of tasks that this shell started: bounded by the lane, which starts few.
     results: mpsc::UnboundedReceiver<Input>,
     report: mpsc::UnboundedSender<Input>,
-    callers: BTreeMap<Ticket, oneshot::Sender<Answer>>,
+    /// Callers that wait for their submission.
+    starting: BTreeMap<Ticket, oneshot::Sender<StartAnswer>>,
+    /// Callers that wait for their order.
+    ordering: BTreeMap<Ticket, oneshot::Sender<OrderAnswer>>,
     last_ticket: u64,
     is_stopping: bool,
     /// What the lane asked for and no load has taken yet.
@@ -91,7 +95,8 @@ impl Shell {
             room,
             results,
             report,
-            callers: BTreeMap::new(),
+            starting: BTreeMap::new(),
+            ordering: BTreeMap::new(),
             last_ticket: 0,
             is_stopping: false,
             to_load: VecDeque::new(),
@@ -162,37 +167,23 @@ impl Shell {
                 submission,
                 tell,
             } => {
-                let ticket = self.ticket(tell);
-                self.lane.take(
-                    Input::Submit {
-                        ticket,
-                        id,
-                        submission,
-                    },
-                    now,
-                );
+                let ticket = self.ticket();
+                self.starting.insert(ticket, tell);
+                self.lane.take(Input::start(id, ticket, submission), now);
             }
             Message::Order { saga, order, tell } => {
-                let ticket = self.ticket(tell);
-                self.lane.take(
-                    Input::Order {
-                        ticket,
-                        saga,
-                        order,
-                    },
-                    now,
-                );
+                let ticket = self.ticket();
+                self.ordering.insert(ticket, tell);
+                self.lane.take(Input::order(saga, ticket, order), now);
             }
             Message::Input(input) => self.lane.take(input, now),
             Message::Stop => self.is_stopping = true,
         }
     }
 
-    fn ticket(&mut self, tell: oneshot::Sender<Answer>) -> Ticket {
+    fn ticket(&mut self) -> Ticket {
         self.last_ticket += 1;
-        let ticket = Ticket(self.last_ticket);
-        self.callers.insert(ticket, tell);
-        ticket
+        Ticket(self.last_ticket)
     }
 
     fn carry_out(&mut self, outputs: Vec<Output>) {
@@ -206,12 +197,18 @@ impl Shell {
                     commands,
                     events,
                 } => self.publish(publication, &commands, events),
-                Output::Answer(ticket, answer) => {
-                    if let Some(caller) = self.callers.remove(&ticket) {
+                Output::Started(ticket, answer) => {
+                    if let Some(caller) = self.starting.remove(&ticket) {
                         // Whoever went away asks again with the same key.
                         let _ = caller.send(answer);
                     }
                 }
+                Output::Ordered(ticket, answer) => {
+                    if let Some(caller) = self.ordering.remove(&ticket) {
+                        let _ = caller.send(answer);
+                    }
+                }
+                Output::Note(note) => notes::log(note),
                 Output::Ended(saga, end) => self.parts.waiters.ended(saga, Some(&end)),
                 Output::Advance {
                     partition,

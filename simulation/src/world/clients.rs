@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use orchestrator::engine::lane::{Answer, Input};
+use orchestrator::engine::lane::{Input, OrderAnswer, StartAnswer};
 use orchestrator::engine::submission::Key;
 use orchestrator::engine::{ANSWER_WITHIN, Submission, route};
 use sagas::machine::{Event, Order, OrderResult, Refusal, transition};
@@ -122,6 +122,15 @@ impl Clients {
     }
 }
 
+/// What a lane answers.
+#[derive(Debug)]
+pub(crate) enum Told {
+    /// To a submission.
+    Started(StartAnswer),
+    /// To an order.
+    Ordered(OrderAnswer),
+}
+
 impl World {
     pub(crate) fn clients_begin(&mut self) {
         for client in 0..self.clients.clients.len() {
@@ -202,16 +211,8 @@ impl World {
             Errand::Submit | Errand::SubmitAgain | Errand::SubmitOther => None,
         };
         let input = match (submission, &order) {
-            (Some(submission), _) => Input::Submit {
-                ticket,
-                id,
-                submission,
-            },
-            (None, Some(Given { order, .. })) => Input::Order {
-                ticket,
-                saga: id,
-                order: order.clone(),
-            },
+            (Some(submission), _) => Input::start(id, ticket, submission),
+            (None, Some(Given { order, .. })) => Input::order(id, ticket, order.clone()),
             (None, None) => return,
         };
         self.say(Some(id), || {
@@ -326,7 +327,7 @@ impl World {
     }
 
     /// An answer reaches its client, if it still waits.
-    pub(crate) fn told(&mut self, request: u64, answer: &Answer) {
+    pub(crate) fn told(&mut self, request: u64, answer: &Told) {
         let Some(request) = self.clients.requests.remove(&request) else {
             return;
         };
@@ -335,7 +336,7 @@ impl World {
         // Whoever is told something looks at the saga: `GET /v1/sagas/{id}` reads the database.
         self.read(&[saga]);
         match (answer, request.submission) {
-            (Answer::Accepted { id, is_new }, Some(submission)) => {
+            (Told::Started(StartAnswer::Accepted { id, is_new }), Some(submission)) => {
                 let (id, is_new) = (*id, *is_new);
                 let is_stored = self.durable().status(id).is_some();
                 self.journal.accepted.push(Accepted {
@@ -345,10 +346,10 @@ impl World {
                     is_stored,
                 });
             }
-            (Answer::KeyUsedOtherwise { .. }, Some(submission)) => {
+            (Told::Started(StartAnswer::KeyUsedOtherwise { .. }), Some(submission)) => {
                 self.journal.conflicts.push(submission);
             }
-            (Answer::Ordered { order, result }, _) => {
+            (Told::Ordered(OrderAnswer::Applied { order, result }), _) => {
                 let (order, result) = (*order, *result);
                 self.journal.ordered.push(Ordered {
                     saga,
@@ -356,15 +357,15 @@ impl World {
                     result,
                 });
             }
-            (Answer::OrderRefused(refusal), _) => {
+            (Told::Ordered(OrderAnswer::Refused(refusal)), _) => {
                 if let Some(given) = &request.order {
                     self.note_refusal(saga, given, refusal);
                 }
             }
-            (Answer::NotFound, None) if !self.faults.are_over() => {
+            (Told::Ordered(OrderAnswer::NotFound), _) if !self.faults.are_over() => {
                 return self.act_later(request.client, request.errand);
             }
-            (Answer::NotFound, _) => {}
+            (Told::Ordered(OrderAnswer::NotFound), _) => {}
             _ => return self.again_or_not(&request),
         }
         self.clients.open -= 1;

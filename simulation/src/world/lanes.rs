@@ -8,12 +8,13 @@ use std::collections::{BTreeMap, VecDeque};
 use orchestrator::Registry;
 use orchestrator::bus::OutgoingRecord;
 use orchestrator::engine::DELIVERIES_WAIT;
-use orchestrator::engine::lane::{Answer, Bounds, Input, Lane, OutgoingCommand, Output, Ticket};
+use orchestrator::engine::lane::{Bounds, Input, Lane, OutgoingCommand, Output, Ticket};
 use orchestrator::engine::unsent::{self, Unsent};
 use orchestrator::store::batch::Outgoing;
 use sagas::{Direction, Timestamp};
 
 use super::broker::{Addressed, Producer};
+use super::clients::Told;
 use super::database::Question;
 use super::replicas::Stage;
 use super::{Happening, Life, Waits, World};
@@ -122,7 +123,7 @@ impl World {
         while shell.lane.waiting() < inbox_max
             && let Some(input) = shell.inbox.pop_front()
         {
-            if let Input::Reply(arrival) = &input {
+            if let Some(arrival) = input.as_reply() {
                 self.journal.came.insert((life, arrival.at), true_now);
             }
             shell.lane.take(input, now);
@@ -188,8 +189,13 @@ impl World {
                     commands,
                     events,
                 } => self.hand_over(life, lane, publication, commands, &events),
-                Output::Answer(ticket, answer) => self.answer_caller(life, lane, ticket, answer),
-                Output::Ended(..) => {}
+                Output::Started(ticket, answer) => {
+                    self.answer_caller(life, lane, ticket, Told::Started(answer));
+                }
+                Output::Ordered(ticket, answer) => {
+                    self.answer_caller(life, lane, ticket, Told::Ordered(answer));
+                }
+                Output::Ended(..) | Output::Note(_) => {}
                 Output::Advance {
                     partition,
                     next_offset,
@@ -269,7 +275,7 @@ impl World {
         }
     }
 
-    fn answer_caller(&mut self, life: Life, lane: usize, ticket: Ticket, answer: Answer) {
+    fn answer_caller(&mut self, life: Life, lane: usize, ticket: Ticket, answer: Told) {
         let shell = &mut self.replicas[life.replica].lanes[lane];
         let Some(request) = shell.callers.remove(&ticket) else {
             return;

@@ -34,7 +34,8 @@ impl World {
     pub(crate) fn note_burial(&mut self, partition: i32, offset: i64) {
         let topic = self.scene.replies.clone();
         let record = self.bus.read_reply(&topic, partition, offset);
-        let Some(Input::Reply(arrival)) = record.map(incoming::read) else {
+        let input = record.map(incoming::read);
+        let Some(arrival) = input.as_ref().and_then(Input::as_reply) else {
             return;
         };
         let is_storable = !arrival.reply.payload.text().contains(UNSTORABLE);
@@ -52,7 +53,8 @@ impl World {
             return None;
         }
         let record = self.bus.read_reply(&topic, partition, offset)?;
-        let Input::Reply(arrival) = incoming::read(record) else {
+        let input = incoming::read(record);
+        let Some(arrival) = input.as_reply() else {
             return Some("an unreadable record is not among the dead letters".to_owned());
         };
         let Some(loaded) = self.durable().load(&[arrival.saga]).pop() else {

@@ -234,7 +234,7 @@ impl World {
 
     fn offer_wake(&mut self, life: Life, saga: SagaId) {
         let lane = route::lane_of(saga, self.layout.lanes);
-        self.offer(life, lane, Input::Due(saga));
+        self.offer(life, lane, Input::wake(saga));
     }
 
     fn publish_again(&mut self, life: Life, row: OutboxId, events: &[Outgoing]) {

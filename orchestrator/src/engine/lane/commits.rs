@@ -1,7 +1,7 @@
 //! The commits that are under way: one, and a second beside it when much waits.
 //!
 //! Invariants: an answer ends the commit whose number it names, and no other; a saga is in at most
-//! one of them (its queue is `Stage::Committing` until the answer); each counts in a slot of its own
+//! one of them (its queue is held for the commit until the answer); each counts in a slot of its own
 //! while the lane reads two reply partitions, because commits of one slot wait for each other there.
 
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use sagas::sabotage::{Bug, is_seeded};
 
 use super::Position;
-use super::member::Member;
+use super::member::{Member, Starting};
 use crate::store::batch::{DeadLetter, OutboxId, Postponement};
 
 /// Commits of one lane at a time: while one is on its way to the disk, the other is decided.
@@ -19,7 +19,7 @@ pub const COMMITS_MAX: usize = 2;
 #[derive(Debug, Default)]
 pub(super) struct Underway {
     /// By position in the batch's starts.
-    pub(super) starts: Vec<Member>,
+    pub(super) starts: Vec<Starting>,
     /// By position in the batch's updates.
     pub(super) updates: Vec<Member>,
     pub(super) postponed: Vec<Postponement>,
@@ -80,7 +80,10 @@ impl Commits {
     /// The sagas that move in them.
     pub(super) fn members_mut(&mut self) -> impl Iterator<Item = &mut Member> {
         let open = self.open.values_mut();
-        open.flat_map(|underway| underway.starts.iter_mut().chain(&mut underway.updates))
+        open.flat_map(|underway| {
+            let starts = underway.starts.iter_mut().map(|start| &mut start.member);
+            starts.chain(&mut underway.updates)
+        })
     }
 }
 

@@ -1,13 +1,13 @@
 //! A saga in the making of a commit: its transitions so far, and what they leave behind.
 
-use sagas::machine::{Announcement, Entry, Reason, Refusal, Send, Transition};
+use sagas::machine::{Announcement, Entry, Event, Reason, Refusal, Send, Transition};
 use sagas::wire::size::COMMAND_BYTES_MAX;
 use sagas::{Definition, Json, Saga, SagaId, Status, Timestamp, transition};
 use serde::Serialize;
 
+use super::OutgoingCommand;
 use super::cache::{Cached, Carried, after_all_of};
-use super::job::{Answer, Job, TooLarge};
-use super::{Lane, OutgoingCommand};
+use super::job::{Move, OrderAnswer, StartJob, Ticket, TooLarge};
 use crate::store::batch::{Outgoing, OutgoingEvent, OutgoingNotice, State};
 
 /// A saga in a commit.
@@ -20,11 +20,20 @@ pub(super) struct Member {
     before: Option<(Box<Saga>, Option<Carried>)>,
     /// Once it sends something: what was sent from then on will have been handed over.
     since: Option<Timestamp>,
-    /// The events, each with what to tell its caller if the commit holds.
-    pub(super) jobs: Vec<(Job, Answer)>,
+    /// The events.
+    pub(super) moves: Vec<Move>,
+    /// The answers for those of them that have callers, if the commit holds.
+    pub(super) answers: Vec<(Ticket, OrderAnswer)>,
     pub(super) commands: Vec<OutgoingCommand>,
     pub(super) announcements: Vec<Outgoing>,
     entries: Vec<Entry>,
+}
+
+/// A saga that begins with the commit.
+#[derive(Debug)]
+pub(super) struct Starting {
+    pub(super) member: Member,
+    pub(super) start: StartJob,
 }
 
 impl Member {
@@ -34,7 +43,8 @@ impl Member {
             place,
             before: None,
             since: None,
-            jobs: Vec::new(),
+            moves: Vec::new(),
+            answers: Vec::new(),
             commands: Vec::new(),
             announcements: Vec::new(),
             entries: Vec::new(),
@@ -46,17 +56,16 @@ impl Member {
         self.before.is_some()
     }
 
-    /// Its caller is told once the commit holds.
-    pub(super) fn tell_after(&mut self, job: Job, answer: Answer) {
-        add(&mut self.jobs, std::iter::once((job, answer)));
+    /// The event is done with once the commit holds.
+    pub(super) fn keep(&mut self, event: Move) {
+        add(&mut self.moves, std::iter::once(event));
     }
 
     pub(super) fn apply(
         &mut self,
-        job: &Job,
-        published: bool,
+        event: Event,
         now: Timestamp,
-        lane: &Lane,
+        reply_partition: i32,
     ) -> Result<(), Refusal> {
         let cached = &self.cached;
         let Transition {
@@ -65,8 +74,7 @@ impl Member {
             sends,
             notices,
             announcement,
-        } = transition(&cached.definition, &cached.saga, job.event(published), now)?;
-        let reply_partition = lane.reply_partition();
+        } = transition(&cached.definition, &cached.saga, event, now)?;
         let carried = self.cached.carried;
         if !sends.is_empty() {
             // Which publication has them is known once the commit holds.
@@ -118,14 +126,14 @@ impl Member {
     }
 
     /// The saga as it is stored while the commit does not hold; `None` where it is not stored yet.
-    pub(super) fn take_back(self) -> (Option<Cached>, Vec<(Job, Answer)>) {
+    pub(super) fn take_back(self) -> (Option<Cached>, Vec<Move>) {
         let before = self.before.filter(|(saga, _)| saga.revision > 0);
         let cached = before.map(|(saga, carried)| Cached {
             saga,
             carried,
             ..self.cached
         });
-        (cached, self.jobs)
+        (cached, self.moves)
     }
 
     /// Its commands are in the publication of this number.
@@ -144,15 +152,6 @@ impl Member {
         if let Some((saga, carried)) = &mut self.before {
             *carried = None;
             self.since = self.since.map(|_| after_all_of(saga));
-        }
-    }
-
-    /// The answer of the commit was lost: it may hold.
-    pub(super) fn doubt(&mut self) {
-        for (job, _) in &mut self.jobs {
-            if let Job::Start { is_retried, .. } = job {
-                *is_retried = true;
-            }
         }
     }
 

@@ -7,7 +7,8 @@ use saga_core::{Cause, CommitError};
 use sagas::machine::{Order, Reason, Send, Status};
 use sagas::{Definition, Json, SagaId, Timestamp};
 
-use super::job::{Answer, Arrival, Ticket};
+use super::job::{Arrival, Job, Move, OrderAnswer, OrderJob, StartAnswer, StartJob, Ticket};
+use super::notes::Note;
 use super::offsets::Position;
 use crate::engine::submission::Submission;
 use crate::engine::unsent::Unsent;
@@ -17,26 +18,13 @@ use crate::store::loaded::Loaded;
 /// What a lane is told.
 #[derive(Debug)]
 pub enum Input {
-    /// A client wants a saga.
-    Submit {
-        /// Who waits for the answer.
-        ticket: Ticket,
-        /// The saga's id.
-        id: SagaId,
-        /// What is wanted.
-        submission: Submission,
-    },
-    /// An operator gives an order.
-    Order {
-        /// Who waits for the answer.
-        ticket: Ticket,
+    /// An event for a saga.
+    Job {
         /// The saga.
         saga: SagaId,
-        /// The order.
-        order: Order,
+        /// The event.
+        job: Job,
     },
-    /// A participant answered.
-    Reply(Arrival),
     /// A record came whose envelope cannot be read.
     Garbage {
         /// Where it was read from.
@@ -44,8 +32,6 @@ pub enum Input {
         /// The record, with the reason.
         letter: Box<DeadLetter>,
     },
-    /// The saga's wake has come.
-    Due(SagaId),
     /// What [`Output::Load`] asked for.
     Loaded {
         /// The ids that were asked for.
@@ -81,6 +67,49 @@ pub enum Input {
     },
 }
 
+impl Input {
+    /// A client wants a saga of this id.
+    #[must_use]
+    pub fn start(saga: SagaId, ticket: Ticket, submission: Submission) -> Self {
+        let job = Job::Start(StartJob::new(ticket, submission));
+        Self::Job { saga, job }
+    }
+
+    /// An operator gives an order.
+    #[must_use]
+    pub fn order(saga: SagaId, ticket: Ticket, order: Order) -> Self {
+        let job = Move::Order(Box::new(OrderJob::new(ticket, order))).into();
+        Self::Job { saga, job }
+    }
+
+    /// A participant answered.
+    #[must_use]
+    pub fn reply(arrival: Arrival) -> Self {
+        let saga = arrival.saga;
+        let job = Move::Reply(arrival).into();
+        Self::Job { saga, job }
+    }
+
+    /// The saga's wake has come.
+    #[must_use]
+    pub fn wake(saga: SagaId) -> Self {
+        let job = Move::Wake.into();
+        Self::Job { saga, job }
+    }
+
+    /// The reply that it brings.
+    #[must_use]
+    pub fn as_reply(&self) -> Option<&Arrival> {
+        match self {
+            Self::Job {
+                job: Job::Move(Move::Reply(arrival)),
+                ..
+            } => Some(arrival),
+            _ => None,
+        }
+    }
+}
+
 /// What a lane wants done.
 #[derive(Debug)]
 pub enum Output {
@@ -103,8 +132,12 @@ pub enum Output {
         /// Lifecycle events and notices.
         events: Vec<Outgoing>,
     },
-    /// Tell the caller.
-    Answer(Ticket, Answer),
+    /// Tell the caller what became of its submission.
+    Started(Ticket, StartAnswer),
+    /// Tell the caller what became of its order.
+    Ordered(Ticket, OrderAnswer),
+    /// Let people read this.
+    Note(Note),
     /// The saga has ended, or is stuck, and that is committed: whoever waits for it can be told.
     Ended(SagaId, End),
     /// This offset may be stored with the broker.

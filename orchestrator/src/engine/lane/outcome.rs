@@ -2,26 +2,20 @@
 
 use std::collections::BTreeSet;
 
+use saga_core::{Cause, CommitError};
 use sagas::machine::Row;
 use sagas::sabotage::{Bug, is_seeded};
 use sagas::{Saga, SagaId, Status, Timestamp};
 
 use super::cache::Cached;
 use super::commits::Underway;
-use super::job::{Answer, Job};
-use super::letters;
-use super::member::Member;
+use super::job::{Job, Move, NotRunnable, OrderAnswer, StartAnswer, StartJob};
+use super::member::{Member, Starting};
+use super::notes::Note;
 use super::publications::Publication;
-use super::{End, Lane, Output, QUARANTINE, Stage};
-use saga_core::CommitError;
-
-use crate::cause::{Cause, chain};
-use crate::limit::{Limit, limited, trouble};
-use crate::store::batch::{Committed, OutboxId, StartOutcome};
+use super::{End, Lane, Output, Position, QUARANTINE};
+use crate::store::batch::{Committed, DeadLetter, OutboxId, StartOutcome};
 use crate::store::loaded::Loaded;
-
-/// Each names its saga; a client may send many.
-static REFUSED: Limit = Limit::each("the database refuses the data of an event");
 
 impl Lane {
     pub(super) fn loaded(
@@ -43,20 +37,18 @@ impl Lane {
                         self.cache.drop(*id);
                         self.give_up_on_missing(*id);
                     }
-                    self.release(*id);
+                    self.queues.release(*id);
                 }
             }
             Err(cause) => {
-                let (error, sagas) = (cause.chain(), asked.len());
-                trouble!(warn, "cannot load sagas; trying again", error, sagas);
                 self.hold(now);
                 for id in asked {
-                    self.answer_callers(*id, &Answer::Unavailable(cause.clone()));
-                    if let Some(queue) = self.queues.get_mut(id) {
-                        queue.must_load = true;
-                    }
-                    self.release(*id);
+                    self.tell_unavailable(*id, &cause);
+                    self.queues.distrust(*id);
+                    self.queues.release(*id);
                 }
+                let sagas = asked.len();
+                self.note(Note::LoadFailed { cause, sagas });
             }
         }
     }
@@ -69,10 +61,12 @@ impl Lane {
             .pinned(&name, version, row.fingerprint)
             .cloned()
         else {
-            let why = format!("this binary does not have {name} version {version} as it started");
-            tracing::warn!(saga = %id, definition = name, version, "left to a binary that has it");
-            self.leave_alone(id, &why, now);
-            return;
+            let definition = name;
+            let why = NotRunnable::Lacks {
+                definition,
+                version,
+            };
+            return self.leave_alone(id, why, now);
         };
         let row = Row {
             id,
@@ -91,30 +85,18 @@ impl Lane {
                     carried,
                 });
             }
-            Err(error) => {
-                let chain = chain(&error);
-                tracing::error!(saga = %id, error = chain, "a stored saga cannot be brought back");
-                self.leave_alone(id, &error.to_string(), now);
-            }
+            Err(error) => self.leave_alone(id, error.into(), now),
         }
     }
 
     /// The database has no such saga: whatever names it cannot be meant.
     fn give_up_on_missing(&mut self, id: SagaId) {
-        let Some(queue) = self.queues.get_mut(&id) else {
-            return;
-        };
         // What came later may be about a saga that was started meanwhile.
-        let later = queue.jobs.split_off(queue.read_for.min(queue.jobs.len()));
-        let jobs = std::mem::replace(&mut queue.jobs, later);
-        self.waiting_jobs -= jobs.len();
-        for job in jobs {
-            match job {
-                Job::Start { .. } => self.requeue(id, [job].into_iter(), false),
-                Job::Reply(arrival) => self.bury(arrival, "there is no such saga".to_owned()),
-                Job::Order { .. } | Job::Unsent(_) | Job::Wake => {
-                    self.finish(job, Answer::NotFound);
-                }
+        for event in self.queues.take_moves_read_for(id) {
+            match event {
+                Move::Reply(arrival) => self.bury(arrival, "there is no such saga".to_owned()),
+                Move::Order(job) => self.answer_order(job.ticket, OrderAnswer::NotFound),
+                Move::Unsent(_) | Move::Wake => {}
             }
         }
     }
@@ -131,7 +113,7 @@ impl Lane {
         match result {
             Ok(committed) => self.hold_to(underway, &committed),
             Err(error @ CommitError::Data(_)) => {
-                self.search_the_culprit(underway, &error.into_cause(), now);
+                self.search_the_culprit(underway, error.into_cause(), now);
             }
             Err(error) => self.try_again(underway, error, now),
         }
@@ -146,16 +128,20 @@ impl Lane {
         }
         let members = underway.starts.len() + underway.updates.len();
         let mut winners = Vec::with_capacity(members);
-        for (member, outcome) in underway.starts.into_iter().zip(&committed.starts) {
+        for (starting, outcome) in underway.starts.into_iter().zip(&committed.starts) {
+            let Starting { member, start } = starting;
             let id = member.cached.saga.id;
-            match outcome {
-                StartOutcome::Started => winners.push(member),
-                StartOutcome::SameBefore => {
-                    self.lose_start(member, &Answer::Accepted { id, is_new: false });
+            let answer = match outcome {
+                StartOutcome::Started => {
+                    winners.push(member);
+                    StartAnswer::Accepted { id, is_new: true }
                 }
-                StartOutcome::OtherBefore => {
-                    self.lose_start(member, &Answer::KeyUsedOtherwise { id });
-                }
+                StartOutcome::SameBefore => StartAnswer::Accepted { id, is_new: false },
+                StartOutcome::OtherBefore => StartAnswer::KeyUsedOtherwise { id },
+            };
+            self.answer_start(start.ticket, answer);
+            if *outcome != StartOutcome::Started {
+                self.queues.release(id);
             }
         }
         for (member, has_won) in underway.updates.into_iter().zip(&committed.updates) {
@@ -163,8 +149,8 @@ impl Lane {
                 winners.push(member);
             } else {
                 let id = member.cached.saga.id;
-                tracing::debug!(saga = %id, "another replica moved it; looking again");
-                self.put_back(member, true);
+                self.note(Note::Overtaken { saga: id });
+                self.put_back(member, None, true);
             }
         }
         for postponement in underway.postponed {
@@ -173,10 +159,10 @@ impl Lane {
             {
                 cached.saga.wake_at = postponement.wake_at;
             }
-            self.release(postponement.id);
+            self.queues.release(postponement.id);
         }
         for (at, letter) in underway.letters {
-            letters::tell(&letter);
+            self.note(Note::LetterKept(Box::new(letter)));
             self.let_pass(at);
         }
         self.publish(winners, committed.outbox);
@@ -193,7 +179,8 @@ impl Lane {
             }
             let Member {
                 cached,
-                jobs,
+                moves,
+                answers,
                 commands: own,
                 announcements,
                 ..
@@ -214,10 +201,13 @@ impl Lane {
             } else {
                 self.cache.put(cached);
             }
-            for (job, answer) in jobs {
-                self.finish(job, answer);
+            for (ticket, answer) in answers {
+                self.answer_order(ticket, answer);
             }
-            self.release(id);
+            for event in &moves {
+                self.finish(event);
+            }
+            self.queues.release(id);
         }
         if is_seeded(Bug::DropsEvents) {
             events.clear();
@@ -233,45 +223,44 @@ impl Lane {
         }
     }
 
-    fn lose_start(&mut self, member: Member, answer: &Answer) {
-        for (job, _) in member.jobs {
-            self.finish(job, answer.clone());
-        }
-        self.release(member.cached.saga.id);
-    }
-
     /// In the order in which they were planned, and before all that waits: a search for an event
     /// would not come to an end if others got between.
     fn put_back_all(
         &mut self,
-        starts: Vec<Member>,
+        starts: Vec<Starting>,
         updates: Vec<Member>,
         reload: bool,
     ) -> Vec<SagaId> {
-        let mut members: Vec<Member> = starts.into_iter().chain(updates).collect();
-        members.sort_by_key(|member| member.place);
-        let ids = members.iter().map(|member| member.cached.saga.id).collect();
-        for member in members.into_iter().rev() {
-            self.put_back(member, reload);
+        let starts = starts.into_iter();
+        let starts = starts.map(|Starting { member, start }| (member, Some(start)));
+        let updates = updates.into_iter().map(|member| (member, None));
+        let mut members: Vec<(Member, Option<StartJob>)> = starts.chain(updates).collect();
+        members.sort_by_key(|(member, _)| member.place);
+        let ids = members.iter().map(|(member, _)| member.cached.saga.id);
+        let ids = ids.collect();
+        for (member, start) in members.into_iter().rev() {
+            self.put_back(member, start, reload);
         }
         ids
     }
 
     /// Its events are the next again.
-    fn put_back(&mut self, member: Member, reload: bool) {
+    fn put_back(&mut self, member: Member, start: Option<StartJob>, reload: bool) {
         let id = member.cached.saga.id;
-        let (cached, jobs) = member.take_back();
+        let (cached, moves) = member.take_back();
         if reload {
             // A start may have left an older state there.
             self.cache.drop(id);
         } else if let Some(cached) = cached {
             self.cache.put(cached);
         }
-        self.requeue(id, jobs.into_iter().map(|(job, _)| job), reload);
-        if let Some(queue) = self.queues.get_mut(&id) {
-            queue.stage = Stage::Ready;
-            self.ready.push_front(id);
+        let moves = moves.into_iter().map(Job::Move);
+        self.queues
+            .requeue(id, start.map(Job::Start).into_iter().chain(moves));
+        if reload {
+            self.queues.distrust(id);
         }
+        self.queues.make_next(id);
     }
 
     /// Nothing is known to be committed. What nobody waits for is tried again for ever; callers are
@@ -280,105 +269,109 @@ impl Lane {
         let is_known_void = matches!(error, CommitError::Unavailable(_));
         let is_in_doubt = matches!(error, CommitError::Ambiguous(_));
         let cause = error.into_cause();
-        let (text, events) = (cause.chain(), underway.events);
-        trouble!(warn, "a commit failed; trying again", error = text, events);
         self.hold(now);
         let reload = is_in_doubt && !is_seeded(Bug::KeepsAmbiguousStates);
-        for member in underway.starts.iter_mut().filter(|_| is_in_doubt) {
-            member.doubt();
+        for starting in &mut underway.starts {
+            // The answer of the commit was lost: it may hold.
+            starting.start.is_retried |= is_in_doubt;
         }
         for id in self.put_back_all(underway.starts, underway.updates, reload) {
             if is_known_void {
-                self.answer_callers(id, &Answer::Unavailable(cause.clone()));
+                self.tell_unavailable(id, &cause);
             }
         }
         self.put_back_the_rest(underway.postponed.iter().map(|p| p.id), underway.letters);
         self.delivered.extend(underway.delivered);
+        let events = underway.events;
+        self.note(Note::CommitFailed { cause, events });
     }
 
     fn put_back_the_rest(
         &mut self,
         postponed: impl Iterator<Item = SagaId>,
-        letters: Vec<(Option<super::Position>, crate::store::batch::DeadLetter)>,
+        letters: Vec<(Option<Position>, DeadLetter)>,
     ) {
         // A postponed wake is found again by the next scan.
         for id in postponed {
-            self.release(id);
+            self.queues.release(id);
         }
         self.letters.splice(0..0, letters);
     }
 
     /// A dead letter is done with; what was never published has no place.
-    fn let_pass(&mut self, at: Option<super::Position>) {
+    fn let_pass(&mut self, at: Option<Position>) {
         if let Some(at) = at {
             self.offsets.finished(at);
         }
     }
 
     /// The database refuses data in the batch: halve it until the one event is found.
-    fn search_the_culprit(&mut self, mut underway: Underway, cause: &Cause, now: Timestamp) {
+    fn search_the_culprit(&mut self, mut underway: Underway, cause: Cause, now: Timestamp) {
         self.delivered.append(&mut underway.delivered);
-        if underway.events > 1 {
-            let (error, events) = (cause.chain(), underway.events);
-            trouble!(warn, "a commit has bad data; searching it", error, events);
-            self.batch_limit = self.batch_limit.min(underway.events / 2).max(1);
+        let events = underway.events;
+        if events > 1 {
+            self.batch_limit = self.batch_limit.min(events / 2).max(1);
             self.put_back_all(underway.starts, underway.updates, false);
             self.put_back_the_rest(underway.postponed.iter().map(|p| p.id), underway.letters);
+            self.note(Note::BadData { cause, events });
         } else {
-            self.reject_the_culprit(underway, cause, now);
+            self.reject_the_culprit(underway, &cause, now);
         }
     }
 
     fn reject_the_culprit(&mut self, underway: Underway, cause: &Cause, now: Timestamp) {
-        let error = cause.chain();
         for (at, letter) in underway.letters {
-            tracing::error!(
-                error,
-                ?at,
-                reason = letter.reason,
-                "a dead letter cannot be stored"
-            );
+            self.note(Note::LetterUnstorable {
+                at,
+                reason: letter.reason,
+                cause: cause.clone(),
+            });
             self.let_pass(at);
         }
-        for mut member in underway.starts.into_iter().chain(underway.updates) {
+        for Starting { member, start } in underway.starts {
+            let saga = member.cached.saga.id;
+            self.note_unstorable(saga, cause);
+            self.answer_start(start.ticket, StartAnswer::Unstorable(cause.clone()));
+            self.queues.release(saga);
+        }
+        for member in underway.updates {
             let id = member.cached.saga.id;
-            // The first event moved the saga; the others had no effect only after it.
-            let others = member.jobs.split_off(1);
-            limited!(
-                REFUSED, error, "the database refuses the data of an event", saga = %id, error
-            );
-            for (job, _) in member.jobs {
-                match job {
-                    Job::Reply(arrival) => self.bury(arrival, cause.to_string()),
-                    // A wake sends the command again, which is refused again.
-                    Job::Wake | Job::Unsent(_) => {
-                        self.quarantine.put(id, now + QUARANTINE);
-                    }
-                    Job::Start { .. } | Job::Order { .. } => {
-                        self.finish(job, Answer::Unstorable(cause.clone()));
-                    }
+            self.note_unstorable(id, cause);
+            let mut moves = member.moves.into_iter();
+            match moves.next() {
+                Some(Move::Reply(arrival)) => self.bury(arrival, cause.to_string()),
+                Some(Move::Order(job)) => {
+                    self.answer_order(job.ticket, OrderAnswer::Unstorable(cause.clone()));
                 }
+                // A wake sends the command again, which is refused again.
+                Some(Move::Wake | Move::Unsent(_)) => {
+                    self.quarantine.put(id, now + QUARANTINE);
+                }
+                None => {}
             }
-            self.requeue(id, others.into_iter().map(|(job, _)| job), false);
-            self.release(id);
+            // The first event moved the saga; the others had no effect only after it.
+            self.queues.requeue(id, moves.map(Job::Move));
+            self.queues.release(id);
         }
         for postponement in underway.postponed {
             self.quarantine.put(postponement.id, now + QUARANTINE);
-            self.release(postponement.id);
+            self.queues.release(postponement.id);
         }
     }
 
-    /// Tells everybody who waits for this saga, and forgets their events.
-    fn answer_callers(&mut self, id: SagaId, answer: &Answer) {
-        let Some(queue) = self.queues.get_mut(&id) else {
-            return;
-        };
-        let (callers, others): (Vec<_>, Vec<_>) =
-            queue.jobs.drain(..).partition(|job| job.ticket().is_some());
-        queue.jobs.extend(others);
-        self.waiting_jobs -= callers.len();
-        for job in callers {
-            self.finish(job, answer.clone());
+    fn note_unstorable(&mut self, saga: SagaId, cause: &Cause) {
+        let cause = cause.clone();
+        self.note(Note::EventUnstorable { saga, cause });
+    }
+
+    /// Tells all callers of this saga that the database is away, and forgets their events.
+    fn tell_unavailable(&mut self, id: SagaId, cause: &Cause) {
+        let (starts, orders) = self.queues.take_callers(id);
+        for job in starts {
+            self.answer_start(job.ticket, StartAnswer::Unavailable(cause.clone()));
+        }
+        for job in orders {
+            self.answer_order(job.ticket, OrderAnswer::Unavailable(cause.clone()));
         }
     }
 }

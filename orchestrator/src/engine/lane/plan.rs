@@ -2,15 +2,17 @@
 //!
 //! Several events of one saga that wait together become several transitions in one row write.
 
-use sagas::machine::{CONFIRM_WITHIN, Progress, Refusal};
+use sagas::machine::{CONFIRM_WITHIN, Event, Order, Progress, Refusal};
 use sagas::sabotage::{Bug, is_seeded};
 use sagas::{Saga, SagaId, Timestamp};
 
 use super::cache::Cached;
 use super::commits::Underway;
-use super::job::{Answer, Job};
-use super::member::Member;
-use super::{Lane, Output, QUARANTINE, Stage};
+use super::job::{Move, NotRunnable, OrderAnswer, StartAnswer, StartJob};
+use super::member::{Member, Starting};
+use super::notes::Note;
+use super::queues::Turn;
+use super::{Lane, Output, QUARANTINE};
 use crate::store::batch::{Batch, Postponement, Start, Update};
 
 /// A commit in the making.
@@ -45,16 +47,24 @@ enum Step {
 impl Lane {
     /// Begins a commit if anything can be committed, and says whether it did.
     pub(super) fn plan(&mut self, now: Timestamp) -> bool {
-        let moves = self.ready.len().min(self.batch_limit);
-        let starts = self.starting.len().min(self.batch_limit - moves);
+        let (moves, starts) = self.queues.ready();
+        let moves = moves.min(self.batch_limit);
+        let starts = starts.min(self.batch_limit - moves);
         let mut plan = Plan::with_room(moves, starts);
         self.plan_letters(&mut plan);
         while plan.underway.events < self.batch_limit {
-            let next = self.ready.pop_front();
-            let Some(saga) = next.or_else(|| self.starting.pop_front()) else {
-                break;
-            };
-            self.plan_saga(saga, now, &mut plan);
+            match self.queues.pop_ready() {
+                None => break,
+                Some(Turn::Start(saga, start)) => self.plan_start(saga, start, now, &mut plan),
+                Some(Turn::MoveUnseen(saga)) => self.ask_for(saga, &mut plan),
+                Some(Turn::Move { saga, read_for }) => match self.cache.take(saga) {
+                    Some(cached) => {
+                        let member = Member::of(cached, plan.underway.events);
+                        self.plan_moves(member, read_for, now, &mut plan);
+                    }
+                    None => self.ask_for(saga, &mut plan),
+                },
+            }
         }
         // Planning itself may have found records that nobody can use.
         self.plan_letters(&mut plan);
@@ -89,7 +99,8 @@ impl Lane {
         underway.delivered = std::mem::take(&mut self.delivered);
         batch.delivered.clone_from(&underway.delivered);
         if is_seeded(Bug::PublishesBeforeTheCommit) {
-            let members = underway.starts.iter().chain(&underway.updates);
+            let starts = underway.starts.iter().map(|start| &start.member);
+            let members = starts.chain(&underway.updates);
             self.outputs.push(Output::Publish {
                 publication: u64::MAX,
                 commands: members.flat_map(|member| member.commands.clone()).collect(),
@@ -101,60 +112,11 @@ impl Lane {
         self.outputs.push(Output::Commit { number, batch });
     }
 
-    fn plan_saga(&mut self, id: SagaId, now: Timestamp, plan: &mut Plan) {
-        let Some(queue) = self
-            .queues
-            .get_mut(&id)
-            .filter(|queue| queue.stage == Stage::Ready)
-        else {
-            return;
-        };
-        // For this turn only: the next state is another one.
-        let read_for = std::mem::take(&mut queue.read_for);
-        match queue.jobs.front() {
-            None => {
-                self.queues.remove(&id);
-            }
-            Some(Job::Start { .. }) => self.plan_start(id, now, plan),
-            Some(_) => {
-                let cached = if queue.must_load {
-                    None
-                } else {
-                    self.cache.take(id)
-                };
-                let Some(cached) = cached else {
-                    self.ask_for(id, plan);
-                    return;
-                };
-                let member = Member::of(cached, plan.underway.events);
-                self.plan_moves(member, read_for, now, plan);
-            }
+    fn plan_start(&mut self, id: SagaId, start: StartJob, now: Timestamp, plan: &mut Plan) {
+        if is_seeded(Bug::AnswersBeforeTheCommit) {
+            self.answer_start(start.ticket, StartAnswer::Accepted { id, is_new: true });
         }
-    }
-
-    fn plan_start(&mut self, id: SagaId, now: Timestamp, plan: &mut Plan) {
-        let Some(queue) = self.queues.get_mut(&id) else {
-            return;
-        };
-        queue.stage = Stage::Committing;
-        let Some(job) = queue.jobs.pop_front() else {
-            return;
-        };
-        self.waiting_jobs -= 1;
-        let Job::Start {
-            ref submission,
-            is_retried,
-            ..
-        } = job
-        else {
-            return;
-        };
-        if is_seeded(Bug::AnswersBeforeTheCommit)
-            && let Some(ticket) = job.ticket()
-        {
-            let answer = Answer::Accepted { id, is_new: true };
-            self.outputs.push(Output::Answer(ticket, answer));
-        }
+        let submission = &start.submission;
         let definition = submission.definition.clone();
         let saga = Saga::new(&definition, id, submission.input.clone(), now);
         let digest = submission.key.map(|key| key.digest);
@@ -165,11 +127,11 @@ impl Lane {
         };
         let mut member = Member::of(cached, plan.underway.events);
         member
-            .apply(&job, false, now, self)
+            .apply(Event::Start, now, self.reply_partition())
             .expect("a new saga can be started, once");
         if let Some(too_large) = member.too_large() {
-            self.finish(job, Answer::CommandTooLarge(too_large));
-            return self.release(id);
+            self.answer_start(start.ticket, StartAnswer::CommandTooLarge(too_large));
+            return self.queues.release(id);
         }
         plan.underway.events += 1;
         let saga = &member.cached.saga;
@@ -180,11 +142,10 @@ impl Lane {
             fingerprint: saga.fingerprint,
             digest,
             started_at: saga.started_at,
-            is_retried,
+            is_retried: start.is_retried,
             state: member.state(),
         });
-        member.tell_after(job, Answer::Accepted { id, is_new: true });
-        plan.underway.starts.push(member);
+        plan.underway.starts.push(Starting { member, start });
     }
 
     /// Applies what waits for one saga, as far as the batch has room. The first `read_for` events
@@ -195,21 +156,24 @@ impl Lane {
         let mut must_reload = false;
         let mut taken = 0;
         while plan.underway.events < self.batch_limit
-            && let Some(job) = self.take_move(id)
+            && let Some(event) = self.queues.next_move(id)
         {
             taken += 1;
-            match self.step(&mut member, &job, taken <= read_for, now) {
+            match self.step(&mut member, &event, taken <= read_for, now) {
                 Step::Moved => {
                     plan.underway.events += 1;
-                    let answer = told(&member, &job);
-                    member.tell_after(job, answer);
+                    if let Move::Order(job) = &event {
+                        let answer = answer_after(&member, &job.order);
+                        member.answers.push((job.ticket, answer));
+                    }
+                    member.keep(event);
                 }
                 Step::Reload => {
-                    self.requeue(id, [job].into_iter(), false);
+                    self.queues.requeue(id, [event.into()].into_iter());
                     must_reload = true;
                     break;
                 }
-                Step::Ahead => self.set_back(job),
+                Step::Ahead => self.set_back(event),
                 Step::Refused(Refusal::NothingDue { wake_at }) => {
                     postponement = Some(Postponement {
                         id,
@@ -219,7 +183,7 @@ impl Lane {
                 }
                 Step::Refused(refusal) => {
                     let has_moved = member.has_moved();
-                    self.refuse(has_moved.then_some(&mut member), job, &refusal);
+                    self.refuse(has_moved.then_some(&mut member), event, refusal);
                 }
             }
         }
@@ -239,43 +203,29 @@ impl Lane {
                 plan.underway.postponed.push(postponement);
             }
         }
-        let Some(queue) = self.queues.get_mut(&id) else {
-            return;
-        };
         if has_moved || postponement.is_some() {
-            queue.must_load |= must_reload;
+            if must_reload {
+                self.queues.distrust(id);
+            }
             if !is_seeded(Bug::CommitsASagaTwiceAtOnce) {
-                queue.stage = Stage::Committing;
+                self.queues.hold_for_commit(id);
             }
         } else if must_reload {
             self.ask_for(id, plan);
         } else {
-            self.release(id);
+            self.queues.release(id);
         }
     }
 
     fn ask_for(&mut self, id: SagaId, plan: &mut Plan) {
-        if let Some(queue) = self.queues.get_mut(&id) {
-            queue.read_for = queue.jobs.len();
-            queue.must_load = false;
-            queue.stage = Stage::Loading;
+        if self.queues.hold_for_load(id) {
             plan.loads.push(id);
         }
     }
 
-    /// The next event of the saga, unless it is a start, which has a row of its own.
-    fn take_move(&mut self, id: SagaId) -> Option<Job> {
-        let queue = self.queues.get_mut(&id)?;
-        if matches!(queue.jobs.front()?, Job::Start { .. }) {
-            return None;
-        }
-        self.waiting_jobs -= 1;
-        queue.jobs.pop_front()
-    }
-
     /// Applies one event. `is_read`: the state was read after the event had come.
-    fn step(&self, member: &mut Member, job: &Job, is_read: bool, now: Timestamp) -> Step {
-        if let Job::Reply(arrival) = job
+    fn step(&self, member: &mut Member, event: &Move, is_read: bool, now: Timestamp) -> Step {
+        if let Move::Reply(arrival) = event
             && arrival.revision > member.cached.saga.revision
         {
             // Without a look the database may have it: another replica moved the saga meanwhile.
@@ -289,13 +239,13 @@ impl Lane {
         // The wake comes because the stored one has come. A state whose own has not is another one,
         // and nothing that is decided on it would move the stored wake.
         let own_wake = member.cached.saga.wake_at;
-        if matches!(job, Job::Wake) && !is_proven && own_wake.is_none_or(|own| own > now) {
+        if matches!(event, Move::Wake) && !is_proven && own_wake.is_none_or(|own| own > now) {
             return Step::Reload;
         }
         let publication = member.cached.publication();
         let published =
             publication.is_some_and(|last| self.publications.are_acknowledged_up_to(last));
-        if matches!(job, Job::Wake)
+        if matches!(event, Move::Wake)
             && publication.is_some()
             && !published
             && let Some(wake_at) = next_look(&member.cached, now)
@@ -303,7 +253,7 @@ impl Lane {
             let wake_at = Some(wake_at);
             return Step::Refused(Refusal::NothingDue { wake_at });
         }
-        match member.apply(job, published, now, self) {
+        match member.apply(event.event(published), now, self.reply_partition()) {
             Ok(()) => Step::Moved,
             Err(refusal @ Refusal::NothingDue { .. }) => Step::Refused(refusal),
             Err(refusal) if is_proven || is_seeded(Bug::TrustsOldStates) => Step::Refused(refusal),
@@ -311,57 +261,57 @@ impl Lane {
         }
     }
 
-    fn set_back(&mut self, job: Job) {
-        if let Job::Reply(arrival) = job {
-            tracing::error!(saga = %arrival.saga, "a reply names a revision that is not stored");
-            self.bury(
-                arrival,
-                "the database is older than this reply: it was set back".to_owned(),
-            );
+    fn set_back(&mut self, event: Move) {
+        if let Move::Reply(arrival) = event {
+            let saga = arrival.saga;
+            self.note(Note::ReplyAhead { saga });
+            let reason = "the database is older than this reply: it was set back";
+            self.bury(arrival, reason.to_owned());
         }
     }
 
     /// The event changes nothing, on a state that is known to be true. Where that is known only
     /// through the commit of `member`, the caller is told after it.
-    fn refuse(&mut self, member: Option<&mut Member>, job: Job, refusal: &Refusal) {
-        let job = match (job, refusal) {
-            (Job::Reply(arrival), Refusal::UnknownStep(_) | Refusal::OutOfPlace { .. }) => {
-                self.bury(arrival, refusal.to_string());
-                return;
+    fn refuse(&mut self, member: Option<&mut Member>, event: Move, refusal: Refusal) {
+        let event = match event {
+            Move::Reply(arrival) if names_no_step(&refusal) => {
+                return self.bury(arrival, refusal.to_string());
             }
-            (job, _) => job,
+            event => event,
         };
-        if let Job::Reply(arrival) = &job {
-            tracing::debug!(saga = %arrival.saga, %refusal, "a reply without effect");
-        }
-        let answer = match (&job, refusal) {
-            (Job::Order { order, .. }, Refusal::OrderAppliedBefore(result)) => Answer::Ordered {
-                order: order.id,
-                result: *result,
-            },
-            _ => Answer::OrderRefused(refusal.clone()),
+        let answer = match &event {
+            Move::Order(job) => Some((job.ticket, answer_to_refused(&job.order, refusal))),
+            Move::Reply(arrival) => {
+                let saga = arrival.saga;
+                self.note(Note::ReplyWithoutEffect { saga, refusal });
+                None
+            }
+            Move::Unsent(_) | Move::Wake => None,
         };
         match member {
-            Some(member) => member.tell_after(job, answer),
-            None => self.finish(job, answer),
+            Some(member) => {
+                member.answers.extend(answer);
+                member.keep(event);
+            }
+            None => {
+                if let Some((ticket, answer)) = answer {
+                    self.answer_order(ticket, answer);
+                }
+                self.finish(&event);
+            }
         }
     }
 
     /// This binary cannot advance the saga: its events are left to one that can.
-    pub(super) fn leave_alone(&mut self, id: SagaId, why: &str, now: Timestamp) {
+    pub(super) fn leave_alone(&mut self, id: SagaId, why: NotRunnable, now: Timestamp) {
         self.quarantine.put(id, now + QUARANTINE);
-        let Some(queue) = self.queues.get_mut(&id) else {
-            return;
-        };
-        let jobs = std::mem::take(&mut queue.jobs);
-        self.waiting_jobs -= jobs.len();
-        for job in jobs {
-            if let Job::Start { .. } = job {
-                self.requeue(id, [job].into_iter(), false);
-            } else {
-                self.finish(job, Answer::NotRunnable(why.to_owned()));
+        for event in self.queues.take_all_moves(id) {
+            if let Move::Order(job) = &event {
+                self.answer_order(job.ticket, OrderAnswer::NotRunnable(why.clone()));
             }
+            self.finish(&event);
         }
+        self.note(Note::NotRunnable { saga: id, why });
     }
 }
 
@@ -380,17 +330,32 @@ fn next_look(cached: &Cached, now: Timestamp) -> Option<Timestamp> {
     (due_at > now).then(|| due_at.min(now + CONFIRM_WITHIN))
 }
 
-/// What to tell whoever waits for `job`, once its commit holds.
-fn told(member: &Member, job: &Job) -> Answer {
-    let id = member.cached.saga.id;
-    let Job::Order { order, .. } = job else {
-        return Answer::Accepted { id, is_new: false };
-    };
+/// Whether the reply answers nothing that the saga could ever have asked.
+fn names_no_step(refusal: &Refusal) -> bool {
+    matches!(
+        refusal,
+        Refusal::UnknownStep(_) | Refusal::OutOfPlace { .. }
+    )
+}
+
+/// The answer to an order that changes nothing.
+fn answer_to_refused(order: &Order, refusal: Refusal) -> OrderAnswer {
+    match refusal {
+        Refusal::OrderAppliedBefore(result) => OrderAnswer::Applied {
+            order: order.id,
+            result,
+        },
+        refusal => OrderAnswer::Refused(refusal),
+    }
+}
+
+/// The answer to an order that moved the saga, once its commit holds.
+fn answer_after(member: &Member, order: &Order) -> OrderAnswer {
     match member.cached.saga.orders.get(&order.id) {
-        Some(applied) => Answer::Ordered {
+        Some(applied) => OrderAnswer::Applied {
             order: order.id,
             result: applied.result,
         },
-        None => Answer::NotFound,
+        None => OrderAnswer::NotFound,
     }
 }

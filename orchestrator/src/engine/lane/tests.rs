@@ -42,7 +42,7 @@ impl Command for Forget {
     type Reply = ();
 }
 
-fn two_questions() -> Definition {
+pub(super) fn two_questions() -> Definition {
     let mut saga = Definition::of::<serde_json::Value>("two-questions");
     let first = saga
         .step("first")
@@ -110,11 +110,7 @@ impl Bench {
             key: Some(Key::new(key, "lane-test", &Json::null().canonical())),
         };
         let (id, ticket) = (submission.id(), Ticket(u64::from(key.as_bytes()[0])));
-        self.take(Input::Submit {
-            ticket,
-            id,
-            submission,
-        });
+        self.take(Input::start(id, ticket, submission));
         id
     }
 
@@ -145,7 +141,7 @@ impl Bench {
             payload: Json::parse(payload.to_owned()).unwrap(),
         };
         let letter = Box::new(letter(at));
-        self.take(Input::Reply(Arrival {
+        self.take(Input::reply(Arrival {
             at,
             saga,
             revision,
@@ -239,9 +235,17 @@ impl Bench {
         }
     }
 
-    fn answers(&mut self) -> Vec<Answer> {
+    fn start_answers(&self) -> Vec<StartAnswer> {
         let answers = self.outputs.iter().filter_map(|output| match output {
-            Output::Answer(_, answer) => Some(answer.clone()),
+            Output::Started(_, answer) => Some(answer.clone()),
+            _ => None,
+        });
+        answers.collect()
+    }
+
+    fn order_answers(&self) -> Vec<OrderAnswer> {
+        let answers = self.outputs.iter().filter_map(|output| match output {
+            Output::Ordered(_, answer) => Some(answer.clone()),
             _ => None,
         });
         answers.collect()

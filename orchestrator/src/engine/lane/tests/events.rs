@@ -6,10 +6,13 @@ use super::*;
 fn nothing_is_published_or_answered_before_the_commit() {
     let mut bench = Bench::new();
     let id = bench.submit("a");
-    assert!(bench.published().is_empty() && bench.answers().is_empty());
+    assert!(bench.published().is_empty() && bench.order_answers().is_empty());
     bench.commit();
     assert_eq!(bench.published(), ["first"]);
-    assert_eq!(bench.answers(), [Answer::Accepted { id, is_new: true }]);
+    assert_eq!(
+        bench.start_answers(),
+        [StartAnswer::Accepted { id, is_new: true }]
+    );
 }
 
 #[test]
@@ -129,11 +132,7 @@ fn events_of_one_saga_that_wait_together_become_one_row_write() {
         Outcome::Failed,
         r#"{"code":"busy","message":""}"#,
     );
-    bench.take(Input::Order {
-        ticket: Ticket(1),
-        saga: id,
-        order: cancel(1),
-    });
+    bench.take(Input::order(id, Ticket(1), cancel(1)));
     bench.commit();
     let batch = bench.commit();
     assert_eq!(batch.updates.len(), 1);
@@ -148,21 +147,13 @@ fn events_of_one_saga_that_wait_together_become_one_row_write() {
 fn an_order_given_twice_is_applied_once_and_answered_twice() {
     let mut bench = Bench::new();
     let (id, mut state) = bench.started("a");
-    bench.take(Input::Order {
-        ticket: Ticket(1),
-        saga: id,
-        order: cancel(1),
-    });
+    bench.take(Input::order(id, Ticket(1), cancel(1)));
     let moved = bench.commit().updates.remove(0).state;
-    bench.take(Input::Order {
-        ticket: Ticket(2),
-        saga: id,
-        order: cancel(1),
-    });
+    bench.take(Input::order(id, Ticket(2), cancel(1)));
     bench
         .outputs
         .retain(|output| !matches!(output, Output::Publish { .. }));
-    let answers = bench.answers();
+    let answers = bench.order_answers();
     bench
         .outputs
         .retain(|output| matches!(output, Output::Load(_)));
@@ -175,12 +166,12 @@ fn an_order_given_twice_is_applied_once_and_answered_twice() {
         },
     );
     assert!(!bench.asks_for_a_commit());
-    let expected = Answer::Ordered {
+    let expected = OrderAnswer::Applied {
         order: cancel(1).id,
         result: OrderResult::Cancelling,
     };
     assert_eq!(
-        (answers, bench.answers()),
+        (answers, bench.order_answers()),
         (vec![expected.clone()], vec![expected])
     );
 }
@@ -197,6 +188,9 @@ fn the_same_key_with_another_input_is_told_so() {
         database_time: bench.now,
     };
     bench.answer(Ok(committed));
-    assert_eq!(bench.answers(), [Answer::KeyUsedOtherwise { id }]);
+    assert_eq!(
+        bench.start_answers(),
+        [StartAnswer::KeyUsedOtherwise { id }]
+    );
     assert!(bench.published().is_empty());
 }

@@ -28,7 +28,7 @@ fn a_hold_that_ends_while_a_commit_is_under_way_is_no_busy_loop() {
     bench.submit("a");
     bench.batch();
     let id = SagaId(Uuid::from_u128(77));
-    bench.take(Input::Due(id));
+    bench.take(Input::wake(id));
     bench.take(Input::Loaded {
         asked: vec![id],
         result: Err(Cause::ours("the database is away")),
@@ -50,8 +50,8 @@ fn a_start_that_the_database_did_not_take_is_answered_and_forgotten() {
     bench.batch();
     bench.answer(Err(CommitError::Unavailable(trouble())));
     assert!(matches!(
-        bench.answers().as_slice(),
-        [Answer::Unavailable(_)]
+        bench.start_answers().as_slice(),
+        [StartAnswer::Unavailable(_)]
     ));
     bench.pass(Duration::from_secs(5));
     assert!(!bench.asks_for_a_commit());
@@ -64,7 +64,7 @@ fn an_ambiguous_commit_is_settled_by_looking_again() {
     let id = bench.submit("a");
     bench.batch();
     bench.answer(Err(CommitError::Ambiguous(trouble())));
-    assert!(bench.answers().is_empty(), "nobody knows yet");
+    assert!(bench.order_answers().is_empty(), "nobody knows yet");
     bench.pass(Duration::from_secs(1));
     assert_eq!(bench.batch().starts.len(), 1);
     let committed = Committed {
@@ -74,7 +74,10 @@ fn an_ambiguous_commit_is_settled_by_looking_again() {
         database_time: bench.now,
     };
     bench.answer(Ok(committed));
-    assert_eq!(bench.answers(), [Answer::Accepted { id, is_new: false }]);
+    assert_eq!(
+        bench.start_answers(),
+        [StartAnswer::Accepted { id, is_new: false }]
+    );
 }
 
 #[test]
@@ -225,7 +228,7 @@ fn a_reply_ahead_of_a_stale_state_is_kept_until_the_state_is_read() {
 fn a_reply_that_comes_during_a_load_is_no_proof_of_a_database_that_was_set_back() {
     let mut bench = Bench::new();
     let (id, state) = Bench::new().started("a");
-    bench.take(Input::Due(id));
+    bench.take(Input::wake(id));
     assert!(bench.asks_for_a_load());
     bench.reply_to(2, id, "first", Outcome::Succeeded, "7");
     bench.load(id, state.clone());
@@ -242,7 +245,7 @@ fn a_reply_that_comes_during_a_load_is_no_proof_of_a_database_that_was_set_back(
 fn an_order_is_not_refused_on_a_state_that_was_read_before_it_came() {
     let mut bench = Bench::new();
     let (id, state) = Bench::new().started("a");
-    bench.take(Input::Due(id));
+    bench.take(Input::wake(id));
     assert!(bench.asks_for_a_load());
     bench.submit("b");
     let batch = bench.batch();
@@ -251,20 +254,16 @@ fn an_order_is_not_refused_on_a_state_that_was_read_before_it_came() {
         kind: OrderKind::Resume,
         ..cancel(1)
     };
-    bench.take(Input::Order {
-        ticket: Ticket(1),
-        saga: id,
-        order,
-    });
+    bench.take(Input::order(id, Ticket(1), order));
     bench.answer(Ok(bench.won(&batch)));
-    let refused = |answer: &Answer| matches!(answer, Answer::OrderRefused(_));
+    let refused = |answer: &OrderAnswer| matches!(answer, OrderAnswer::Refused(_));
     assert!(
-        !bench.answers().iter().any(refused),
+        !bench.order_answers().iter().any(refused),
         "it was not paused then"
     );
     bench.commit();
     bench.load(id, state);
-    assert!(bench.answers().iter().any(refused), "nor is it now");
+    assert!(bench.order_answers().iter().any(refused), "nor is it now");
 }
 
 /// Two attempts' worth of one answer, and only the first cannot be stored.
@@ -298,7 +297,10 @@ fn a_start_in_doubt_leaves_no_state_that_was_known_before_it() {
     bench.pass(Duration::from_secs(1));
     bench.batch();
     bench.answer(Err(CommitError::Unavailable(trouble())));
-    assert!(matches!(bench.answers()[..], [Answer::Unavailable(_)]));
+    assert!(matches!(
+        bench.start_answers()[..],
+        [StartAnswer::Unavailable(_)]
+    ));
     bench.pass(Duration::from_secs(1));
     bench.reply(id, "first", Outcome::Succeeded, "7");
     assert!(bench.asks_for_a_load());

@@ -57,11 +57,7 @@ fn what_one_commit_has_no_room_for_may_go_into_a_second_at_once() {
             key: Some(Key::new(key, "lane-test", &Json::null().canonical())),
         };
         let (id, ticket) = (submission.id(), Ticket(1));
-        let input = Input::Submit {
-            ticket,
-            id,
-            submission,
-        };
+        let input = Input::start(id, ticket, submission);
         bench.lane.take(input, bench.now);
     }
     bench.pass(Duration::ZERO);
@@ -151,7 +147,7 @@ fn two_commits_may_both_fail_and_nothing_is_lost() {
     let mut retried: Vec<_> = retried.map(|start| start.is_retried).collect();
     retried.sort_unstable();
     assert_eq!(retried, [false, false, true]);
-    assert_eq!(bench.answers().len(), 3);
+    assert_eq!(bench.start_answers().len(), 3);
 }
 
 #[test]

@@ -11,7 +11,7 @@ fn what_waits_for_the_broker_is_sent_again_only_when_it_was_given_up() {
     let first = bench.publication();
     bench.outputs.clear();
     bench.now = bench.now + Duration::from_secs(3);
-    bench.take(Input::Due(id));
+    bench.take(Input::wake(id));
     let batch = bench.commit();
     assert!(batch.updates.is_empty());
     let wake_at = batch.postponements[0].wake_at;
@@ -22,7 +22,7 @@ fn what_waits_for_the_broker_is_sent_again_only_when_it_was_given_up() {
         is_acknowledged: false,
     });
     bench.now = bench.now + Duration::from_secs(2);
-    bench.take(Input::Due(id));
+    bench.take(Input::wake(id));
     assert_eq!(bench.commit().updates.len(), 1);
     assert_eq!(bench.published(), ["first"]);
 }
@@ -34,7 +34,7 @@ fn silence_makes_a_new_attempt_although_the_broker_has_acknowledged_nothing() {
     bench.commit();
     bench.outputs.clear();
     bench.now = bench.now + Duration::from_secs(11);
-    bench.take(Input::Due(id));
+    bench.take(Input::wake(id));
     assert_eq!(bench.commit().updates.len(), 1);
     assert_eq!(bench.published(), ["first"]);
 }
@@ -44,7 +44,7 @@ fn a_wake_leaves_alone_what_the_broker_has_acknowledged() {
     let mut bench = Bench::new();
     let (id, _) = bench.started("a");
     bench.now = bench.now + Duration::from_secs(3);
-    bench.take(Input::Due(id));
+    bench.take(Input::wake(id));
     let batch = bench.commit();
     assert!(batch.updates.is_empty());
     assert_eq!(batch.postponements.len(), 1);
@@ -71,7 +71,7 @@ fn wake_of_a_forgotten_saga(bench: &mut Bench, is_acknowledged: bool) -> Batch {
         is_acknowledged,
     });
     bench.now = bench.now + Duration::from_secs(3);
-    bench.take(Input::Due(id));
+    bench.take(Input::wake(id));
     bench.load(id, state);
     bench.commit()
 }
@@ -106,7 +106,7 @@ fn a_wake_sends_again_what_another_process_may_have_kept() {
     let mut bench = Bench::new();
     let (id, state) = Bench::new().started("a");
     bench.now = bench.now + Duration::from_secs(3);
-    bench.take(Input::Due(id));
+    bench.take(Input::wake(id));
     bench.load(id, state);
     assert_eq!(bench.commit().updates.len(), 1);
     assert_eq!(bench.published(), ["first"]);
@@ -127,11 +127,7 @@ fn a_wake_that_comes_again_is_not_judged_on_a_stale_state_for_ever() {
     };
     let mut give = |bench: &mut Bench, order: Order| {
         let ticket = Ticket(7);
-        bench.take(Input::Order {
-            ticket,
-            saga: id,
-            order,
-        });
+        bench.take(Input::order(id, ticket, order));
         let moved = bench.commit().updates.remove(0).state;
         state.entries.extend(moved.entries.clone());
         State {
@@ -145,7 +141,7 @@ fn a_wake_that_comes_again_is_not_judged_on_a_stale_state_for_ever() {
     bench.lane.cache.put(stale);
     bench.outputs.clear();
     bench.now = bench.now + Duration::from_secs(3);
-    bench.take(Input::Due(id));
+    bench.take(Input::wake(id));
     bench.load(id, resumed);
     assert_eq!(bench.commit().updates.len(), 1);
     assert_eq!(bench.published(), ["first"]);
@@ -168,7 +164,7 @@ fn a_duplicate_reply_makes_no_wake_send_again_what_the_broker_has() {
     let entries = state.entries;
     bench.load(id, State { entries, ..moved });
     bench.now = bench.now + Duration::from_secs(3);
-    bench.take(Input::Due(id));
+    bench.take(Input::wake(id));
     let batch = bench.commit();
     assert!(batch.updates.is_empty(), "{batch:?}");
     assert!(bench.published().is_empty());
@@ -213,7 +209,7 @@ fn a_saga_of_another_definition_is_left_alone() {
         "the reply is left to a binary that can use it"
     );
     other.outputs.clear();
-    other.take(Input::Due(id));
+    other.take(Input::wake(id));
     assert!(
         !other.asks_for_a_load(),
         "it is not looked at again at once"
@@ -250,7 +246,7 @@ fn a_deadline_passes_although_the_broker_has_acknowledged_nothing() {
     let id = bench.submit("a");
     bench.commit();
     bench.now = bench.now + Duration::from_secs(3);
-    bench.take(Input::Due(id));
+    bench.take(Input::wake(id));
     let batch = bench.commit();
     assert_eq!(batch.updates[0].state.status, Status::Compensating);
 }
@@ -282,7 +278,7 @@ fn the_command_of_a_hint_is_stored_for_the_broker_and_not_sent_again_by_a_wake()
     assert_eq!(sent, ["tell"]);
     bench.outputs.clear();
     bench.now = bench.now + Duration::from_secs(11);
-    bench.take(Input::Due(id));
+    bench.take(Input::wake(id));
     let batch = bench.commit();
     assert_eq!(bench.published(), ["ask"]);
     assert!(notices(&batch.updates[0].state.announcements).is_empty());
@@ -323,7 +319,7 @@ fn side_by_side() -> Definition {
 fn ensure_the_other_is_sent_again(bench: &mut Bench, id: SagaId) {
     bench.outputs.clear();
     bench.now = bench.now + Duration::from_secs(1);
-    bench.take(Input::Due(id));
+    bench.take(Input::wake(id));
     assert_eq!(bench.commit().updates.len(), 1);
     assert_eq!(bench.published(), ["other"]);
 }
@@ -386,7 +382,7 @@ fn what_was_given_up_during_a_commit_of_its_saga_is_sent_again() {
     bench.answer(Ok(bench.won(&batch)));
     assert!(bench.published().is_empty());
     bench.now = bench.now + Duration::from_secs(3);
-    bench.take(Input::Due(id));
+    bench.take(Input::wake(id));
     assert_eq!(bench.commit().updates.len(), 1);
     assert_eq!(bench.published(), ["other"]);
 }

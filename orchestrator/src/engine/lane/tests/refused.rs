@@ -66,7 +66,7 @@ fn a_command_that_is_refused_has_failed_and_is_tried_again() {
 
     bench.outputs.clear();
     bench.now = bench.now + Duration::from_secs(1);
-    bench.take(Input::Due(id));
+    bench.take(Input::wake(id));
     bench.commit();
     assert_eq!(bench.published(), ["first"]);
 }
@@ -84,7 +84,7 @@ fn who_was_never_asked_is_not_called_silent() {
         }
         bench.outputs.clear();
         bench.now = bench.now + Duration::from_secs(60);
-        bench.take(Input::Due(id));
+        bench.take(Input::wake(id));
         bench.commit();
     };
     let said = &reason.fault().message;
@@ -137,15 +137,11 @@ fn a_submission_whose_first_command_is_too_large_is_told_so_and_not_stored() {
             key: None,
         };
         bench.outputs.clear();
-        bench.take(Input::Submit {
-            ticket: Ticket(1),
-            id: submission.id(),
-            submission,
-        });
+        bench.take(Input::start(submission.id(), Ticket(1), submission));
         std::mem::take(&mut bench.outputs)
     };
     let outputs = submit(COMMAND_BYTES_MAX + 1);
-    let [Output::Answer(Ticket(1), Answer::CommandTooLarge(too_large))] = &outputs[..] else {
+    let [Output::Started(Ticket(1), StartAnswer::CommandTooLarge(too_large))] = &outputs[..] else {
         panic!("{} outputs", outputs.len());
     };
     let expected = "the command of step ask has 8372225 bytes, at most 8372224 are sent";

@@ -5,26 +5,11 @@
 
 use uuid::Uuid;
 
-use super::Lane;
-use super::job::Arrival;
 use crate::limit::{Limit, limited};
 use crate::store::batch::DeadLetter;
 
 /// Somebody else's records may come by the thousand.
 static LETTERS: Limit = Limit::each("a dead letter was kept");
-
-impl Lane {
-    /// The reply is of no use: it goes to the dead letters with the next commit.
-    pub(super) fn bury(&mut self, arrival: Arrival, reason: String) {
-        self.letters.push((
-            Some(arrival.at),
-            DeadLetter {
-                reason,
-                ..*arrival.letter
-            },
-        ));
-    }
-}
 
 /// Says where the record was, and why it is of no use.
 pub(super) fn tell(letter: &DeadLetter) {

@@ -1,0 +1,80 @@
+//! The log lines of what lanes find: each [`Note`] with its level, its words and its whole cause.
+//!
+//! Invariant: trouble that lasts, and lines that clients or neighbours can cause by the thousand, have a
+//! bounded rate.
+
+use super::lane::{NotRunnable, Note};
+use super::letters;
+use crate::cause::chain;
+use crate::limit::{Limit, limited, trouble};
+
+/// Each names its saga; a client may send many.
+static REFUSED: Limit = Limit::each("the database refuses the data of an event");
+
+/// Logs one fact.
+pub(super) fn log(note: Note) {
+    match note {
+        Note::LoadFailed { cause, sagas } => {
+            let error = cause.chain();
+            trouble!(warn, "cannot load sagas; trying again", error, sagas);
+        }
+        Note::CommitFailed { cause, events } => {
+            let error = cause.chain();
+            trouble!(warn, "a commit failed; trying again", error, events);
+        }
+        Note::BadData { cause, events } => {
+            let error = cause.chain();
+            trouble!(warn, "a commit has bad data; searching it", error, events);
+        }
+        Note::EventUnstorable { saga, cause } => {
+            let error = cause.chain();
+            limited!(
+                REFUSED, error, "the database refuses the data of an event", %saga, error
+            );
+        }
+        Note::LetterUnstorable { at, reason, cause } => {
+            let error = cause.chain();
+            tracing::error!(error, ?at, reason, "a dead letter cannot be stored");
+        }
+        Note::LetterKept(letter) => letters::tell(&letter),
+        Note::NotRunnable {
+            saga,
+            why:
+                NotRunnable::Lacks {
+                    definition,
+                    version,
+                },
+        } => tracing::warn!(%saga, definition, version, "left to a binary that has it"),
+        Note::NotRunnable {
+            saga,
+            why: NotRunnable::Unrestorable(error),
+        } => {
+            let error = chain(&error);
+            tracing::error!(%saga, error, "a stored saga cannot be brought back");
+        }
+        Note::Overtaken { saga } => {
+            tracing::debug!(%saga, "another replica moved it; looking again");
+        }
+        Note::ReplyAhead { saga } => {
+            tracing::error!(%saga, "a reply names a revision that is not stored");
+        }
+        Note::ReplyWithoutEffect { saga, refusal } => {
+            tracing::debug!(%saga, %refusal, "a reply without effect");
+        }
+        Note::ReplyUnusable {
+            saga,
+            step,
+            topic,
+            at,
+            reason,
+        } => tracing::warn!(
+            %saga,
+            %step,
+            %topic,
+            partition = at.partition,
+            offset = at.offset,
+            reason,
+            "a reply cannot be used; it counts as failed"
+        ),
+    }
+}
