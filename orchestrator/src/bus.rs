@@ -33,10 +33,10 @@ mod spread;
 pub mod topics;
 mod watch;
 
-pub use consumer::{ReplyConsumer, ReplyRecord};
-pub use delivery::{Delivery, Refusal, Refused};
+pub use consumer::ReplyConsumer;
+pub use delivery::Delivery;
 pub(crate) use producer::headers;
-pub use producer::{Limits, OutgoingRecord, Producer};
+pub use producer::{Limits, Producer};
 
 /// How to reach the broker, and what its topics are like.
 #[derive(Debug, Clone, PartialEq, Eq)]

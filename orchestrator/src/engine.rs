@@ -9,24 +9,17 @@
 //! A saga's lane is a function of its id; its commands name a reply partition of that lane, so its
 //! replies come back to where its state is cached. That is speed, never correctness.
 
-pub mod incoming;
-pub mod lane;
 mod lanes;
 mod letters;
 mod meter;
-mod outbox;
 mod notes;
-pub mod outgoing;
-pub mod rendezvous;
+mod outbox;
 mod replicas;
 pub(crate) mod retention;
 pub(crate) mod rounds;
-pub mod route;
 mod scan;
 mod shell;
-pub mod submission;
-mod sweep;
-pub mod unsent;
+mod unsent;
 mod waiters;
 
 use std::num::NonZeroUsize;
@@ -34,32 +27,31 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use saga_core::Registry;
+use saga_core::Submission;
+use saga_core::incoming;
+use saga_core::lane::{Bounds, End, NotRunnable, OrderAnswer, StartAnswer, TooLarge};
+use saga_core::outgoing::Topics;
+use saga_core::schedule::{ANSWER_WITHIN, BEAT, OUTBOX_EVERY, PUBLICATIONS_MAX, WAKES_EVERY};
 use sagas::machine::{Order, OrderResult, Refusal};
 use sagas::{SagaId, Timestamp};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use uuid::Uuid;
 
 pub use meter::CommitFigures;
-pub use outbox::{OUTBOX_AGE, OUTBOX_EVERY, OUTBOX_MAX};
-pub use replicas::BEAT;
-pub use scan::{WAKES_EVERY, WAKES_MAX};
-pub use shell::DELIVERIES_WAIT;
-pub use submission::Submission;
 pub use waiters::Ending;
 
 use crate::bus::{self, Producer, ReplyConsumer};
 use crate::cause::Cause;
 use crate::clock::Clock;
-use crate::registry::Registry;
 use crate::store::definition::Pin;
 use crate::store::replica::Replica;
 use crate::store::retention::Policy;
 use crate::store::{self, Store};
-use lane::{Bounds, End, NotRunnable, OrderAnswer, StartAnswer, TooLarge};
 use lanes::{Door, Lanes};
-use outgoing::Topics;
 use replicas::{Duty, Membership, introduce};
 use rounds::Rounds;
 use scan::LATE_EVERY;
@@ -181,13 +173,9 @@ pub enum StartError {
     Bus(#[from] bus::Error),
 }
 
-/// A caller gets an answer within this time, or is told that there is none.
-pub const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// New sagas are refused while what waits in a lane fills so many commits: as many as 2 000 sagas in
 /// flight may have waiting at once, which is what a lane carries best.
 const START_COMMITS: usize = 4;
-/// Commits per lane whose messages the broker may owe an acknowledgement for.
-pub const PUBLICATIONS_MAX: usize = 64;
 /// Sagas that must wait for a lane's second commit to begin beside the first. A commit of fewer
 /// costs more a saga than the wait for the first one does (`docs/performance.md`).
 pub const SECOND_COMMIT_MIN: usize = 64;
@@ -265,7 +253,7 @@ impl Engine {
     /// [`Error::KeyUsedOtherwise`]; [`Error::CommandTooLarge`]; [`Error::Unavailable`], [`Error::Overloaded`] and
     /// [`Error::Stopping`], after which the same submission under the same key can be repeated.
     pub async fn submit(&self, submission: Submission) -> Result<Accepted, Error> {
-        let id = submission.id();
+        let id = submission.id().unwrap_or_else(|| SagaId(Uuid::now_v7()));
         if !self.shared.lanes.of(id).takes_starts() {
             return Err(Error::Overloaded);
         }

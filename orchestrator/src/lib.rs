@@ -12,8 +12,7 @@ pub mod engine;
 mod limit;
 pub mod logging;
 mod near;
-pub mod registry;
 pub mod store;
 
 pub use cli::main;
-pub use registry::Registry;
+pub use saga_core::Registry;

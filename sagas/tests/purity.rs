@@ -1,6 +1,8 @@
-//! `sagas` cannot do I/O, because it cannot name anything that does.
+//! `sagas` and `saga-core` cannot do I/O, because they cannot name anything that does.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use serde::Deserialize;
@@ -89,9 +91,8 @@ fn needed_by(metadata: &Metadata, root: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn sagas_depends_on_nothing_that_does_io() {
+fn what_decides_depends_on_nothing_that_does_io_or_logs() {
     let metadata = metadata();
-    let needed = needed_by(&metadata, "sagas");
     let impure = [
         "tokio",
         "sqlx",
@@ -99,18 +100,54 @@ fn sagas_depends_on_nothing_that_does_io() {
         "rdkafka",
         "rdkafka-sys",
         "mio",
+        "axum",
+        "tracing",
     ];
-    let found: Vec<_> = impure
-        .iter()
-        .filter(|name| needed.contains(**name))
-        .collect();
-    assert!(found.is_empty(), "sagas depends on {found:?}");
-    // The same walk finds them where they belong, so it would find them here.
-    assert!(needed.contains("serde_json"), "{needed:?}");
+    for pure in ["sagas", "saga-core"] {
+        let needed = needed_by(&metadata, pure);
+        let found: Vec<_> = impure
+            .iter()
+            .filter(|name| needed.contains(**name))
+            .collect();
+        assert!(found.is_empty(), "{pure} depends on {found:?}");
+        assert!(needed.contains("serde_json"), "{needed:?}");
+    }
+    // The same walk finds them where they belong, so it would find them above.
     let service = needed_by(&metadata, "orchestrator");
     let missed: Vec<_> = impure
         .iter()
         .filter(|name| !service.contains(**name))
         .collect();
     assert!(missed.is_empty(), "the walk does not find {missed:?}");
+}
+
+/// The clock and the die are in the standard library and in `uuid`, which both crates name.
+#[test]
+fn what_decides_reads_no_clock_and_rolls_no_die() {
+    let impure = [
+        "Instant::now",
+        "SystemTime",
+        "now_v7",
+        "new_v4",
+        "thread_rng",
+        "RandomState",
+    ];
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
+    let root = root.expect("the crate lies in the workspace");
+    let mut open = vec![root.join("sagas/src"), root.join("core/src")];
+    let mut files = 0;
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(&folder).expect("the folder is there") {
+            let path = entry.expect("it can be listed").path();
+            if path.is_dir() {
+                open.push(path);
+                continue;
+            }
+            files += 1;
+            let text = fs::read_to_string(&path).expect("source is text");
+            let found: Vec<_> = impure.iter().filter(|name| text.contains(**name)).collect();
+            assert!(found.is_empty(), "{} names {found:?}", path.display());
+        }
+    }
+    assert!(files > 50, "{files} files are not all");
 }

@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use orchestrator::bus::{OutgoingRecord, ReplyRecord};
+use saga_core::record::{OutgoingRecord, ReplyRecord};
 use sagas::wire::{Attribute, CONTENT_TYPE};
 use serde_json::Value;
 

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use orchestrator::store::loaded::Loaded;
+use saga_core::loaded::Loaded;
 use sagas::{Definition, SagaId};
 
 use crate::journal::Journal;

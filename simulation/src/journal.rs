@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::world::Life;
-use orchestrator::engine::lane::{OutgoingCommand, Position};
+use saga_core::lane::{OutgoingCommand, Position};
 use sagas::machine::{Moving, OrderResult};
 use sagas::{Direction, Json, OrderId, Outcome, SagaId, Status, Timestamp};
 

@@ -5,10 +5,10 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use orchestrator::Registry;
-use orchestrator::engine::PUBLICATIONS_MAX;
-use orchestrator::engine::lane::Bounds;
-use orchestrator::engine::outgoing::Topics;
+use saga_core::Registry;
+use saga_core::lane::Bounds;
+use saga_core::outgoing::Topics;
+use saga_core::schedule::PUBLICATIONS_MAX;
 use sagas::wire::topics;
 
 use crate::commands::SERVICES;

@@ -11,9 +11,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use orchestrator::store::batch::{DeadLetter, OutboxId, Outgoing};
-use orchestrator::store::digest::Digest;
 use orchestrator::store::replica::ReplicaSeen;
+use saga_core::batch::{DeadLetter, OutboxId, Outgoing};
+use saga_core::digest::Digest;
 use sagas::{SagaId, Status, Timestamp};
 use uuid::Uuid;
 

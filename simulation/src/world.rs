@@ -12,9 +12,9 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use orchestrator::bus::Refused;
-use orchestrator::engine::unsent::Unsent;
-use orchestrator::store::batch::OutboxId;
+use saga_core::batch::OutboxId;
+use saga_core::record::Refused;
+use saga_core::unsent::Unsent;
 use sagas::{SagaId, Timestamp};
 
 use crate::agenda::Agenda;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
+use saga_core::Registry;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -12,7 +13,6 @@ use super::counts::Counting;
 use super::inputs::{Inputs, SchemaError};
 use super::keys::Keys;
 use super::problem::{Kind, Problem};
-use crate::Registry;
 use crate::config::Http;
 use crate::engine::Engine;
 use crate::store::Store;

@@ -77,7 +77,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::store::batch::DeadLetter;
+    use saga_core::batch::DeadLetter;
 
     fn row(value: &[u8]) -> DeadLetterRow {
         DeadLetterRow {

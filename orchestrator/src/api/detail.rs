@@ -9,13 +9,13 @@ mod steps;
 mod trace;
 mod waits;
 
+use saga_core::loaded::Loaded;
 use sagas::machine::{Entry, EntryKind, Status};
 use sagas::{Definition, Direction, Json, Outcome, Timestamp};
 use serde::Serialize;
 
 use super::summary::{Instant, Summary};
 use crate::store::definition::Missing;
-use crate::store::loaded::Loaded;
 use steps::Step;
 
 /// The answer of `GET /v1/sagas/{id}`.

@@ -7,11 +7,11 @@
 use std::collections::HashMap;
 
 use jsonschema::Validator;
+use saga_core::Registry;
 use sagas::{Definition, Json};
 use serde_json::Value;
 
 use super::problem::{Kind, PathError, Problem};
-use crate::Registry;
 
 /// Faults that one answer lists; a client that made more sees the rest after mending these.
 const ERRORS_MAX: usize = 100;

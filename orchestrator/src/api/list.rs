@@ -3,6 +3,8 @@
 use axum::Json as Answer;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
+use saga_core::Registry;
+use saga_core::loaded::{SagaRow, Unreadable};
 use sagas::machine::Status;
 use serde::Serialize;
 
@@ -12,9 +14,7 @@ use super::problem::Problem;
 use super::query::Parameters;
 use super::read::missing;
 use super::summary::Summary;
-use crate::Registry;
 use crate::store::definition::Missing;
-use crate::store::loaded::{SagaRow, Unreadable};
 use crate::store::overview::ListFilter;
 
 const KNOWN: [&str; 5] = ["state", "definition", "attention", "limit", "cursor"];

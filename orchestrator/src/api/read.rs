@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
+use saga_core::loaded::SagaRow;
 use sagas::SagaId;
 
 use super::backend::Backend;
@@ -12,7 +13,6 @@ use super::problem::{Kind, Problem};
 use crate::cause::chain;
 use crate::store::Error;
 use crate::store::definition::{Missing, Pin};
-use crate::store::loaded::SagaRow;
 
 pub(super) async fn one(
     State(backend): State<Backend>,

@@ -1,14 +1,13 @@
 //! A small definition, and sagas of it that the real state machine has played: for unit tests.
 
+use saga_core::Registry;
+use saga_core::loaded::{Loaded, SagaRow};
 use sagas::machine::{Event, Order, OrderKind, Reply, Row, Saga, transition};
 use sagas::{Command, Definition, Direction, Json, OrderId, Outcome, SagaId, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use uuid::Uuid;
-
-use crate::Registry;
-use crate::store::loaded::{Loaded, SagaRow};
 
 #[derive(Serialize, Deserialize, JsonSchema)]
 struct Trip {
@@ -73,18 +72,6 @@ pub(crate) fn registry() -> Registry {
         .retriable();
     saga.output(room, |_, booked| booked.room);
     Registry::new().with(saga.build().unwrap())
-}
-
-/// `book-trip` in this version, as so many rooms in a row.
-pub(crate) fn trip(version: u32, rooms: usize) -> Definition {
-    let mut saga = Definition::of::<Trip>("book-trip");
-    saga.version(version);
-    for room in 0..rooms {
-        saga.step(&format!("book-room-{room}"))
-            .send(|trip, ()| BookRoom { guest: trip.guest })
-            .compensate(|trip, (), _| ReleaseRoom { guest: trip.guest });
-    }
-    saga.build().unwrap()
 }
 
 /// A saga after a script such as `start; book-room ok; pay-room silent 3`, one event a second from

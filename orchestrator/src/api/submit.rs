@@ -9,6 +9,10 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use saga_core::Submission;
+use saga_core::lane::End;
+use saga_core::loaded::Loaded;
+use saga_core::submission::Key;
 use sagas::machine::Status;
 use sagas::{Json, SagaId};
 use serde::{Deserialize, Serialize};
@@ -20,10 +24,7 @@ use super::problem::{Kind, Problem};
 use super::summary::Reason;
 use super::{body, key, prefer};
 use crate::cause::chain;
-use crate::engine::lane::End;
-use crate::engine::submission::Key;
-use crate::engine::{self, Accepted, Ending, Submission, Waited};
-use crate::store::loaded::Loaded;
+use crate::engine::{self, Accepted, Ending, Waited};
 
 /// Where sagas are submitted.
 pub(super) const SUBMISSIONS: &str = "/v1/sagas";

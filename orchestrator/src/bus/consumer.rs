@@ -20,7 +20,8 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use rdkafka::metadata::MetadataPartition;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use sagas::wire::{self, Headers};
+use saga_core::record::ReplyRecord;
+use sagas::wire;
 use tokio::sync::watch;
 
 use super::context::Context;
@@ -41,25 +42,6 @@ const STORE_EVERY: Duration = Duration::from_millis(200);
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 /// How long the broker may take to say something about itself.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
-
-/// A record of the reply topic, as it came.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReplyRecord {
-    /// The id of the Kafka cluster; empty while it is unknown.
-    pub cluster: Arc<str>,
-    /// Its topic.
-    pub topic: Arc<str>,
-    /// Its partition.
-    pub partition: i32,
-    /// Its offset.
-    pub offset: i64,
-    /// Its key.
-    pub key: Option<Vec<u8>>,
-    /// Its headers, in order; a header without a value has an empty one.
-    pub headers: Headers,
-    /// Its value.
-    pub value: Option<Vec<u8>>,
-}
 
 /// Reads replies until it is stopped.
 pub struct ReplyConsumer {

@@ -6,13 +6,13 @@
 //! their place too. [`concerns_its_request`] says which answers leave that open: such a record is sent
 //! again alone (`producer/alone.rs`), and only then is [`Refused`] about it.
 
-use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use saga_core::record::{Invalid, Refusal, Refused};
 
-use super::{Error, OutgoingRecord};
+use super::Error;
 
 /// What became of a batch.
 #[derive(Debug, Default)]
@@ -31,48 +31,6 @@ impl Delivery {
     }
 }
 
-/// A record that is refused for what it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
-    /// The record.
-    pub record: OutgoingRecord,
-    /// The reason.
-    pub why: Refusal,
-}
-
-/// Why a record is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
-    /// It has more bytes than this client, or its topic, takes.
-    TooLarge {
-        /// Bytes that are taken, the whole request included; `None` where the broker does not say.
-        limit: Option<u64>,
-    },
-    /// The broker finds another fault with it.
-    Invalid(RDKafkaErrorCode),
-}
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let OutgoingRecord { topic, value, .. } = &self.record;
-        let bytes = value.len();
-        match self.why {
-            Refusal::TooLarge { limit: Some(limit) } => write!(
-                f,
-                "the record has {bytes} bytes, the topic {topic} takes {limit}"
-            ),
-            Refusal::TooLarge { limit: None } => write!(
-                f,
-                "the record has {bytes} bytes, more than the topic {topic} takes"
-            ),
-            Refusal::Invalid(code) => write!(
-                f,
-                "the topic {topic} does not take the record of {bytes} bytes: {code:?}"
-            ),
-        }
-    }
-}
-
 /// The refusal that this error means for a record that came alone.
 pub(super) fn refusal(error: &KafkaError) -> Option<Refusal> {
     use RDKafkaErrorCode as Code;
@@ -80,9 +38,9 @@ pub(super) fn refusal(error: &KafkaError) -> Option<Refusal> {
         Code::MessageSizeTooLarge | Code::MessageBatchTooLarge => {
             Some(Refusal::TooLarge { limit: None })
         }
-        code @ (Code::InvalidRecord | Code::InvalidTimestamp | Code::PolicyViolation) => {
-            Some(Refusal::Invalid(code))
-        }
+        Code::InvalidRecord => Some(Refusal::Invalid(Invalid::InvalidRecord)),
+        Code::InvalidTimestamp => Some(Refusal::Invalid(Invalid::InvalidTimestamp)),
+        Code::PolicyViolation => Some(Refusal::Invalid(Invalid::PolicyViolation)),
         _ => None,
     }
 }

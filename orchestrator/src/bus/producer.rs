@@ -23,11 +23,11 @@ use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
-use sagas::SagaId;
+use saga_core::record::{OutgoingRecord, Refusal, Refused};
 use sagas::wire::{CONTENT_TYPE, topics};
 
 use super::context::ProducerContext;
-use super::delivery::{Countdown, Delivery, Refusal, Refused, refusal};
+use super::delivery::{Countdown, Delivery, refusal};
 use super::send_now::send_now;
 use super::spread::Spread;
 use super::watch::Watch;
@@ -54,17 +54,6 @@ const FULL_WAIT: Duration = Duration::from_millis(5);
 /// is handed over meanwhile; what gathers goes in larger requests. With one broker away the others
 /// get their records at this pace.
 const FLIGHT_MAX: Duration = Duration::from_millis(20);
-
-/// A record to publish.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OutgoingRecord {
-    /// Where to.
-    pub topic: Arc<str>,
-    /// The saga; its id as text is the key.
-    pub key: SagaId,
-    /// The value: a message as JSON.
-    pub value: Vec<u8>,
-}
 
 /// The headers of every record.
 pub(crate) fn headers() -> OwnedHeaders {

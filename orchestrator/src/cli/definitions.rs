@@ -2,13 +2,13 @@
 
 use std::io::Write;
 
+use saga_core::Registry;
 use sagas::Definition;
 use sagas::definition::GraphFormat;
 use serde_json::json;
 
 use super::arguments::{DefinitionsArguments, DefinitionsVerb, Output, Picture};
 use super::{Failure, pins, table};
-use crate::Registry;
 use crate::near::near;
 
 pub(super) async fn run(

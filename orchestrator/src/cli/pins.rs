@@ -13,13 +13,13 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
+use saga_core::Registry;
 use serde_json::{Value, json};
 
 use super::arguments::Output;
 use super::{Failure, places, say, table};
 use crate::cause::{self, Cause, chain};
 use crate::config::Postgres;
-use crate::registry::Registry;
 use crate::store::definition::Pin;
 use crate::store::lacking::{Counted, Lacking};
 use crate::store::{self, Store};

@@ -3,6 +3,7 @@
 use std::str::FromStr as _;
 use std::time::Duration;
 
+use saga_core::Registry;
 use sqlx::postgres::PgConnectOptions;
 use tokio::net::TcpStream;
 
@@ -10,7 +11,6 @@ use super::Failure;
 use crate::cause::chain;
 use crate::config::{Kafka, Postgres, Retention};
 use crate::near::near;
-use crate::registry::Registry;
 use crate::store::Store;
 use crate::store::retention::Policy;
 use crate::{bus, store};

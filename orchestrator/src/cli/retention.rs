@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use saga_core::Registry;
 use sagas::Timestamp;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -9,7 +10,6 @@ use tokio_util::sync::CancellationToken;
 use super::arguments::{Output, RetentionArguments};
 use super::startup::prepare;
 use super::{Failure, places, say, table};
-use crate::Registry;
 use crate::cause::chain;
 use crate::config::Span;
 use crate::engine::retention::{Moves, Work};

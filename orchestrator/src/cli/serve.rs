@@ -8,6 +8,8 @@
 
 use std::time::{Duration, Instant};
 
+use saga_core::Registry;
+use saga_core::lane::COMMITS_MAX;
 use tokio_util::sync::CancellationToken;
 
 use super::arguments::ServeArguments;
@@ -15,9 +17,7 @@ use super::http::Server;
 use super::startup::Plan;
 use super::{Failure, places, signals};
 use crate::api::{self, Backend, Limits};
-use crate::engine::lane::COMMITS_MAX;
 use crate::engine::{self, Engine};
-use crate::registry::Registry;
 use crate::store::Store;
 
 /// Events in one commit: beyond it, a commit takes longer without carrying much more per second.

@@ -3,6 +3,8 @@
 //! What is away is waited for, without end and aloud, because the parts of a deployment start in
 //! any order. What is wrong and stays wrong ends the start with a text that says what to do.
 
+use saga_core::Registry;
+
 use super::patience::Patience;
 use super::{Failure, pins, places, topics};
 use crate::api::{Backend, Startup};
@@ -10,7 +12,6 @@ use crate::bus;
 use crate::cause::{self, Cause, chain};
 use crate::config::Postgres;
 use crate::engine::{Engine, Settings, StartError};
-use crate::registry::Registry;
 use crate::store::{self, Store};
 
 /// What the start needs.

@@ -7,13 +7,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use saga_core::lane::Input;
+use saga_core::route;
 use sagas::SagaId;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
-use super::lane::Input;
+use super::Error;
 use super::shell::Message;
-use super::{Error, route};
 
 /// The doors of all lanes.
 #[derive(Debug, Clone)]

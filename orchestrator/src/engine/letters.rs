@@ -3,10 +3,10 @@
 //! Invariant: a letter is told when the commit that stores it holds, so that what the log names is
 //! found at `/v1/dead-letters`.
 
+use saga_core::batch::DeadLetter;
 use uuid::Uuid;
 
 use crate::limit::{Limit, limited};
-use crate::store::batch::DeadLetter;
 
 /// Somebody else's records may come by the thousand.
 static LETTERS: Limit = Limit::each("a dead letter was kept");

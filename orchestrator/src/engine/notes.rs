@@ -3,7 +3,8 @@
 //! Invariant: trouble that lasts, and lines that clients or neighbours can cause by the thousand, have a
 //! bounded rate.
 
-use super::lane::{NotRunnable, Note};
+use saga_core::lane::{NotRunnable, Note};
+
 use super::letters;
 use crate::cause::chain;
 use crate::limit::{Limit, limited, trouble};

@@ -6,27 +6,23 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
+use saga_core::batch::{OutboxId, Slots};
+use saga_core::record::Refused;
+use saga_core::schedule::{OUTBOX_AGE, OUTBOX_MAX};
+use saga_core::sweep::{Next, Part, Sweep};
+use saga_core::unsent;
 use tokio::sync::{mpsc, watch};
 
 use super::replicas::Duty;
 use super::rounds::Rounds;
 use super::shell::Parts;
-use super::sweep::{Next, Part, Sweep};
-use super::unsent;
-use crate::bus::{Delivery, Refused};
+use super::unsent::explain;
+use crate::bus::Delivery;
 use crate::cause::chain;
 use crate::limit::{Limit, limited, trouble};
-use crate::store::batch::{OutboxId, Slots};
 use crate::store::outbox::{Left, UnreadableRow};
 
-/// Interval between two walks.
-pub const OUTBOX_EVERY: Duration = Duration::from_secs(3);
-/// Age from which on a row is no longer being published by the lane that wrote it.
-pub const OUTBOX_AGE: Duration = Duration::from_secs(5);
-/// Rows of one page.
-pub const OUTBOX_MAX: u32 = 200;
 /// Pages of one walk: what is left over waits for the next one.
 const PAGES_MAX: usize = 50;
 
@@ -159,7 +155,7 @@ impl Task {
                     error
                 );
             }
-            let refused = unsent::explain(&self.parts.producer.limits(), refused).await;
+            let refused = explain(&self.parts.producer.limits(), refused).await;
             let word = failure.is_none().then_some(refused);
             match self.sweep.settle(row, topic, word) {
                 None => {}
@@ -203,7 +199,8 @@ impl Task {
         }
         let (row, slot, cause) = (left.id.id, left.id.slot, chain(error));
         limited!(UNREADABLE, error, "an outbox row cannot be read", %row, slot, error = cause);
-        let batch = unsent::shown(&self.parts.topics, left.id, error);
+        let topic = self.parts.topics.events().clone();
+        let batch = unsent::shown(topic, left.id, &error.to_string(), &error.text);
         match self.parts.store.commit(&batch).await {
             Ok(_) => {
                 if self.shown.len() >= SHOWN_MAX {

@@ -9,27 +9,24 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use saga_core::Registry;
+use saga_core::batch::Slots;
+use saga_core::lane::Input;
+use saga_core::rendezvous::{Share, owned_by};
 use sagas::Timestamp;
 use tokio::sync::watch;
 use tokio::time::{sleep_until, timeout};
 use uuid::Uuid;
 
-use super::lane::Input;
 use super::lanes::Lanes;
-use super::rendezvous::{Share, owned_by};
 use super::rounds::Rounds;
 use crate::bus::{Producer, ReplyConsumer};
 use crate::cause::{self, Cause, chain};
 use crate::clock::Clock;
 use crate::limit::{sum_up, trouble};
-use crate::registry::Registry;
 use crate::store::Store;
-use crate::store::batch::Slots;
 use crate::store::definition::Pin;
 use crate::store::replica::{Replica, ReplicaSeen};
-
-/// How often a replica says that it lives; a silence of four such beats means that it does not.
-pub const BEAT: Duration = Duration::from_millis(500);
 
 /// A database that is silent for so long is away, as far as clients can tell; it is also when the
 /// others take this replica for dead. Long before the statement itself is given up.

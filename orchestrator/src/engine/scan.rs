@@ -5,10 +5,13 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
+use saga_core::batch::{OutboxId, Outgoing};
+use saga_core::lane::Input;
+use saga_core::schedule::{OUTBOX_AGE, OUTBOX_MAX, WAKES_MAX};
+use saga_core::unsent;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::lane::Input;
 use super::lanes::Lanes;
 use super::replicas::Duty;
 use super::rounds::Rounds;
@@ -18,12 +21,6 @@ use crate::limit::trouble;
 use crate::store::Due;
 use crate::store::definition::Pin;
 
-/// Wakes are looked for this often: a wake is at most so much late.
-pub const WAKES_EVERY: Duration = Duration::from_millis(250);
-/// Wakes taken at a time, over all shards of this replica: as many as two commits take, so that new
-/// sagas still come in beside them. However many sagas ask a participant again that does not answer,
-/// they do so 4 000 times a second at most.
-pub const WAKES_MAX: u32 = 1000;
 /// Wakes that nobody serves are looked for this often, in all shards.
 pub(super) const LATE_EVERY: Duration = Duration::from_secs(3);
 /// A wake that is so late is not being served by the replica that its shard hangs on: while a deploy

@@ -5,29 +5,33 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use saga_core::Registry;
+use saga_core::Submission;
+use saga_core::batch::{Batch, Outgoing};
+use saga_core::lane::{
+    Bounds, Input, Lane, OrderAnswer, OutgoingCommand, Output, StartAnswer, Ticket,
+};
+use saga_core::outgoing::Topics;
+use saga_core::schedule::DELIVERIES_WAIT;
+use saga_core::unsent;
 use sagas::machine::Order;
 use sagas::{SagaId, Timestamp};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
-use super::lane::{Bounds, Input, Lane, OrderAnswer, OutgoingCommand, Output, StartAnswer, Ticket};
 use super::lanes::Room;
 use super::meter::Meter;
 use super::notes;
-use super::outgoing::Topics;
-use super::submission::Submission;
-use super::unsent;
+use super::unsent::explain;
 use super::waiters::Waiters;
 use crate::bus::{Limits, Producer, ReplyConsumer};
 use crate::cause::{self, chain};
 use crate::clock::Clock;
 use crate::limit::trouble;
-use crate::registry::Registry;
 use crate::store::Store;
-use crate::store::batch::{Batch, Outgoing};
 
 /// What comes to a lane from outside.
 #[derive(Debug)]
@@ -81,9 +85,6 @@ pub(super) struct Shell {
 /// Sagas that are loaded at a time; what is asked for meanwhile is the next load. Each comes with its whole
 /// history, which is long when a participant was away, and a lane may ask for as many as it has room for.
 const LOAD_MAX: usize = 200;
-
-/// Acknowledged outbox rows are deleted with the next commit; without one, after this time.
-pub const DELIVERIES_WAIT: Duration = Duration::from_secs(1);
 
 impl Shell {
     pub(super) fn new(registry: Registry, bounds: Bounds, parts: Parts, room: Room) -> Self {
@@ -246,7 +247,7 @@ impl Shell {
                 return;
             }
             runtime.spawn(async move {
-                let refused = unsent::explain(&limits, delivery.refused).await;
+                let refused = explain(&limits, delivery.refused).await;
                 let unsent = refused.into_iter().map(|one| unsent::read(one, &events));
                 let _ = report.send(Input::Unsent(unsent.collect()));
                 let _ = report.send(published);

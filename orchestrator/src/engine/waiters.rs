@@ -10,12 +10,12 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use saga_core::lane::End;
 use sagas::SagaId;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::Waited;
-use super::lane::End;
 
 /// How often a saga that may be anywhere is looked for.
 pub(super) const ANYWHERE_EVERY: Duration = Duration::from_millis(200);

@@ -15,6 +15,7 @@
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
+use saga_core::loaded::Loaded;
 use sagas::{SagaId, Timestamp};
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
@@ -22,7 +23,6 @@ use sqlx::postgres::PgRow;
 use super::commit::column;
 use super::kind::Ask;
 use super::load::read_loaded;
-use super::loaded::Loaded;
 use super::retention::{Policy, tomorrow};
 use super::terms::{self, Arguments, Terms};
 use super::{Error, Failure, Store};

@@ -13,12 +13,12 @@ use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use saga_core::CommitError;
+use saga_core::batch::{Batch, Committed, OutboxId, Start, StartOutcome};
 use sagas::{SagaId, Timestamp};
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
-use super::batch::{Batch, Committed, OutboxId, Start, StartOutcome};
 use super::kind::Ask;
 use super::{Error, Failure, Store};
 use crate::cause;

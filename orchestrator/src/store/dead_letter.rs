@@ -3,6 +3,7 @@
 //! Invariant: a dead letter can always be stored. What comes from outside is bytes, and the two
 //! texts beside them lose the one character that Postgres has no room for.
 
+use saga_core::batch::DeadLetter;
 use sagas::Timestamp;
 use sagas::wire::Headers;
 use sha2::{Digest as _, Sha256};
@@ -10,7 +11,6 @@ use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Row as _};
 use uuid::Uuid;
 
-use super::batch::DeadLetter;
 use super::commit::column;
 use super::kind::Ask;
 use super::session::Statement;

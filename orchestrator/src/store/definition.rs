@@ -12,6 +12,7 @@ use std::fmt;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use saga_core::loaded::SagaRow;
 use sagas::{Definition, Timestamp};
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
@@ -19,7 +20,6 @@ use uuid::Uuid;
 
 use super::commit::column;
 use super::kind::Ask;
-use super::loaded::SagaRow;
 use super::{Error, Store};
 
 /// How long a definition may be missing before anybody is told: longer than one process takes to

@@ -9,6 +9,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use saga_core::loaded::{Loaded, SagaRow, Unreadable};
 use sagas::machine::{Entry, Moving, Status};
 use sagas::sabotage::{Bug, is_seeded};
 use sagas::{SagaId, Timestamp};
@@ -20,7 +21,6 @@ use super::archive::stored;
 use super::commit::column;
 use super::definition::Pin;
 use super::kind::Ask;
-use super::loaded::{Loaded, SagaRow, Unreadable};
 use super::{Error, Store};
 
 /// Which wakes are asked for.

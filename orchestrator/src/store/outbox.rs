@@ -6,11 +6,11 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use saga_core::batch::{OutboxId, Outgoing, Slots};
 use sagas::Timestamp;
 use sqlx::Row as _;
 use uuid::Uuid;
 
-use super::batch::{OutboxId, Outgoing, Slots};
 use super::commit::column;
 use super::kind::Ask;
 use super::{Error, Store};

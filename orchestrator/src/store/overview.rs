@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use saga_core::loaded::{SagaRow, Unreadable};
 use sagas::machine::Status;
 use sagas::{SagaId, Timestamp};
 use sqlx::{AssertSqlSafe, Row as _};
@@ -14,7 +15,6 @@ use super::commit::column;
 use super::definition::{self, IS_MISSING, Missing};
 use super::kind::Ask;
 use super::load::read_row;
-use super::loaded::{SagaRow, Unreadable};
 use super::{Error, Store, list};
 
 /// Which sagas a list shows.

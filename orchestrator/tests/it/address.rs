@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use local::folder::Temporary;
 use local::{Postgres, PostgresOptions};
-use orchestrator::store::batch::Batch;
 use orchestrator::store::overview::ListFilter;
 use orchestrator::store::{Error, Store};
+use saga_core::batch::Batch;
 use sqlx::{Connection as _, Executor as _, PgConnection};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;

@@ -7,9 +7,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use local::{Kafka, KafkaOptions};
-use orchestrator::bus::{
-    self, Delivery, Error, OutgoingRecord, Producer, ReplyConsumer, ReplyRecord, topics,
-};
+use orchestrator::bus::{self, Delivery, Error, Producer, ReplyConsumer, topics};
+use saga_core::record::{OutgoingRecord, ReplyRecord};
 
 use crate::sample::id;
 

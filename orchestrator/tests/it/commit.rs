@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use orchestrator::store::batch::{Batch, DeadLetter, Postponement, StartOutcome};
+use saga_core::batch::{Batch, DeadLetter, Postponement, StartOutcome};
 use sagas::Outcome;
 
 use crate::database::{fresh, undisturbed};
 use crate::sample::{self, NOON, id};
 
-fn starts(starts: Vec<orchestrator::store::batch::Start>) -> Batch {
+fn starts(starts: Vec<saga_core::batch::Start>) -> Batch {
     Batch {
         starts,
         ..Batch::default()

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use orchestrator::store::batch::{Batch, OutboxId, Slots, StartOutcome};
 use orchestrator::store::outbox::Left;
+use saga_core::batch::{Batch, OutboxId, Slots, StartOutcome};
 use sagas::{Outcome, Timestamp};
 use uuid::Uuid;
 

@@ -4,10 +4,10 @@ use std::slice::from_ref;
 use std::time::Duration;
 
 use orchestrator::store::Store;
-use orchestrator::store::batch::{Batch, DeadLetter};
 use orchestrator::store::definition::{Missing, Pin};
 use orchestrator::store::overview::ListFilter;
 use orchestrator::store::replica::Replica;
+use saga_core::batch::{Batch, DeadLetter};
 use sagas::{Definition, Outcome, SagaId, Status, Timestamp};
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use orchestrator::bus::{self, OutgoingRecord, Producer, Refusal, topics};
+use orchestrator::bus::{self, Producer, topics};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
+use saga_core::record::{OutgoingRecord, Refusal};
 
 use crate::broker::{Reader, deliver, numbers, publish, ready, record, settings};
 

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use orchestrator::store::Store;
 use orchestrator::store::archive::Part;
-use orchestrator::store::batch::Batch;
 use orchestrator::store::retention::Policy;
+use saga_core::batch::Batch;
 use sagas::{Outcome, Timestamp};
 
 use crate::database::SHARDS;

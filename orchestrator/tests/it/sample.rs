@@ -1,8 +1,8 @@
 //! Sagas as the engine makes them: by the state machine, never by hand.
 
-use orchestrator::store::batch::{Outgoing, OutgoingEvent, OutgoingNotice, Start, State, Update};
-use orchestrator::store::digest::Digest;
-use orchestrator::store::loaded::Loaded;
+use saga_core::batch::{Outgoing, OutgoingEvent, OutgoingNotice, Start, State, Update};
+use saga_core::digest::Digest;
+use saga_core::loaded::Loaded;
 use sagas::machine::{Event, Reply, Row, transition};
 use sagas::{Command, Definition, Direction, Json, Outcome, Saga, SagaId, Timestamp, Transition};
 use schemars::JsonSchema;

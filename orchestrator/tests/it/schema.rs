@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use orchestrator::store::batch::Batch;
 use orchestrator::store::{Error, Settings, Store};
+use saga_core::batch::Batch;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{Connection as _, Executor as _, PgConnection, SqlSafeStr as _};
 

@@ -2,12 +2,12 @@
 //!
 //! Payloads are JSON texts: there the character U+0000 is six characters like any others.
 
-use orchestrator::bus::ReplyRecord;
-use orchestrator::engine::incoming;
-use orchestrator::engine::lane::Input;
-use orchestrator::store::batch::{Batch, DeadLetter};
 use orchestrator::store::overview::ListFilter;
 use orchestrator::store::retention::Policy;
+use saga_core::batch::{Batch, DeadLetter};
+use saga_core::incoming;
+use saga_core::lane::Input;
+use saga_core::record::ReplyRecord;
 use sagas::wire::Headers;
 use sagas::{Outcome, Saga, Status};
 

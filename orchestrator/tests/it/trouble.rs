@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use local::{Postgres, PostgresOptions};
 use orchestrator::store::Error;
-use orchestrator::store::batch::{Batch, StartOutcome};
 use saga_core::CommitError;
+use saga_core::batch::{Batch, StartOutcome};
 use sagas::Outcome;
 use sqlx::Connection as _;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use orchestrator::engine::WAKES_EVERY;
+use saga_core::schedule::WAKES_EVERY;
 use sagas::machine::{Entry, EntryKind, OrderKind, Reason, Sent};
 use sagas::retry::SILENCE_MAX;
 use sagas::{Direction, Outcome, RetryPolicy, Timestamp};

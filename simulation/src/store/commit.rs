@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use orchestrator::store::batch::{
+use saga_core::batch::{
     Batch, Committed, OutboxId, Outgoing, Postponement, Start, StartOutcome, State, Update,
 };
 use sagas::machine::Entry;

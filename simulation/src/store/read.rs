@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use orchestrator::store::batch::{OutboxId, Outgoing, Slots};
-use orchestrator::store::loaded::{Loaded, SagaRow};
 use orchestrator::store::replica::{Replica, ReplicaSeen};
+use saga_core::batch::{OutboxId, Outgoing, Slots};
+use saga_core::loaded::{Loaded, SagaRow};
 use sagas::sabotage::{Bug, is_seeded};
 use sagas::{SagaId, Timestamp};
 use uuid::Uuid;

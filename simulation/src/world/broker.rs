@@ -7,9 +7,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use orchestrator::bus::{OutgoingRecord, Refusal, Refused};
-use orchestrator::engine::lane::Input;
-use orchestrator::engine::unsent;
+use saga_core::lane::Input;
+use saga_core::record::{OutgoingRecord, Refusal, Refused};
+use saga_core::unsent;
 use sagas::wire::Attribute;
 use sagas::{SagaId, Timestamp};
 

@@ -8,9 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use orchestrator::engine::lane::{Input, OrderAnswer, StartAnswer};
-use orchestrator::engine::submission::Key;
-use orchestrator::engine::{ANSWER_WITHIN, Submission, route};
+use saga_core::lane::{Input, OrderAnswer, StartAnswer};
+use saga_core::schedule::ANSWER_WITHIN;
+use saga_core::submission::Key;
+use saga_core::{Submission, route};
 use sagas::machine::{Event, Order, OrderResult, Refusal, transition};
 use sagas::{Definition, Json, OrderId, SagaId};
 

@@ -5,10 +5,10 @@
 
 use std::time::Duration;
 
-use orchestrator::engine::{OUTBOX_AGE, OUTBOX_MAX, WAKES_MAX};
-use orchestrator::store::batch::{Batch, Committed, OutboxId, Outgoing, Slots, State};
-use orchestrator::store::loaded::Loaded;
 use orchestrator::store::replica::{Replica, ReplicaSeen};
+use saga_core::batch::{Batch, Committed, OutboxId, Outgoing, Slots, State};
+use saga_core::loaded::Loaded;
+use saga_core::schedule::{OUTBOX_AGE, OUTBOX_MAX, WAKES_MAX};
 use saga_core::{Cause, CommitError};
 use sagas::machine::{Entry, OrderKind, OrderResult, Progress, Reason, Sent, Trouble};
 use sagas::{Direction, SagaId, Timestamp};
@@ -301,7 +301,7 @@ impl World {
         lane: usize,
         batch: &Batch,
     ) -> Result<Committed, CommitError> {
-        use orchestrator::store::batch::StartOutcome;
+        use saga_core::batch::StartOutcome;
 
         let Ok(committed) = self.store.commit(batch, self.agenda.now()) else {
             self.faults.count(Fault::DataRefused);

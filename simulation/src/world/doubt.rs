@@ -6,8 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use orchestrator::store::batch::{Batch, Committed};
 use saga_core::CommitError;
+use saga_core::batch::{Batch, Committed};
 use sagas::SagaId;
 
 use super::{Life, World};

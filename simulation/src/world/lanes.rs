@@ -5,12 +5,12 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use orchestrator::Registry;
-use orchestrator::bus::OutgoingRecord;
-use orchestrator::engine::DELIVERIES_WAIT;
-use orchestrator::engine::lane::{Bounds, Input, Lane, OutgoingCommand, Output, Ticket};
-use orchestrator::engine::unsent::{self, Unsent};
-use orchestrator::store::batch::Outgoing;
+use saga_core::Registry;
+use saga_core::batch::Outgoing;
+use saga_core::lane::{Bounds, Input, Lane, OutgoingCommand, Output, Ticket};
+use saga_core::record::OutgoingRecord;
+use saga_core::schedule::DELIVERIES_WAIT;
+use saga_core::unsent::{self, Unsent};
 use sagas::{Direction, Timestamp};
 
 use super::broker::{Addressed, Producer};

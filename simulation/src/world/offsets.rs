@@ -1,8 +1,8 @@
 //! What an offset says: every record before it is in the database, or changed nothing there.
 
-use orchestrator::engine::incoming;
-use orchestrator::engine::lane::Input;
-use orchestrator::store::loaded::Loaded;
+use saga_core::incoming;
+use saga_core::lane::Input;
+use saga_core::loaded::Loaded;
 use sagas::machine::{Event, Reply, Row, transition};
 use sagas::{Outcome, Saga, SagaId, Timestamp};
 

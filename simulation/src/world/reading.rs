@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use orchestrator::engine::{incoming, route};
+use saga_core::{incoming, route};
 
 use super::{Happening, Life, World};
 

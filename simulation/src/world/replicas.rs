@@ -6,13 +6,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
-use orchestrator::Registry;
 use orchestrator::clock::Clock;
-use orchestrator::engine::lane::Input;
-use orchestrator::engine::rendezvous::{Share, owned_by};
-use orchestrator::engine::{BEAT, OUTBOX_EVERY, WAKES_EVERY, route};
 use orchestrator::store;
-use orchestrator::store::batch::{OutboxId, Outgoing, Slots};
+use saga_core::Registry;
+use saga_core::batch::{OutboxId, Outgoing, Slots};
+use saga_core::lane::Input;
+use saga_core::rendezvous::{Share, owned_by};
+use saga_core::route;
+use saga_core::schedule::{BEAT, OUTBOX_EVERY, WAKES_EVERY};
 use sagas::{SagaId, Timestamp};
 use uuid::Uuid;
 

@@ -13,8 +13,8 @@
 
 use std::collections::BTreeMap;
 
-use orchestrator::store::batch::{Batch, Committed, StartOutcome};
 use orchestrator::store::kind::{Ask, Kind};
+use saga_core::batch::{Batch, Committed, StartOutcome};
 use sagas::{SagaId, Timestamp};
 
 use super::database::{Asked, Question};

@@ -6,9 +6,8 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use local::{Kafka, KafkaOptions};
-use orchestrator::bus::{
-    self, Delivery, OutgoingRecord, Producer, ReplyConsumer, ReplyRecord, topics,
-};
+use orchestrator::bus::{self, Delivery, Producer, ReplyConsumer, topics};
+use saga_core::record::{OutgoingRecord, ReplyRecord};
 use sagas::wire::CONTENT_TYPE;
 use simulation::bus::{Bus, Record};
 use tokio::runtime::Runtime;

@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use local::{Postgres, PostgresOptions};
-use orchestrator::store::batch::{Batch, Committed, OutboxId, Outgoing, Slots};
 use orchestrator::store::definition::Pin;
-use orchestrator::store::loaded::Loaded;
 use orchestrator::store::replica::{Replica, ReplicaSeen};
 use orchestrator::store::{self, Due};
 use saga_core::CommitError;
+use saga_core::batch::{Batch, Committed, OutboxId, Outgoing, Slots};
+use saga_core::loaded::Loaded;
 use sagas::{SagaId, Timestamp};
 use simulation::store::{BadData, Store as Double};
 use tokio::runtime::Runtime;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use orchestrator::store::batch::{Batch, Committed, Postponement, Slots};
+use saga_core::batch::{Batch, Committed, Postponement, Slots};
 use sagas::machine::{Event, Reply};
 use sagas::{Definition, Direction, Json, Outcome, Saga, SagaId, Timestamp};
 use simulation::rng::Rng;

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use orchestrator::store::batch::{Outgoing, OutgoingEvent, Start, State, Update};
-use orchestrator::store::digest::Digest;
-use orchestrator::store::loaded::Loaded;
+use saga_core::batch::{Outgoing, OutgoingEvent, Start, State, Update};
+use saga_core::digest::Digest;
+use saga_core::loaded::Loaded;
 use sagas::machine::{Event, Row, Transition, transition};
 use sagas::{Definition, Json, Saga, SagaId, Timestamp};
 use simulation::recipe;

@@ -4,8 +4,8 @@
 use std::collections::VecDeque;
 
 use orchestrator::store::Store;
-use orchestrator::store::batch::{Batch, Start, State};
 use participant::Rejection;
+use saga_core::batch::{Batch, Start, State};
 use sagas::machine::{Reply, Send};
 use sagas::{Definition, Direction, Event, Json, Outcome, Saga, SagaId, Status, Timestamp};
 use serde_json::json;

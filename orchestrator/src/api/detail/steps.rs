@@ -1,5 +1,6 @@
 //! One row per step: where it stands, what went out, what came back.
 
+use saga_core::loaded::Loaded;
 use sagas::definition::StepDefinition;
 use sagas::machine::{Progress, Trouble};
 use sagas::{Definition, Fault, Json, StepKind};
@@ -8,7 +9,6 @@ use serde::Serialize;
 use super::super::summary::Instant;
 use super::trace::Trace;
 use super::waits;
-use crate::store::loaded::Loaded;
 
 /// One step of a saga.
 #[derive(Debug, Serialize)]

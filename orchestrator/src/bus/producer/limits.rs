@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::bus::delivery::{Refusal, Refused};
+use saga_core::record::{Refusal, Refused};
+
 use crate::bus::{Settings, topics};
 
 /// How long an answer is believed; a person who raises a limit reads the new one soon.

@@ -5,12 +5,12 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use saga_core::batch::{Batch, Outgoing, Postponement, Start, State, Update};
 use sagas::{SagaId, Timestamp};
 use serde::Serialize;
 
 use super::column;
 use super::statement::Parts;
-use crate::store::batch::{Batch, Outgoing, Postponement, Start, State, Update};
 use crate::store::dead_letter;
 use crate::store::retention::FIRST_DAY;
 use crate::store::session::Statement;

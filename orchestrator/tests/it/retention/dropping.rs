@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use orchestrator::store::Store;
-use orchestrator::store::batch::{Batch, DeadLetter, StartOutcome};
 use orchestrator::store::overview::ListFilter;
 use orchestrator::store::replica::Replica;
 use orchestrator::store::retention::Policy;
+use saga_core::batch::{Batch, DeadLetter, StartOutcome};
 use sagas::{Status, Timestamp};
 use sqlx::{Connection as _, Executor as _, PgConnection};
 use uuid::Uuid;

@@ -1,8 +1,8 @@
 //! The commit that ends a saga puts it into the archive.
 
 use orchestrator::store::Store;
-use orchestrator::store::batch::{Batch, Start, StartOutcome, Update};
 use orchestrator::store::retention::Policy;
+use saga_core::batch::{Batch, Start, StartOutcome, Update};
 use sagas::machine::Entry;
 use sagas::{Outcome, SagaId, Status};
 use sqlx::Executor as _;

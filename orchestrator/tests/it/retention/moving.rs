@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use orchestrator::store::Store;
-use orchestrator::store::batch::{Batch, StartOutcome};
-use orchestrator::store::loaded::Loaded;
 use orchestrator::store::overview::ListFilter;
 use orchestrator::store::retention::Policy;
+use saga_core::batch::{Batch, StartOutcome};
+use saga_core::loaded::Loaded;
 use sagas::machine::{Event, Order, OrderKind, Reply};
 use sagas::{Direction, Json, Outcome, Refusal, SagaId, Status, transition};
 use uuid::Uuid;

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use orchestrator::Registry;
-use orchestrator::engine::submission::Key;
-use orchestrator::engine::{Accepted, Engine, Error, Settings, Submission};
+use orchestrator::engine::{Accepted, Engine, Error, Settings};
 use orchestrator::store::retention::Policy;
+use saga_core::Submission;
+use saga_core::submission::Key;
 use sagas::SagaId;
 use tokio::task::JoinSet;
 use uuid::Uuid;

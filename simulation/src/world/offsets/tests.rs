@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use orchestrator::store::batch::{Batch, Start, State, Update};
+use saga_core::batch::{Batch, Start, State, Update};
 use sagas::machine::{Event, Order, OrderKind, Reply, Transition, transition};
 use sagas::{Definition, Direction, Json, OrderId, Outcome, Saga, Timestamp};
 

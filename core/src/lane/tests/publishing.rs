@@ -1,7 +1,7 @@
 //! What is sent, when it is sent again, and whose sagas are left alone.
 
 use super::*;
-use crate::store::batch::Outgoing;
+use crate::batch::Outgoing;
 
 #[test]
 fn what_waits_for_the_broker_is_sent_again_only_when_it_was_given_up() {

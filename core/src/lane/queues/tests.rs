@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::super::job::Ticket;
 use super::super::tests::two_questions;
 use super::*;
-use crate::engine::submission::Submission;
+use crate::submission::Submission;
 
 fn saga(number: u128) -> SagaId {
     SagaId(Uuid::from_u128(number))

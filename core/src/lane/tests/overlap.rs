@@ -56,8 +56,8 @@ fn what_one_commit_has_no_room_for_may_go_into_a_second_at_once() {
             input: Json::null(),
             key: Some(Key::new(key, "lane-test", &Json::null().canonical())),
         };
-        let (id, ticket) = (submission.id(), Ticket(1));
-        let input = Input::start(id, ticket, submission);
+        let id = submission.id().expect("it has a key");
+        let input = Input::start(id, Ticket(1), submission);
         bench.lane.take(input, bench.now);
     }
     bench.pass(Duration::ZERO);

@@ -10,7 +10,7 @@ use sagas::sabotage::{Bug, is_seeded};
 
 use super::Position;
 use super::member::{Member, Starting};
-use crate::store::batch::{DeadLetter, OutboxId, Postponement};
+use crate::batch::{DeadLetter, OutboxId, Postponement};
 
 /// Commits of one lane at a time: while one is on its way to the disk, the other is decided.
 pub const COMMITS_MAX: usize = 2;

@@ -9,8 +9,8 @@ use sagas::wire::{CommandMessage, EventMessage, ReplyTo, topics};
 use sagas::{CommandId, Direction, SagaId};
 
 use super::lane::OutgoingCommand;
-use crate::bus::OutgoingRecord;
-use crate::store::batch::{Outgoing, OutgoingEvent, OutgoingNotice};
+use crate::batch::{Outgoing, OutgoingEvent, OutgoingNotice};
+use crate::record::OutgoingRecord;
 
 /// Names of the topics that this orchestrator writes to.
 #[derive(Debug, Clone)]
@@ -37,7 +37,8 @@ impl Topics {
     }
 
     /// The topic of lifecycle events.
-    pub(super) fn events(&self) -> &Arc<str> {
+    #[must_use]
+    pub fn events(&self) -> &Arc<str> {
         &self.events
     }
 

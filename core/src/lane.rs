@@ -50,9 +50,9 @@ pub use messages::{End, Input, OutgoingCommand, Output};
 pub use notes::Note;
 pub use offsets::Position;
 
-use super::unsent::Unsent;
-use crate::registry::Registry;
-use crate::store::batch::{Batch, DeadLetter, OutboxId};
+use crate::Registry;
+use crate::batch::{Batch, DeadLetter, OutboxId};
+use crate::unsent::Unsent;
 use cache::Cache;
 use commits::{Commits, Underway};
 use lru::LruCache;

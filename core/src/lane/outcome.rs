@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use saga_core::{Cause, CommitError};
+use crate::{Cause, CommitError};
 use sagas::machine::Row;
 use sagas::sabotage::{Bug, is_seeded};
 use sagas::{Saga, SagaId, Status, Timestamp};
@@ -14,8 +14,8 @@ use super::member::{Member, Starting};
 use super::notes::Note;
 use super::publications::Publication;
 use super::{End, Lane, Output, Position, QUARANTINE};
-use crate::store::batch::{Committed, DeadLetter, OutboxId, StartOutcome};
-use crate::store::loaded::Loaded;
+use crate::batch::{Committed, DeadLetter, OutboxId, StartOutcome};
+use crate::loaded::Loaded;
 
 impl Lane {
     pub(super) fn loaded(

@@ -1,12 +1,12 @@
 //! One event that waits for its saga, and the answers that its caller may get.
 
-use saga_core::Cause;
+use crate::Cause;
 use sagas::machine::{Event, Order, OrderResult, Refusal, Reply, Unrestorable};
 use sagas::{OrderId, SagaId};
 
 use super::offsets::Position;
-use crate::engine::submission::Submission;
-use crate::store::batch::DeadLetter;
+use crate::batch::DeadLetter;
+use crate::submission::Submission;
 
 /// A caller that waits for an answer; the shell knows whom it stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sagas::SagaId;
 
-use crate::store::batch::OutboxId;
+use crate::batch::OutboxId;
 
 /// One hand-over: the commands and events of one commit.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use sagas::id::TENANT_DEFAULT;
 use sagas::json::Canonical;
 use sagas::{Definition, Json, SagaId};
-use uuid::Uuid;
 
-use crate::store::digest::Digest;
+use crate::digest::Digest;
 
 /// A saga that a client wants started. Its input has been checked against the definition.
 #[derive(Debug, Clone)]
@@ -41,12 +40,11 @@ impl Key {
 }
 
 impl Submission {
-    /// The saga's id: derived from the key, so that a repeated key names the same saga; random and
-    /// ordered by time without one.
+    /// The saga's id: derived from the key, so that a repeated key names the same saga. `None` without
+    /// a key: whoever can roll a die gives it one.
     #[must_use]
-    pub fn id(&self) -> SagaId {
-        self.key
-            .map_or_else(|| SagaId(Uuid::now_v7()), |key| key.id)
+    pub fn id(&self) -> Option<SagaId> {
+        self.key.map(|key| key.id)
     }
 }
 

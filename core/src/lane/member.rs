@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::OutgoingCommand;
 use super::cache::{Cached, Carried, after_all_of};
 use super::job::{Move, OrderAnswer, StartJob, Ticket, TooLarge};
-use crate::store::batch::{Outgoing, OutgoingEvent, OutgoingNotice, State};
+use crate::batch::{Outgoing, OutgoingEvent, OutgoingNotice, State};
 
 /// A saga in a commit.
 #[derive(Debug)]

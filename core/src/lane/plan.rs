@@ -13,7 +13,7 @@ use super::member::{Member, Starting};
 use super::notes::Note;
 use super::queues::Turn;
 use super::{Lane, Output, QUARANTINE};
-use crate::store::batch::{Batch, Postponement, Start, Update};
+use crate::batch::{Batch, Postponement, Start, Update};
 
 /// A commit in the making.
 #[derive(Debug, Default)]

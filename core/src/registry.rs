@@ -74,7 +74,7 @@ impl Registry {
     /// # }
     /// # fn as_it_was(version: u32) -> Definition { build(&["call"], version) }
     /// # fn with_a_gift(version: u32) -> Definition { build(&["call", "wrap"], version) }
-    /// use orchestrator::Registry;
+    /// use saga_core::Registry;
     ///
     /// // A release had the gift as version 1, so some sagas of version 1 have it.
     /// let registry = Registry::new()
@@ -173,8 +173,43 @@ impl Registry {
 
 #[cfg(test)]
 mod tests {
+    use sagas::Command;
+    use schemars::JsonSchema;
+    use serde::{Deserialize, Serialize};
+
     use super::*;
-    use crate::api::sample::trip;
+
+    #[derive(Serialize, Deserialize, JsonSchema)]
+    struct BookRoom {}
+
+    #[derive(Serialize, Deserialize, JsonSchema)]
+    struct ReleaseRoom {}
+
+    impl Command for BookRoom {
+        const PARTICIPANT: &'static str = "rooms";
+        const NAME: &'static str = "book-room";
+        const REFUSABLE: bool = true;
+        type Reply = ();
+    }
+
+    impl Command for ReleaseRoom {
+        const PARTICIPANT: &'static str = "rooms";
+        const NAME: &'static str = "release-room";
+        const REFUSABLE: bool = false;
+        type Reply = ();
+    }
+
+    /// `book-trip` in this version, as so many rooms in a row.
+    fn trip(version: u32, rooms: usize) -> Definition {
+        let mut saga = Definition::of::<u32>("book-trip");
+        saga.version(version);
+        for room in 0..rooms {
+            saga.step(&format!("book-room-{room}"))
+                .send(|_, ()| BookRoom {})
+                .compensate(|_, (), _| ReleaseRoom {});
+        }
+        saga.build().unwrap()
+    }
 
     /// `(version, steps)` of what is found.
     fn found(definition: Option<&Arc<Definition>>) -> Option<(u32, usize)> {

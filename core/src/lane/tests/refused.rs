@@ -3,10 +3,10 @@
 use sagas::wire::size::COMMAND_BYTES_MAX;
 
 use super::*;
-use crate::bus::{OutgoingRecord, Refusal, Refused};
-use crate::engine::outgoing::Topics;
-use crate::engine::unsent;
-use crate::store::batch::Outgoing;
+use crate::batch::Outgoing;
+use crate::outgoing::Topics;
+use crate::record::{OutgoingRecord, Refusal, Refused};
+use crate::unsent;
 
 fn refused(record: OutgoingRecord) -> Refused {
     let limit = Some(100);
@@ -137,7 +137,11 @@ fn a_submission_whose_first_command_is_too_large_is_told_so_and_not_stored() {
             key: None,
         };
         bench.outputs.clear();
-        bench.take(Input::start(submission.id(), Ticket(1), submission));
+        bench.take(Input::start(
+            SagaId(Uuid::from_u128(7)),
+            Ticket(1),
+            submission,
+        ));
         std::mem::take(&mut bench.outputs)
     };
     let outputs = submit(COMMAND_BYTES_MAX + 1);

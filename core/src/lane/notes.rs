@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use saga_core::Cause;
+use crate::Cause;
 use sagas::SagaId;
 use sagas::machine::Refusal;
 
 use super::job::NotRunnable;
 use super::offsets::Position;
-use crate::store::batch::DeadLetter;
+use crate::batch::DeadLetter;
 
 /// One fact for the log.
 #[derive(Debug)]

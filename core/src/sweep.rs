@@ -16,8 +16,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::bus::{OutgoingRecord, Refused};
-use crate::store::batch::OutboxId;
+use crate::batch::OutboxId;
+use crate::record::{OutgoingRecord, Refused};
 
 /// Parts of one topic that are under way at the same time: a healthy topic acknowledges them within
 /// milliseconds, and of one that is blocked no more are held in memory.
@@ -29,15 +29,15 @@ const ROWS_MAX: usize = 10_000;
 
 /// Records of one row for one topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Part {
-    pub(super) row: OutboxId,
-    pub(super) topic: Arc<str>,
-    pub(super) records: Vec<OutgoingRecord>,
+pub struct Part {
+    pub row: OutboxId,
+    pub topic: Arc<str>,
+    pub records: Vec<OutgoingRecord>,
 }
 
 /// Outcome of one look at a row.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Next {
+pub enum Next {
     /// These parts are to be published; none, while everything that is owed is under way or blocked.
     Publish(Vec<Part>),
     /// The broker has all but these refused records: the row may go.
@@ -71,7 +71,7 @@ impl Row {
 
 /// State of all rows that are being published.
 #[derive(Debug, Default)]
-pub(super) struct Sweep {
+pub struct Sweep {
     rows: BTreeMap<OutboxId, Row>,
     /// Parts under way, by topic.
     held: BTreeMap<Arc<str>, usize>,
@@ -79,7 +79,7 @@ pub(super) struct Sweep {
 
 impl Sweep {
     /// Takes a row that was read, with the records that its events make.
-    pub(super) fn look(&mut self, id: OutboxId, records: Vec<OutgoingRecord>) -> Next {
+    pub fn look(&mut self, id: OutboxId, records: Vec<OutgoingRecord>) -> Next {
         let mut parts: BTreeMap<Arc<str>, Vec<OutgoingRecord>> = BTreeMap::new();
         for record in records {
             parts.entry(record.topic.clone()).or_default().push(record);
@@ -113,7 +113,7 @@ impl Sweep {
 
     /// Takes the broker's word on a part: the records that it refused for good, or `None` where some
     /// record may not have arrived. Returns all refused records of the row once nothing of it is owed.
-    pub(super) fn settle(
+    pub fn settle(
         &mut self,
         id: OutboxId,
         topic: &Arc<str>,
@@ -135,12 +135,12 @@ impl Sweep {
     }
 
     /// Forgets a row that was deleted.
-    pub(super) fn forget(&mut self, id: OutboxId) {
+    pub fn forget(&mut self, id: OutboxId) {
         self.rows.remove(&id);
     }
 
     /// Ends a walk through all rows: one that was not met is gone, deleted by another replica.
-    pub(super) fn end_of_walk(&mut self) {
+    pub fn end_of_walk(&mut self) {
         self.rows
             .retain(|_, row| std::mem::take(&mut row.was_seen) || row.is_under_way());
     }
@@ -152,7 +152,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::bus::Refusal;
+    use crate::record::Refusal;
 
     fn row(number: u128) -> OutboxId {
         let id = Uuid::from_u128(number);

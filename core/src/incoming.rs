@@ -10,8 +10,8 @@ use sagas::wire::ReplyMessage;
 use sagas::{Fault, Json, Outcome, SagaId};
 
 use super::lane::{Arrival, Input, Position};
-use crate::bus::ReplyRecord;
-use crate::store::batch::DeadLetter;
+use crate::batch::DeadLetter;
+use crate::record::ReplyRecord;
 
 /// Reads the record's attributes, and takes its payload as it is.
 #[must_use]

@@ -3,17 +3,17 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use saga_core::{Cause, CommitError};
+use crate::{Cause, CommitError};
 use sagas::machine::{Order, Reason, Send, Status};
 use sagas::{Definition, Json, SagaId, Timestamp};
 
 use super::job::{Arrival, Job, Move, OrderAnswer, OrderJob, StartAnswer, StartJob, Ticket};
 use super::notes::Note;
 use super::offsets::Position;
-use crate::engine::submission::Submission;
-use crate::engine::unsent::Unsent;
-use crate::store::batch::{Batch, Committed, DeadLetter, Outgoing};
-use crate::store::loaded::Loaded;
+use crate::batch::{Batch, Committed, DeadLetter, Outgoing};
+use crate::loaded::Loaded;
+use crate::submission::Submission;
+use crate::unsent::Unsent;
 
 /// What a lane is told.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use saga_core::{Cause, CommitError};
+use crate::{Cause, CommitError};
 use sagas::machine::{Order, OrderKind, OrderResult, Reply};
 use sagas::{Command, Definition, Direction, Json, OrderId, Outcome, SagaId, Status, Timestamp};
 use schemars::JsonSchema;
@@ -18,9 +18,9 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::*;
-use crate::engine::submission::{Key, Submission};
-use crate::store::batch::{Committed, StartOutcome, State};
-use crate::store::loaded::{Loaded, SagaRow};
+use crate::batch::{Committed, StartOutcome, State};
+use crate::loaded::{Loaded, SagaRow};
+use crate::submission::{Key, Submission};
 
 #[derive(Serialize, Deserialize, JsonSchema)]
 struct Ask {}
@@ -109,7 +109,8 @@ impl Bench {
             input: Json::null(),
             key: Some(Key::new(key, "lane-test", &Json::null().canonical())),
         };
-        let (id, ticket) = (submission.id(), Ticket(u64::from(key.as_bytes()[0])));
+        let id = submission.id().expect("it has a key");
+        let ticket = Ticket(u64::from(key.as_bytes()[0]));
         self.take(Input::start(id, ticket, submission));
         id
     }

@@ -1,0 +1,24 @@
+//! The periods and bounds of a replica's rounds: the same in production and in the simulator.
+
+use std::time::Duration;
+
+/// How often a replica says that it lives; a silence of four such beats means that it does not.
+pub const BEAT: Duration = Duration::from_millis(500);
+/// Wakes are looked for this often: a wake is at most so much late.
+pub const WAKES_EVERY: Duration = Duration::from_millis(250);
+/// Wakes taken at a time, over all shards of this replica: as many as two commits take, so that new
+/// sagas still come in beside them. However many sagas ask a participant again that does not answer,
+/// they do so 4 000 times a second at most.
+pub const WAKES_MAX: u32 = 1000;
+/// Outbox rows are looked for this often.
+pub const OUTBOX_EVERY: Duration = Duration::from_secs(3);
+/// An outbox row of this age is not being published by the lane that wrote it.
+pub const OUTBOX_AGE: Duration = Duration::from_secs(5);
+/// Outbox rows taken at a time.
+pub const OUTBOX_MAX: u32 = 200;
+/// Acknowledged outbox rows are deleted with the next commit; without one, after this time.
+pub const DELIVERIES_WAIT: Duration = Duration::from_secs(1);
+/// A caller gets an answer within this time, or is told that there is none.
+pub const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+/// Commits per lane whose messages the broker may owe an acknowledgement for.
+pub const PUBLICATIONS_MAX: usize = 64;
