@@ -25,6 +25,7 @@
 mod cache;
 mod commits;
 mod job;
+mod loads;
 mod member;
 mod messages;
 mod notes;
@@ -55,6 +56,7 @@ use crate::batch::{Batch, DeadLetter, OutboxId};
 use crate::unsent::Unsent;
 use cache::Cache;
 use commits::{Commits, Underway};
+use loads::Loads;
 use lru::LruCache;
 use offsets::Offsets;
 use publications::Publications;
@@ -69,6 +71,8 @@ pub struct Bounds {
     pub second_commit_min: usize,
     /// Sagas in the cache.
     pub cache_max: NonZeroUsize,
+    /// Sagas in one load.
+    pub load_max: usize,
     /// Commits whose messages the broker has not acknowledged; beyond it nothing new is committed.
     pub publications_max: usize,
 }
@@ -86,6 +90,7 @@ pub struct Lane {
     registry: Registry,
     cache: Cache,
     queues: Queues,
+    loads: Loads,
     /// Dead letters for the next commit.
     letters: Vec<(Option<Position>, DeadLetter)>,
     /// Acknowledged outbox rows for the next commit to delete.
@@ -115,6 +120,7 @@ impl Lane {
             bounds,
             registry,
             queues: Queues::default(),
+            loads: Loads::default(),
             letters: Vec::new(),
             delivered: Vec::new(),
             offsets: Offsets::default(),
@@ -138,7 +144,7 @@ impl Lane {
                 self.offsets.arrived(at);
                 self.letters.push((Some(at), *letter));
             }
-            Input::Loaded { asked, result } => self.loaded(&asked, result, now),
+            Input::Loaded { asked, result } => self.loaded(asked, result, now),
             Input::Committed { number, result } => self.committed(number, result, now),
             Input::Unsent(unsent) => self.unsent(unsent),
             Input::Published {
@@ -164,6 +170,9 @@ impl Lane {
         if !is_held && self.may_commit() {
             self.hold_until = None;
             while self.may_commit() && self.plan(now) {}
+        }
+        if let Some(sagas) = self.loads.begin(self.bounds.load_max) {
+            self.outputs.push(Output::Load(sagas));
         }
         for (partition, next_offset) in self.offsets.advances() {
             self.outputs.push(Output::Advance {

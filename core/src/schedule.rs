@@ -18,6 +18,9 @@ pub const OUTBOX_AGE: Duration = Duration::from_secs(5);
 pub const OUTBOX_MAX: u32 = 200;
 /// Acknowledged outbox rows are deleted with the next commit; without one, after this time.
 pub const DELIVERIES_WAIT: Duration = Duration::from_secs(1);
+/// Sagas that are loaded at a time. Each comes with its whole history, which is long when a participant
+/// was away, and a lane may ask for as many as it has room for.
+pub const LOAD_MAX: usize = 200;
 /// A caller gets an answer within this time, or is told that there is none.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// Commits per lane whose messages the broker may owe an acknowledgement for.

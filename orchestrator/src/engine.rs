@@ -32,7 +32,9 @@ use saga_core::Submission;
 use saga_core::incoming;
 use saga_core::lane::{Bounds, End, NotRunnable, OrderAnswer, StartAnswer, TooLarge};
 use saga_core::outgoing::Topics;
-use saga_core::schedule::{ANSWER_WITHIN, BEAT, OUTBOX_EVERY, PUBLICATIONS_MAX, WAKES_EVERY};
+use saga_core::schedule::{
+    ANSWER_WITHIN, BEAT, LOAD_MAX, OUTBOX_EVERY, PUBLICATIONS_MAX, WAKES_EVERY,
+};
 use sagas::machine::{Order, OrderResult, Refusal};
 use sagas::{SagaId, Timestamp};
 use tokio::sync::{oneshot, watch};
@@ -459,6 +461,7 @@ impl Settings {
             batch_max: self.batch_max.max(1),
             second_commit_min: SECOND_COMMIT_MIN,
             cache_max: NonZeroUsize::new(cache_max).unwrap_or(NonZeroUsize::MIN),
+            load_max: LOAD_MAX,
             publications_max: PUBLICATIONS_MAX,
         }
     }

@@ -95,6 +95,10 @@ bugs! {
     KeepsAmbiguousStates = "keeps-ambiguous-states",
     /// A lane takes a saga into a second commit while it is in one.
     CommitsASagaTwiceAtOnce = "commits-a-saga-twice-at-once",
+    /// A lane has any number of loads under way, each of any number of sagas.
+    LoadsAtOnce = "loads-at-once",
+    /// A load that fails takes with it what waits behind it, and no event of those is answered.
+    ForgetsWaitingLoads = "forgets-waiting-loads",
     /// A lane takes any answer of the database for that to its oldest commit.
     MixesUpCommits = "mixes-up-commits",
     /// The store takes what it can see for what Postgres has acknowledged.

@@ -16,6 +16,7 @@ use crate::world::World;
 mod commits;
 mod effects;
 mod history;
+mod loads;
 mod messages;
 mod orders;
 mod replies;
@@ -72,6 +73,7 @@ checks! {
     commits::only_who_has_the_definition_moves_a_saga,
     commits::what_is_in_doubt_is_read_again,
     commits::a_saga_is_in_one_commit_at_a_time,
+    loads::a_lane_has_one_load_under_way,
     history::only_legal_status_transitions,
     history::history_replays_to_the_state,
     history::wakes_know_what_was_published,

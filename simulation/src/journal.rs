@@ -38,6 +38,8 @@ pub struct Journal {
     pub disturbed: Vec<Timestamp>,
     /// States that the database gave.
     pub reads: Vec<Read>,
+    /// What lanes asked the database for.
+    pub loads: Vec<LoadAsked>,
     /// Sagas that a lane wrote without reading them, after a commit of them whose answer was lost.
     pub written_in_doubt: Vec<SagaId>,
     /// Sagas that a lane wrote while another commit of it had them.
@@ -167,6 +169,15 @@ pub struct Read {
     pub entries: usize,
     /// The revision of the newest of them.
     pub newest: u64,
+}
+
+/// A load that a lane asked for.
+#[derive(Debug, Clone)]
+pub struct LoadAsked {
+    /// What is to be read.
+    pub sagas: Vec<SagaId>,
+    /// Loads of the same lane that were under way then.
+    pub beside: usize,
 }
 
 /// One attempt of a command: saga, step, direction, generation, attempt.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use saga_core::Registry;
 use saga_core::lane::Bounds;
 use saga_core::outgoing::Topics;
-use saga_core::schedule::PUBLICATIONS_MAX;
+use saga_core::schedule::{LOAD_MAX, PUBLICATIONS_MAX};
 use sagas::wire::topics;
 
 use crate::commands::SERVICES;
@@ -49,6 +49,7 @@ impl Layout {
             batch_max: rng.pick(&[1, 2, 8, 100]),
             second_commit_min: rng.pick(&[1, 1, 3, 1000]),
             cache_max: NonZeroUsize::new(cache_max).unwrap_or(NonZeroUsize::MIN),
+            load_max: rng.pick(&[1, 3, LOAD_MAX]),
             publications_max: rng.pick(&[1, 4, PUBLICATIONS_MAX]),
         };
         Self {

@@ -246,6 +246,16 @@ pub const ROWS: &[Row] = &[
         "a_saga_is_in_one_commit_at_a_time",
     ),
     simulated(
+        "a lane has one load under way, of a bounded number of sagas",
+        Bug::LoadsAtOnce,
+        "a_lane_has_one_load_under_way",
+    ),
+    simulated(
+        "a load that fails is an answer to all that wait behind it",
+        Bug::ForgetsWaitingLoads,
+        "everything_comes_to_rest",
+    ),
+    simulated(
         "an answer of the database ends its own commit",
         Bug::MixesUpCommits,
         "a_command_is_published_only_when_stored",

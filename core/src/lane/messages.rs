@@ -113,7 +113,7 @@ impl Input {
 /// What a lane wants done.
 #[derive(Debug)]
 pub enum Output {
-    /// Load these sagas and say [`Input::Loaded`].
+    /// Load these sagas and say [`Input::Loaded`]. One load is under way at a time.
     Load(Vec<SagaId>),
     /// Commit this and say [`Input::Committed`]. At most [`super::COMMITS_MAX`] are under way, and they
     /// have no saga, record or outbox row in common.

@@ -20,12 +20,13 @@ use crate::loaded::Loaded;
 impl Lane {
     pub(super) fn loaded(
         &mut self,
-        asked: &[SagaId],
+        mut asked: Vec<SagaId>,
         result: Result<Vec<Loaded>, Cause>,
         now: Timestamp,
     ) {
         match result {
             Ok(found) => {
+                self.loads.end();
                 // Not what the cache has: a small one keeps fewer sagas than one load brings, and
                 // what it has forgotten again is loaded once more.
                 let stored: BTreeSet<SagaId> = found.iter().map(|loaded| loaded.row.id).collect();
@@ -33,21 +34,22 @@ impl Lane {
                     self.remember(loaded, now);
                 }
                 for id in asked {
-                    if !stored.contains(id) {
-                        self.cache.drop(*id);
-                        self.give_up_on_missing(*id);
+                    if !stored.contains(&id) {
+                        self.cache.drop(id);
+                        self.give_up_on_missing(id);
                     }
-                    self.queues.release(*id);
+                    self.queues.release(id);
                 }
             }
             Err(cause) => {
                 self.hold(now);
-                for id in asked {
-                    self.tell_unavailable(*id, &cause);
-                    self.queues.distrust(*id);
-                    self.queues.release(*id);
-                }
+                asked.extend(self.loads.fail());
                 let sagas = asked.len();
+                for id in asked {
+                    self.tell_unavailable(id, &cause);
+                    self.queues.distrust(id);
+                    self.queues.release(id);
+                }
                 self.note(Note::LoadFailed { cause, sagas });
             }
         }

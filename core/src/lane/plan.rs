@@ -68,9 +68,7 @@ impl Lane {
         }
         // Planning itself may have found records that nobody can use.
         self.plan_letters(&mut plan);
-        if !plan.loads.is_empty() {
-            self.outputs.push(Output::Load(plan.loads));
-        }
+        self.loads.ask(plan.loads);
         let has_events = plan.underway.events > 0;
         if has_events {
             self.begin_commit(plan.underway, plan.batch);

@@ -76,6 +76,7 @@ impl Bench {
             batch_max: 8,
             second_commit_min: usize::MAX,
             cache_max: NonZeroUsize::new(100).unwrap(),
+            load_max: 100,
             publications_max: 4,
         };
         let mut lane = Lane::new(registry, bounds);

@@ -2,7 +2,7 @@
 //!
 //! Database work runs in tasks of its own that nobody cancels; results come back as inputs.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -77,14 +77,7 @@ pub(super) struct Shell {
     ordering: BTreeMap<Ticket, oneshot::Sender<OrderAnswer>>,
     last_ticket: u64,
     is_stopping: bool,
-    /// What the lane asked for and no load has taken yet.
-    to_load: VecDeque<SagaId>,
-    is_loading: bool,
 }
-
-/// Sagas that are loaded at a time; what is asked for meanwhile is the next load. Each comes with its whole
-/// history, which is long when a participant was away, and a lane may ask for as many as it has room for.
-const LOAD_MAX: usize = 200;
 
 impl Shell {
     pub(super) fn new(registry: Registry, bounds: Bounds, parts: Parts, room: Room) -> Self {
@@ -100,8 +93,6 @@ impl Shell {
             ordering: BTreeMap::new(),
             last_ticket: 0,
             is_stopping: false,
-            to_load: VecDeque::new(),
-            is_loading: false,
         }
     }
 
@@ -126,7 +117,7 @@ impl Shell {
         let has_room = self.lane.waiting() < self.room.max && !self.is_stopping;
         tokio::select! {
             biased;
-            Some(result) = self.results.recv() => self.take_result(result, self.parts.clock.now()),
+            Some(result) = self.results.recv() => self.lane.take(result, self.parts.clock.now()),
             Some(message) = self.room.inbox.recv(), if has_room => {
                 self.accept(message, self.parts.clock.now());
             }
@@ -141,24 +132,13 @@ impl Shell {
     fn take_what_is_there(&mut self) {
         let now = self.parts.clock.now();
         while let Ok(result) = self.results.try_recv() {
-            self.take_result(result, now);
+            self.lane.take(result, now);
         }
         while self.lane.waiting() < self.room.max
             && let Ok(message) = self.room.inbox.try_recv()
         {
             self.accept(message, now);
         }
-    }
-
-    fn take_result(&mut self, mut result: Input, now: Timestamp) {
-        if let Input::Loaded { asked, result } = &mut result {
-            self.is_loading = false;
-            if result.is_err() {
-                // Each would wait as long for the same answer.
-                asked.extend(self.to_load.drain(..));
-            }
-        }
-        self.lane.take(result, now);
     }
 
     fn accept(&mut self, message: Message, now: Timestamp) {
@@ -191,7 +171,7 @@ impl Shell {
         let mut advances = Vec::new();
         for output in outputs {
             match output {
-                Output::Load(sagas) => self.to_load.extend(sagas),
+                Output::Load(sagas) => self.load(sagas),
                 Output::Commit { number, batch } => self.commit(number, *batch),
                 Output::Publish {
                     publication,
@@ -219,7 +199,6 @@ impl Shell {
                 }
             }
         }
-        self.load();
         if !advances.is_empty() {
             self.parts.consumer.commit(&advances);
         }
@@ -255,16 +234,7 @@ impl Shell {
         });
     }
 
-    /// Begins a load, unless one is under way or nothing is asked for.
-    fn load(&mut self) {
-        if self.is_loading || self.to_load.is_empty() {
-            return;
-        }
-        self.is_loading = true;
-        let asked: Vec<SagaId> = self
-            .to_load
-            .drain(..self.to_load.len().min(LOAD_MAX))
-            .collect();
+    fn load(&self, asked: Vec<SagaId>) {
         let (store, report) = (self.parts.store.clone(), self.report.clone());
         tokio::spawn(async move {
             let result = store.load(&asked).await.map_err(|error| cause::of(&error));

@@ -92,6 +92,9 @@ impl World {
         {
             self.note_commit(life, *lane, *number, batch);
         }
+        if let Question::Load { lane, sagas } = &question {
+            self.note_load(life, *lane, sagas);
+        }
         if now < self.database_away_until {
             let wait = self.rng.millis(1, 3_000);
             let error = unavailable;

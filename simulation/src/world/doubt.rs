@@ -1,4 +1,4 @@
-//! What is in a lane's commits under way, and what a lane cannot know: whether one holds whose answer
+//! What is in a lane's commits and loads under way, and what a lane cannot know: whether one holds whose answer
 //! was lost.
 //!
 //! Invariant: a saga is in doubt for a lane from the instant at which the lane is told so until it
@@ -12,12 +12,15 @@ use sagas::SagaId;
 
 use super::{Life, World};
 use crate::faults::Fault;
+use crate::journal::LoadAsked;
 
 /// Per lane of a process.
 #[derive(Debug, Default)]
 pub(crate) struct Doubts {
     underway: BTreeMap<(Life, usize), BTreeMap<u64, Members>>,
     open: BTreeMap<(Life, usize), BTreeSet<SagaId>>,
+    /// Loads under way.
+    loads: BTreeMap<(Life, usize), usize>,
 }
 
 /// The sagas of one commit.
@@ -86,6 +89,22 @@ impl World {
             Ok(_) => open.retain(|id| !members.contains(id)),
             Err(_) => {}
         }
+    }
+
+    /// A lane asks for a load.
+    pub(crate) fn note_load(&mut self, life: Life, lane: usize, sagas: &[SagaId]) {
+        let under_way = self.doubts.loads.entry((life, lane)).or_default();
+        self.journal.loads.push(LoadAsked {
+            sagas: sagas.to_vec(),
+            beside: *under_way,
+        });
+        *under_way += 1;
+    }
+
+    /// Its load is answered.
+    pub(crate) fn note_loaded(&mut self, life: Life, lane: usize) {
+        let under_way = self.doubts.loads.entry((life, lane)).or_default();
+        *under_way = under_way.saturating_sub(1);
     }
 
     /// The lane has read these.

@@ -183,6 +183,7 @@ impl World {
                 asked,
                 result,
             } => {
+                self.note_loaded(life, lane);
                 if let Ok(found) = &result {
                     self.note_read(life, lane, &asked);
                     let left = found
