@@ -17,6 +17,7 @@ pub mod digest;
 pub mod incoming;
 pub mod lane;
 pub mod loaded;
+pub mod membership;
 pub mod outgoing;
 pub mod record;
 pub mod registry;

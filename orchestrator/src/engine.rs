@@ -31,6 +31,7 @@ use saga_core::Registry;
 use saga_core::Submission;
 use saga_core::incoming;
 use saga_core::lane::{Bounds, End, NotRunnable, OrderAnswer, StartAnswer, TooLarge};
+use saga_core::membership::{Assignment, Membership};
 use saga_core::outgoing::Topics;
 use saga_core::schedule::{
     ANSWER_WITHIN, BEAT, LOAD_MAX, OUTBOX_EVERY, PUBLICATIONS_MAX, WAKES_EVERY,
@@ -54,7 +55,7 @@ use crate::store::replica::Replica;
 use crate::store::retention::Policy;
 use crate::store::{self, Store};
 use lanes::{Door, Lanes};
-use replicas::{Duty, Membership, introduce};
+use replicas::{Heart, introduce};
 use rounds::Rounds;
 use scan::LATE_EVERY;
 use shell::{Message, Parts, Shell};
@@ -407,28 +408,29 @@ impl Shared {
         settings: &Settings,
         trouble: watch::Sender<Option<Cause>>,
     ) {
-        let (duty, duties) = watch::channel(Duty::default());
-        let membership = Membership {
+        let (assignment, assignments) = watch::channel(Assignment::default());
+        let shards = self.parts.store.shards();
+        let heart = Heart {
+            membership: Membership::new(own.id, shards, self.lanes.count()),
             own,
             store: self.parts.store.clone(),
             clock: self.parts.clock.clone(),
             consumer: self.parts.consumer.clone(),
             lanes: self.lanes.clone(),
-            duty,
+            assignment,
             producer: self.parts.producer.clone(),
             partitions,
-            shards: self.parts.store.shards(),
             trouble,
         };
-        let definitions: Arc<[Pin]> = membership.own.definitions.clone().into();
+        let definitions: Arc<[Pin]> = heart.own.definitions.clone().into();
         let rounds = |period| Rounds::every(period, self.stop.clone());
         let (parts, lanes) = (&self.parts, self.lanes.clone());
-        self.background.spawn(membership.run(rounds(BEAT)));
+        self.background.spawn(heart.run(rounds(BEAT)));
         self.background.spawn(scan::wakes(
             parts.clone(),
             lanes.clone(),
             definitions.clone(),
-            duties.clone(),
+            assignments.clone(),
             rounds(WAKES_EVERY),
         ));
         self.background.spawn(scan::late(
@@ -438,14 +440,17 @@ impl Shared {
             rounds(LATE_EVERY),
         ));
         let policy = &settings.retention;
-        retention::start(&self.background, parts, policy, &duties, &self.stop);
+        retention::start(&self.background, parts, policy, &assignments, &self.stop);
         self.background.spawn(outbox::outbox(
             parts.clone(),
-            duties.clone(),
+            assignments.clone(),
             rounds(OUTBOX_EVERY),
         ));
-        self.background
-            .spawn(scan::waiters(parts.clone(), duties, rounds(ANYWHERE_EVERY)));
+        self.background.spawn(scan::waiters(
+            parts.clone(),
+            assignments,
+            rounds(ANYWHERE_EVERY),
+        ));
     }
 }
 

@@ -99,6 +99,10 @@ bugs! {
     LoadsAtOnce = "loads-at-once",
     /// A load that fails takes with it what waits behind it, and no event of those is answered.
     ForgetsWaitingLoads = "forgets-waiting-loads",
+    /// A replica keeps the share that it got first, whoever comes or goes.
+    KeepsItsShare = "keeps-its-share",
+    /// A replica does not beat before its time when another one dies.
+    WaitsForItsBeat = "waits-for-its-beat",
     /// A lane takes any answer of the database for that to its oldest commit.
     MixesUpCommits = "mixes-up-commits",
     /// The store takes what it can see for what Postgres has acknowledged.

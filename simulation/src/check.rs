@@ -21,6 +21,7 @@ mod messages;
 mod orders;
 mod replies;
 mod retries;
+mod shares;
 mod submissions;
 
 /// A broken promise.
@@ -74,6 +75,8 @@ checks! {
     commits::what_is_in_doubt_is_read_again,
     commits::a_saga_is_in_one_commit_at_a_time,
     loads::a_lane_has_one_load_under_way,
+    shares::everything_is_served_by_one_replica,
+    shares::a_beat_comes_when_another_replica_is_dead,
     history::only_legal_status_transitions,
     history::history_replays_to_the_state,
     history::wakes_know_what_was_published,

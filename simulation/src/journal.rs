@@ -5,11 +5,14 @@
 //! for `check` to say.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use crate::world::Life;
 use saga_core::lane::{OutgoingCommand, Position};
+use saga_core::membership::Assignment;
 use sagas::machine::{Moving, OrderResult};
 use sagas::{Direction, Json, OrderId, Outcome, SagaId, Status, Timestamp};
+use uuid::Uuid;
 
 /// Everything that happened.
 #[derive(Debug, Default)]
@@ -38,6 +41,8 @@ pub struct Journal {
     pub disturbed: Vec<Timestamp>,
     /// States that the database gave.
     pub reads: Vec<Read>,
+    /// Heartbeats that were answered.
+    pub heard: Vec<Heard>,
     /// What lanes asked the database for.
     pub loads: Vec<LoadAsked>,
     /// Sagas that a lane wrote without reading them, after a commit of them whose answer was lost.
@@ -169,6 +174,23 @@ pub struct Read {
     pub entries: usize,
     /// The revision of the newest of them.
     pub newest: u64,
+}
+
+/// A heartbeat that was answered.
+#[derive(Debug, Clone)]
+pub struct Heard {
+    /// Who has heard it.
+    pub own: Uuid,
+    /// The replicas that live, by id.
+    pub alive: Vec<Uuid>,
+    /// Partitions of the reply topic, as far as the replica had seen.
+    pub of: i32,
+    /// What the replica serves from then on.
+    pub assignment: Assignment,
+    /// How long the most silent of the others had been silent; `None` without others.
+    pub oldest: Option<Duration>,
+    /// When the replica beats next.
+    pub next_beat: Duration,
 }
 
 /// A load that a lane asked for.

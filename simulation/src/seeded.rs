@@ -256,6 +256,16 @@ pub const ROWS: &[Row] = &[
         "everything_comes_to_rest",
     ),
     simulated(
+        "replicas that hear of the same ones share everything out, each number to one",
+        Bug::KeepsItsShare,
+        "everything_is_served_by_one_replica",
+    ),
+    simulated(
+        "a replica beats again at the instant at which another one is dead",
+        Bug::WaitsForItsBeat,
+        "a_beat_comes_when_another_replica_is_dead",
+    ),
+    simulated(
         "an answer of the database ends its own commit",
         Bug::MixesUpCommits,
         "a_command_is_published_only_when_stored",

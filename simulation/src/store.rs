@@ -11,9 +11,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use orchestrator::store::replica::ReplicaSeen;
 use saga_core::batch::{DeadLetter, OutboxId, Outgoing};
 use saga_core::digest::Digest;
+use saga_core::membership::ReplicaSeen;
 use sagas::{SagaId, Status, Timestamp};
 use uuid::Uuid;
 

@@ -10,6 +10,7 @@ use axum::Json as Answer;
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
+use saga_core::membership::ReplicaSeen;
 use saga_core::rendezvous::{Share, owned_by};
 use sagas::Timestamp;
 use sagas::machine::Status;
@@ -22,7 +23,6 @@ use super::problem::Problem;
 use super::summary::{Instant, missing_text};
 use crate::engine::{CommitFigures, Engine};
 use crate::store::overview::Counts;
-use crate::store::replica::ReplicaSeen;
 use crate::store::{Error, Store};
 
 /// A count serves at least so long.

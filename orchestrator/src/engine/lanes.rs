@@ -71,12 +71,17 @@ impl Lanes {
 
     /// The lane that reads a reply partition.
     pub(super) fn reading(&self, partition: i32) -> &Door {
-        &self.doors[self.of_partition(partition)]
+        &self.doors[route::lane_of_partition(partition, self.doors.len())]
     }
 
-    /// Its number.
-    pub(super) fn of_partition(&self, partition: i32) -> usize {
-        route::lane_of_partition(partition, self.doors.len())
+    /// The lane of this number.
+    pub(super) fn at(&self, number: usize) -> &Door {
+        &self.doors[number]
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.doors.len()
     }
 }
 

@@ -8,13 +8,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use saga_core::batch::{OutboxId, Slots};
+use saga_core::membership::Assignment;
 use saga_core::record::Refused;
 use saga_core::schedule::{OUTBOX_AGE, OUTBOX_MAX};
 use saga_core::sweep::{Next, Part, Sweep};
 use saga_core::unsent;
 use tokio::sync::{mpsc, watch};
 
-use super::replicas::Duty;
 use super::rounds::Rounds;
 use super::shell::Parts;
 use super::unsent::explain;
@@ -50,7 +50,7 @@ struct Task {
 }
 
 /// Publishes what is left in the slots of this replica, until the engine stops.
-pub(super) async fn outbox(parts: Parts, duty: watch::Receiver<Duty>, mut rounds: Rounds) {
+pub(super) async fn outbox(parts: Parts, assignment: watch::Receiver<Assignment>, mut rounds: Rounds) {
     let (report, mut settled) = mpsc::unbounded_channel();
     let mut task = Task {
         parts,
@@ -69,7 +69,7 @@ pub(super) async fn outbox(parts: Parts, duty: watch::Receiver<Duty>, mut rounds
                 if !goes_on {
                     return;
                 }
-                let slots = duty.borrow().slots();
+                let slots = assignment.borrow().slots();
                 if !slots.own.is_empty() {
                     task.walk(&slots).await;
                 }

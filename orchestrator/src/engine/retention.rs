@@ -14,12 +14,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::NaiveDate;
+use saga_core::membership::Assignment;
 use sagas::Timestamp;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::replicas::Duty;
 use super::rounds::Rounds;
 use super::shell::Parts;
 use crate::cause::chain;
@@ -53,7 +53,7 @@ pub(super) fn start(
     tasks: &TaskTracker,
     parts: &Parts,
     policy: &Policy,
-    duty: &watch::Receiver<Duty>,
+    assignment: &watch::Receiver<Assignment>,
     stop: &CancellationToken,
 ) {
     let policy = Arc::new(policy.clone());
@@ -61,10 +61,15 @@ pub(super) fn start(
     let archive = archive(
         parts.clone(),
         policy.clone(),
-        duty.clone(),
+        assignment.clone(),
         rounds(ARCHIVE_EVERY),
     );
-    let drop_old = drop_old(parts.clone(), policy, duty.clone(), rounds(DROP_EVERY));
+    let drop_old = drop_old(
+        parts.clone(),
+        policy,
+        assignment.clone(),
+        rounds(DROP_EVERY),
+    );
     tasks.spawn(archive);
     tasks.spawn(drop_old);
 }
@@ -72,12 +77,12 @@ pub(super) fn start(
 async fn archive(
     parts: Parts,
     policy: Arc<Policy>,
-    duty: watch::Receiver<Duty>,
+    assignment: watch::Receiver<Assignment>,
     mut rounds: Rounds,
 ) {
     let mut moves = Moves::default();
     while rounds.next().await {
-        let shards = duty.borrow().shards.clone();
+        let shards = assignment.borrow().shards.clone();
         let now = parts.clock.now();
         let work = Work {
             store: &parts.store,
@@ -107,11 +112,11 @@ async fn archive(
 async fn drop_old(
     parts: Parts,
     policy: Arc<Policy>,
-    duty: watch::Receiver<Duty>,
+    assignment: watch::Receiver<Assignment>,
     mut rounds: Rounds,
 ) {
     while rounds.next().await {
-        let shards = duty.borrow().shards.clone();
+        let shards = assignment.borrow().shards.clone();
         let work = Work {
             store: &parts.store,
             policy: &policy,

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use saga_core::batch::{OutboxId, Outgoing};
 use saga_core::lane::Input;
+use saga_core::membership::Assignment;
 use saga_core::schedule::{OUTBOX_AGE, OUTBOX_MAX, WAKES_MAX};
 use saga_core::unsent;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::lanes::Lanes;
-use super::replicas::Duty;
 use super::rounds::Rounds;
 use super::shell::Parts;
 use crate::cause::chain;
@@ -35,11 +35,11 @@ pub(super) async fn wakes(
     parts: Parts,
     lanes: Lanes,
     definitions: Arc<[Pin]>,
-    mut duty: watch::Receiver<Duty>,
+    mut assignment: watch::Receiver<Assignment>,
     mut rounds: Rounds,
 ) {
-    while rounds.next_or(changed(&mut duty)).await {
-        let shards = duty.borrow_and_update().shards.clone();
+    while rounds.next_or(changed(&mut assignment)).await {
+        let shards = assignment.borrow_and_update().shards.clone();
         if shards.is_empty() {
             continue;
         }
@@ -54,9 +54,9 @@ pub(super) async fn wakes(
     }
 }
 
-/// Comes when there is another duty; there is none any more once the engine stops.
-async fn changed(duty: &mut watch::Receiver<Duty>) {
-    if duty.changed().await.is_err() {
+/// Comes when there is another share; there is none any more once the engine stops.
+async fn changed(assignment: &mut watch::Receiver<Assignment>) {
+    if assignment.changed().await.is_err() {
         pending().await
     }
 }
@@ -95,10 +95,14 @@ async fn wake(parts: &Parts, lanes: &Lanes, due: &Due<'_>) {
 }
 
 /// Looks up the sagas that clients wait for.
-pub(super) async fn waiters(parts: Parts, mut duty: watch::Receiver<Duty>, mut rounds: Rounds) {
+pub(super) async fn waiters(
+    parts: Parts,
+    mut assignment: watch::Receiver<Assignment>,
+    mut rounds: Rounds,
+) {
     while rounds.next().await {
-        if duty.has_changed().unwrap_or(false) {
-            duty.mark_unchanged();
+        if assignment.has_changed().unwrap_or(false) {
+            assignment.mark_unchanged();
             parts.waiters.scatter(Instant::now());
         }
         let waiting = parts.waiters.to_look_for(Instant::now());

@@ -5,6 +5,7 @@
 //! harm. All times are the database's.
 
 use chrono::{DateTime, Utc};
+use saga_core::membership::ReplicaSeen;
 use sagas::Timestamp;
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
@@ -26,19 +27,6 @@ pub struct Replica {
     pub started_at: Timestamp,
     /// The definitions that it has, sorted: replicas that beat together lock their rows in one order.
     pub definitions: Vec<Pin>,
-}
-
-/// A replica that was seen alive.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReplicaSeen {
-    /// Its id.
-    pub id: Uuid,
-    /// Its name.
-    pub name: String,
-    /// When it started.
-    pub started_at: Timestamp,
-    /// When it last said that it lives.
-    pub heartbeat_at: Timestamp,
 }
 
 impl Store {

@@ -25,7 +25,7 @@ impl World {
     /// Reads the partitions of the process's share from now on, and no others.
     pub(crate) fn assign(&mut self, life: Life) {
         let replica = &mut self.replicas[life.replica];
-        let partitions = replica.partitions.clone();
+        let partitions = replica.membership.assignment().partitions.clone();
         replica
             .reading
             .retain(|partition, _| partitions.contains(partition));

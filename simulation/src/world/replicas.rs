@@ -1,17 +1,17 @@
 //! Processes of the orchestrator: start, heartbeat, share of the work, pause, end.
 //!
-//! The background tasks do what `engine::replicas` and `engine::scan` do, with the same constants and
-//! the same functions; their loops are tokio's there and the agenda's here.
+//! The background tasks do what `engine::replicas` and `engine::scan` do, with the same decisions of the
+//! core; their loops are tokio's there and the agenda's here.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Instant;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use orchestrator::clock::Clock;
 use orchestrator::store;
 use saga_core::Registry;
-use saga_core::batch::{OutboxId, Outgoing, Slots};
+use saga_core::batch::{OutboxId, Outgoing};
 use saga_core::lane::Input;
-use saga_core::rendezvous::{Share, owned_by};
+use saga_core::membership::{Membership, ReplicaSeen};
 use saga_core::route;
 use saga_core::schedule::{BEAT, OUTBOX_EVERY, WAKES_EVERY};
 use sagas::{SagaId, Timestamp};
@@ -22,6 +22,7 @@ use super::database::{Answered, Question, Reply};
 use super::lanes::LaneShell;
 use super::{BEGIN, Happening, Life, Round, Waits, World};
 use crate::faults::Fault;
+use crate::journal::Heard;
 
 /// One replica, over all its lives.
 #[derive(Debug)]
@@ -38,10 +39,7 @@ pub(crate) struct Replica {
     pub(crate) lanes: Vec<LaneShell>,
     /// Which of the older binaries runs; `None`: the newest.
     pub(crate) older: Option<usize>,
-    pub(crate) partitions: BTreeSet<i32>,
-    /// How many the reply topic has, as far as this process has seen.
-    reply_partitions: i32,
-    shards: Vec<u16>,
+    pub(crate) membership: Membership,
     pub(crate) reading: BTreeMap<i32, super::reading::Reading>,
 }
 
@@ -67,26 +65,13 @@ impl Replica {
             paused_until: BEGIN,
             lanes: Vec::new(),
             older: None,
-            partitions: BTreeSet::new(),
-            reply_partitions: 0,
-            shards: Vec::new(),
+            membership: Membership::new(Uuid::nil(), 0, 0),
             reading: BTreeMap::new(),
         }
     }
 
     pub(crate) fn is_alive(&self) -> bool {
         self.stage != Stage::Down
-    }
-
-    /// Whose events left behind it publishes, as `engine::replicas` has it.
-    fn slots(&self) -> Slots {
-        Slots {
-            own: self.partitions.iter().copied().collect(),
-            from: self
-                .partitions
-                .contains(&0)
-                .then_some(self.reply_partitions),
-        }
     }
 }
 
@@ -112,6 +97,7 @@ impl World {
             skew,
             lanes,
             older,
+            membership: Membership::new(id, layout.shards, layout.lanes),
             local: BEGIN,
             ..Replica::down()
         };
@@ -133,6 +119,7 @@ impl World {
         if replica.stage == Stage::Stopping {
             return;
         }
+        let share = replica.membership.assignment();
         let question = match round {
             Round::Beat => Question::Heartbeat(store::replica::Replica {
                 id: replica.id,
@@ -140,8 +127,8 @@ impl World {
                 started_at: BEGIN,
                 definitions: Vec::new(),
             }),
-            Round::Wakes if !replica.shards.is_empty() => Question::Due(replica.shards.clone()),
-            Round::Outbox if !replica.partitions.is_empty() => Question::Outbox(replica.slots()),
+            Round::Wakes if !share.shards.is_empty() => Question::Due(share.shards.clone()),
+            Round::Outbox if !share.partitions.is_empty() => Question::Outbox(share.slots()),
             Round::Wakes | Round::Outbox => return self.next_round(life, round),
         };
         self.ask(life, question);
@@ -162,9 +149,8 @@ impl World {
         match reply {
             Reply::Alive(seen, at) => {
                 self.observe(life, at, sent);
-                let alive: Vec<Uuid> = seen.iter().map(|replica| replica.id).collect();
-                self.serve(life, &alive);
-                self.next_round(life, Round::Beat);
+                let next = self.serve(life, &seen, at);
+                self.agenda.after(next, Happening::Round(life, Round::Beat));
             }
             Reply::Left => self.end_process(life.replica),
             Reply::Due(due) => {
@@ -253,50 +239,48 @@ impl World {
         self.publish(Producer::Replica(life), records, waits);
     }
 
-    /// The share of the work follows from who lives, as in `engine::replicas`.
-    fn serve(&mut self, life: Life, alive: &[Uuid]) {
+    /// A heartbeat was answered. Says when the next one comes.
+    fn serve(&mut self, life: Life, seen: &[ReplicaSeen], at: Timestamp) -> Duration {
         let of = self.count_partitions(life);
-        let count = of.unsigned_abs();
-        let own = self.replicas[life.replica].id;
-        let partitions = owned_by(own, alive, Share::Partitions, count);
-        let partitions: BTreeSet<i32> = partitions.filter_map(|p| p.try_into().ok()).collect();
-        let shards = owned_by(own, alive, Share::Shards, u32::from(self.layout.shards));
-        let shards: Vec<u16> = shards.filter_map(|shard| shard.try_into().ok()).collect();
         let replica = &mut self.replicas[life.replica];
+        if replica.stage == Stage::Stopping {
+            return BEAT;
+        }
         if replica.stage == Stage::Starting {
             replica.stage = Stage::Up;
             for round in [Round::Wakes, Round::Outbox] {
                 self.agenda.after(BEAT / 5, Happening::Round(life, round));
             }
         }
-        let replica = &mut self.replicas[life.replica];
-        if replica.stage == Stage::Stopping {
-            return;
-        }
-        replica.shards = shards;
-        if (&replica.partitions, replica.reply_partitions) == (&partitions, of) {
-            return;
-        }
-        replica.partitions.clone_from(&partitions);
-        replica.reply_partitions = of;
-        self.say(None, || {
-            format!("replica {} reads {partitions:?}", life.replica)
+        let heard = replica.membership.hear(seen, at, of);
+        let next_beat = heard.beat_within.map_or(BEAT, |within| within.min(BEAT));
+        let others = seen.iter().filter(|other| other.id != replica.id);
+        self.journal.heard.push(Heard {
+            own: replica.id,
+            alive: seen.iter().map(|replica| replica.id).collect(),
+            of,
+            assignment: replica.membership.assignment().clone(),
+            oldest: others.map(|other| at.since(other.heartbeat_at)).max(),
+            next_beat,
         });
-        for lane in 0..self.layout.lanes {
-            let is_own = |p: &i32| route::lane_of_partition(*p, self.layout.lanes) == lane;
-            let own = partitions.iter().copied().filter(is_own).collect();
-            let partitions = partitions.clone();
-            self.give(life, lane, Input::Held { partitions, of });
-            self.give(life, lane, Input::Assigned(own));
+        if !heard.inputs.is_empty() {
+            let partitions = replica.membership.assignment().partitions.clone();
+            self.say(None, || {
+                format!("replica {} reads {partitions:?}", life.replica)
+            });
+            for (lane, input) in heard.inputs {
+                self.give(life, lane, input);
+            }
+            self.assign(life);
         }
-        self.assign(life);
+        next_beat
     }
 
     /// How many partitions the reply topic has. A process that runs learns of a new one a while
     /// after it was made, and not when the others do.
     fn count_partitions(&mut self, life: Life) -> i32 {
         let found = self.bus.partitions(&self.scene.replies);
-        let known = self.replicas[life.replica].reply_partitions;
+        let known = self.replicas[life.replica].membership.assignment().of;
         if known == 0 || (known != found && self.rng.chance(100)) {
             found
         } else {

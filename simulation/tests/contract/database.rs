@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use local::{Postgres, PostgresOptions};
 use orchestrator::store::definition::Pin;
-use orchestrator::store::replica::{Replica, ReplicaSeen};
+use orchestrator::store::replica::Replica;
 use orchestrator::store::{self, Due};
 use saga_core::CommitError;
 use saga_core::batch::{Batch, Committed, OutboxId, Outgoing, Slots};
 use saga_core::loaded::Loaded;
+use saga_core::membership::ReplicaSeen;
 use sagas::{SagaId, Timestamp};
 use simulation::store::{BadData, Store as Double};
 use tokio::runtime::Runtime;
