@@ -12,9 +12,11 @@
 
 pub mod batch;
 pub mod cause;
+pub mod clock;
 pub mod commit_error;
 pub mod digest;
 pub mod incoming;
+pub mod kind;
 pub mod lane;
 pub mod loaded;
 pub mod membership;

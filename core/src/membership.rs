@@ -15,12 +15,26 @@ use uuid::Uuid;
 
 use crate::batch::Slots;
 use crate::lane::Input;
+use crate::registry::Pin;
 use crate::rendezvous::{Share, owned_by};
 use crate::route;
 
 /// A replica that is silent for so long is dead, as the others see it. A database that is silent for so
 /// long is away, as far as clients can tell.
 pub const SILENCE: Duration = Duration::from_secs(2);
+
+/// This process, as it introduces itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replica {
+    /// New with every start of the process.
+    pub id: Uuid,
+    /// For people: the host's name, say.
+    pub name: String,
+    /// When the process started.
+    pub started_at: Timestamp,
+    /// The definitions that it has, sorted: replicas that beat together lock their rows in one order.
+    pub definitions: Vec<Pin>,
+}
 
 /// A replica that was seen alive.
 #[derive(Debug, Clone, PartialEq, Eq)]

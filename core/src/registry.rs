@@ -6,11 +6,14 @@
 //! definition was changed in place, sagas of both graphs are open.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use sagas::Definition;
 use sagas::sabotage::{Bug, is_seeded};
 use uuid::Uuid;
+
+use crate::loaded::SagaRow;
 
 /// Definitions by what sagas pin. Of those of a name that are not retired, the newest version is the
 /// one that new sagas get.
@@ -18,6 +21,46 @@ use uuid::Uuid;
 pub struct Registry {
     /// By name, then by version and fingerprint.
     definitions: BTreeMap<String, BTreeMap<(u32, Uuid), Held>>,
+}
+
+/// What a saga pins.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Pin {
+    /// The definition's name.
+    pub name: String,
+    /// Its version.
+    pub version: u32,
+    /// The digest of its graph.
+    pub fingerprint: Uuid,
+}
+
+impl Pin {
+    /// What sagas of this definition pin.
+    #[must_use]
+    pub fn of(definition: &Definition) -> Self {
+        Self {
+            name: definition.name().to_owned(),
+            version: definition.version(),
+            fingerprint: definition.fingerprint(),
+        }
+    }
+
+    /// What this saga pins.
+    #[must_use]
+    pub fn of_row(row: &SagaRow) -> Self {
+        Self {
+            name: row.definition.clone(),
+            version: row.version,
+            fingerprint: row.fingerprint,
+        }
+    }
+}
+
+/// `place-order/2/6f7e2c1a-…`
+impl fmt::Display for Pin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.name, self.version, self.fingerprint)
+    }
 }
 
 #[derive(Debug, Clone)]

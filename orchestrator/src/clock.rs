@@ -1,59 +1,32 @@
-//! The service's clock: Postgres time, so that replicas' own clocks may differ and jump.
+//! The clock that the service reads: Postgres time, estimated as `saga_core::clock` says.
 //!
-//! An offset between this process's monotonic clock and the database's is measured at every
-//! heartbeat and commit. This is the only module that reads a clock for decisions.
+//! This is the only module that reads a clock for decisions.
 
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Instant, SystemTime};
 
+use saga_core::clock;
 use sagas::Timestamp;
 
-/// Database time, estimated from the monotonic clock.
+/// Database time, by this process's monotonic clock.
 #[derive(Debug)]
-pub struct Clock {
-    origin: Instant,
-    /// Database time at `origin`, in microseconds.
-    epoch_micros: AtomicI64,
-}
+pub struct Clock(clock::Clock);
 
 impl Clock {
     /// A clock that was told the database's time, between `sent` and now.
     #[must_use]
     pub fn started(database_time: Timestamp, sent: Instant) -> Self {
-        let clock = Self {
-            origin: sent,
-            epoch_micros: AtomicI64::new(0),
-        };
-        clock.observe(database_time, sent);
-        clock
+        Self(clock::Clock::started(database_time, sent, Instant::now()))
     }
 
     /// Takes a new measurement: the database said `database_time` between `sent` and now.
-    ///
-    /// The answer is assumed to be half-way; the error is at most half the round trip.
     pub fn observe(&self, database_time: Timestamp, sent: Instant) {
-        self.observe_between(database_time, sent, Instant::now());
-    }
-
-    /// As [`Clock::observe`], for a caller that knows when the answer was `received`.
-    pub fn observe_between(&self, database_time: Timestamp, sent: Instant, received: Instant) {
-        let half = received.saturating_duration_since(sent) / 2;
-        let at_origin = database_time - (sent.saturating_duration_since(self.origin) + half);
-        self.epoch_micros
-            .store(at_origin.as_micros(), Ordering::Relaxed);
+        self.0.observe(database_time, sent, Instant::now());
     }
 
     /// Database time now.
     #[must_use]
     pub fn now(&self) -> Timestamp {
-        self.at(Instant::now())
-    }
-
-    /// Database time at `instant`.
-    #[must_use]
-    pub fn at(&self, instant: Instant) -> Timestamp {
-        Timestamp::from_micros(self.epoch_micros.load(Ordering::Relaxed))
-            + instant.saturating_duration_since(self.origin)
+        self.0.at(Instant::now())
     }
 }
 

@@ -31,8 +31,10 @@ use saga_core::Registry;
 use saga_core::Submission;
 use saga_core::incoming;
 use saga_core::lane::{Bounds, End, NotRunnable, OrderAnswer, StartAnswer, TooLarge};
+use saga_core::membership::Replica;
 use saga_core::membership::{Assignment, Membership};
 use saga_core::outgoing::Topics;
+use saga_core::registry::Pin;
 use saga_core::schedule::{
     ANSWER_WITHIN, BEAT, LOAD_MAX, OUTBOX_EVERY, PUBLICATIONS_MAX, WAKES_EVERY,
 };
@@ -50,8 +52,6 @@ pub use waiters::Ending;
 use crate::bus::{self, Producer, ReplyConsumer};
 use crate::cause::Cause;
 use crate::clock::Clock;
-use crate::store::definition::Pin;
-use crate::store::replica::Replica;
 use crate::store::retention::Policy;
 use crate::store::{self, Store};
 use lanes::{Door, Lanes};

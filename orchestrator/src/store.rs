@@ -27,6 +27,7 @@
 use std::fmt;
 use std::str::FromStr as _;
 
+use saga_core::kind;
 use sqlx::postgres::PgConnectOptions;
 
 pub mod archive;
@@ -38,7 +39,6 @@ pub mod definition;
 mod destination;
 pub mod durability;
 mod error;
-pub mod kind;
 pub mod lacking;
 mod list;
 mod load;

@@ -197,7 +197,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::store::definition::{Missing, Pin};
+    use crate::store::definition::Missing;
+    use saga_core::registry::Pin;
 
     #[test]
     fn a_count_serves_a_second_or_twenty_times_as_long_as_it_took() {

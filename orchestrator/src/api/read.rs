@@ -5,6 +5,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use saga_core::loaded::SagaRow;
+use saga_core::registry::Pin;
 use sagas::SagaId;
 
 use super::backend::Backend;
@@ -12,7 +13,7 @@ use super::detail::Detail;
 use super::problem::{Kind, Problem};
 use crate::cause::chain;
 use crate::store::Error;
-use crate::store::definition::{Missing, Pin};
+use crate::store::definition::Missing;
 
 pub(super) async fn one(
     State(backend): State<Backend>,

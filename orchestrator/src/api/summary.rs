@@ -1,11 +1,12 @@
 //! A saga's row as REST shows it.
 
 use saga_core::loaded::{SagaRow, Unreadable};
+use saga_core::registry::Pin;
 use sagas::machine::{Pause, Progress, Reason as Stored};
 use sagas::{Definition, SagaId, Timestamp};
 use serde::{Serialize, Serializer};
 
-use crate::store::definition::{Missing, Pin};
+use crate::store::definition::Missing;
 
 /// One line of the list, and the head of the detail.
 #[derive(Debug, Serialize)]

@@ -14,13 +14,13 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use saga_core::Registry;
+use saga_core::registry::Pin;
 use serde_json::{Value, json};
 
 use super::arguments::Output;
 use super::{Failure, places, say, table};
 use crate::cause::{self, Cause, chain};
 use crate::config::Postgres;
-use crate::store::definition::Pin;
 use crate::store::lacking::{Counted, Lacking};
 use crate::store::{self, Store};
 

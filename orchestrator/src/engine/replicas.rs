@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use saga_core::Registry;
 use saga_core::lane::Input;
+use saga_core::membership::Replica;
 use saga_core::membership::{Assignment, Membership, SILENCE};
+use saga_core::registry::Pin;
 use sagas::Timestamp;
 use tokio::sync::watch;
 use tokio::time::{sleep_until, timeout};
@@ -20,8 +22,6 @@ use crate::cause::{self, Cause, chain};
 use crate::clock::Clock;
 use crate::limit::{sum_up, trouble};
 use crate::store::Store;
-use crate::store::definition::Pin;
-use crate::store::replica::Replica;
 
 /// This process, new with every start. A v7 id holds the time at which it was made.
 pub(super) fn introduce(name: &str, registry: &Registry) -> Replica {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use saga_core::batch::{OutboxId, Outgoing};
 use saga_core::lane::Input;
 use saga_core::membership::Assignment;
+use saga_core::registry::Pin;
 use saga_core::schedule::{OUTBOX_AGE, OUTBOX_MAX, WAKES_MAX};
 use saga_core::unsent;
 use tokio::sync::watch;
@@ -19,7 +20,6 @@ use super::shell::Parts;
 use crate::cause::chain;
 use crate::limit::trouble;
 use crate::store::Due;
-use crate::store::definition::Pin;
 
 /// Wakes that nobody serves are looked for this often, in all shards.
 pub(super) const LATE_EVERY: Duration = Duration::from_secs(3);

@@ -8,15 +8,13 @@
 //! heartbeat of any replica instead of the clock: a restart one by one makes nothing flicker, and
 //! after the database was away for a minute nobody is blamed for its silence.
 
-use std::fmt;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use saga_core::loaded::SagaRow;
-use sagas::{Definition, Timestamp};
+use saga_core::registry::Pin;
+use sagas::Timestamp;
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
-use uuid::Uuid;
 
 use super::commit::column;
 use super::kind::Ask;
@@ -31,17 +29,6 @@ pub const GRACE: Duration = Duration::from_secs(30);
 pub(super) const IS_MISSING: &str = "(d.seen_at IS NULL OR
     d.seen_at < (SELECT max(heartbeat_at) FROM replica) - interval '30 s')";
 
-/// What a saga pins.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Pin {
-    /// The definition's name.
-    pub name: String,
-    /// Its version.
-    pub version: u32,
-    /// The digest of its graph.
-    pub fingerprint: Uuid,
-}
-
 /// A definition that no live replica has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Missing {
@@ -49,35 +36,6 @@ pub struct Missing {
     pub pin: Pin,
     /// When a replica last had it; `None` when none is known to have had it.
     pub since: Option<Timestamp>,
-}
-
-impl Pin {
-    /// What sagas of this definition pin.
-    #[must_use]
-    pub fn of(definition: &Definition) -> Self {
-        Self {
-            name: definition.name().to_owned(),
-            version: definition.version(),
-            fingerprint: definition.fingerprint(),
-        }
-    }
-
-    /// What this saga pins.
-    #[must_use]
-    pub fn of_row(row: &SagaRow) -> Self {
-        Self {
-            name: row.definition.clone(),
-            version: row.version,
-            fingerprint: row.fingerprint,
-        }
-    }
-}
-
-/// `place-order/2/6f7e2c1a-…`
-impl fmt::Display for Pin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}/{}", self.name, self.version, self.fingerprint)
-    }
 }
 
 impl Store {

@@ -7,10 +7,11 @@
 //!
 //! It says what there is, and decides nothing.
 
+use saga_core::registry::Pin;
 use sqlx::Row as _;
 
 use super::commit::column;
-use super::definition::{self, Pin};
+use super::definition;
 use super::kind::Ask;
 use super::{Error, Store};
 

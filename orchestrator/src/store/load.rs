@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use saga_core::loaded::{Loaded, SagaRow, Unreadable};
+use saga_core::registry::Pin;
 use sagas::machine::{Entry, Moving, Status};
 use sagas::sabotage::{Bug, is_seeded};
 use sagas::{SagaId, Timestamp};
@@ -19,7 +20,6 @@ use sqlx::postgres::types::PgInterval;
 
 use super::archive::stored;
 use super::commit::column;
-use super::definition::Pin;
 use super::kind::Ask;
 use super::{Error, Store};
 

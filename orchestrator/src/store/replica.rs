@@ -5,29 +5,15 @@
 //! harm. All times are the database's.
 
 use chrono::{DateTime, Utc};
-use saga_core::membership::ReplicaSeen;
+use saga_core::membership::{Replica, ReplicaSeen};
 use sagas::Timestamp;
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
 use super::commit::column;
-use super::definition::Pin;
 use super::kind::Ask;
 use super::{Error, Store};
-
-/// This process, as it introduces itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Replica {
-    /// New with every start of the process.
-    pub id: Uuid,
-    /// For people: the host's name, say.
-    pub name: String,
-    /// When the process started.
-    pub started_at: Timestamp,
-    /// The definitions that it has, sorted: replicas that beat together lock their rows in one order.
-    pub definitions: Vec<Pin>,
-}
 
 impl Store {
     /// Says that this replica lives; returns all that do (heartbeat younger than 2 s), this one

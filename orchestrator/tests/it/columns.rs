@@ -5,12 +5,12 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use orchestrator::store::definition::Pin;
 use orchestrator::store::overview::ListFilter;
-use orchestrator::store::replica::Replica;
 use orchestrator::store::retention::Policy;
 use orchestrator::store::{Due, Settings, Store};
 use saga_core::batch::{Batch, DeadLetter, Slots};
+use saga_core::membership::Replica;
+use saga_core::registry::Pin;
 use sagas::{SagaId, Status};
 use sqlx::{Connection as _, Executor as _, PgConnection};
 use uuid::Uuid;

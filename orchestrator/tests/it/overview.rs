@@ -4,10 +4,11 @@ use std::slice::from_ref;
 use std::time::Duration;
 
 use orchestrator::store::Store;
-use orchestrator::store::definition::{Missing, Pin};
+use orchestrator::store::definition::Missing;
 use orchestrator::store::overview::ListFilter;
-use orchestrator::store::replica::Replica;
 use saga_core::batch::{Batch, DeadLetter};
+use saga_core::membership::Replica;
+use saga_core::registry::Pin;
 use sagas::{Definition, Outcome, SagaId, Status, Timestamp};
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;

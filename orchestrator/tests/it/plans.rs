@@ -6,11 +6,11 @@ use std::fmt;
 use std::time::Duration;
 
 use local::{Postgres, PostgresOptions};
-use orchestrator::store::definition::Pin;
 use orchestrator::store::overview::ListFilter;
 use orchestrator::store::retention::Policy;
 use orchestrator::store::{Due, Store};
 use saga_core::batch::{Batch, Postponement, Slots};
+use saga_core::registry::Pin;
 use sagas::Status;
 use serde_json::Value;
 use sqlx::{Connection as _, Executor as _, PgConnection};

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use orchestrator::store::definition::Pin;
 use orchestrator::store::overview::ListFilter;
-use orchestrator::store::replica::Replica;
 use orchestrator::store::{Due, Error, Store};
 use saga_core::batch::{Batch, Slots};
+use saga_core::membership::Replica;
+use saga_core::registry::Pin;
 use sagas::{Definition, Outcome, SagaId, Status};
 use sqlx::{Connection as _, Executor as _};
 use uuid::Uuid;

@@ -4,6 +4,7 @@
 //! process. Exit codes: 0 every bug was noticed; 1 one was not; 2 wrong usage.
 #![allow(clippy::print_stdout, reason = "it talks to a person")]
 
+use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
@@ -48,12 +49,21 @@ fn main() -> ExitCode {
         );
         return ExitCode::from(2);
     }
+    // Now: a test that is built meanwhile may put this program there anew, and the one that runs has no
+    // path then.
+    let program = match std::env::current_exe() {
+        Ok(program) => program,
+        Err(error) => {
+            println!("this program does not know where it lies: {error}");
+            return ExitCode::from(2);
+        }
+    };
     let bar = bar(rows.len());
     let mut unnoticed = 0;
     for row in &rows {
         let begun = Instant::now();
         let noticed = match row.proof {
-            Proof::Simulation(check) => simulate(row.bug, check, &arguments),
+            Proof::Simulation(check) => simulate(&program, row.bug, check, &arguments),
             Proof::Test { arguments, test } => fail(row.bug, arguments, test),
         };
         let took = begun.elapsed().as_secs_f64();
@@ -101,8 +111,12 @@ fn look_for(check: &str, arguments: &Arguments) -> ExitCode {
 }
 
 /// This program again, with the bug; how it was noticed, or why not.
-fn simulate(bug: Bug, check: &str, arguments: &Arguments) -> Result<String, String> {
-    let program = std::env::current_exe().map_err(|error| error.to_string())?;
+fn simulate(
+    program: &Path,
+    bug: Bug,
+    check: &str,
+    arguments: &Arguments,
+) -> Result<String, String> {
     let mut command = Command::new(program);
     command.args(["--look-for", check]);
     command.args(["--seeds", &arguments.seeds.to_string()]);

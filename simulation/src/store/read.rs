@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use orchestrator::store::replica::Replica;
 use saga_core::batch::{OutboxId, Outgoing, Slots};
 use saga_core::loaded::{Loaded, SagaRow};
+use saga_core::membership::Replica;
 use saga_core::membership::ReplicaSeen;
 use sagas::sabotage::{Bug, is_seeded};
 use sagas::{SagaId, Timestamp};

@@ -5,9 +5,9 @@
 
 use std::time::Duration;
 
-use orchestrator::store::replica::Replica;
 use saga_core::batch::{Batch, Committed, OutboxId, Outgoing, Slots, State};
 use saga_core::loaded::Loaded;
+use saga_core::membership::Replica;
 use saga_core::membership::ReplicaSeen;
 use saga_core::schedule::{OUTBOX_AGE, OUTBOX_MAX, WAKES_MAX};
 use saga_core::{Cause, CommitError};

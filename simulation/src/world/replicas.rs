@@ -6,10 +6,9 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use orchestrator::clock::Clock;
-use orchestrator::store;
 use saga_core::Registry;
 use saga_core::batch::{OutboxId, Outgoing};
+use saga_core::clock::Clock;
 use saga_core::lane::Input;
 use saga_core::membership::{Membership, ReplicaSeen};
 use saga_core::route;
@@ -121,7 +120,7 @@ impl World {
         }
         let share = replica.membership.assignment();
         let question = match round {
-            Round::Beat => Question::Heartbeat(store::replica::Replica {
+            Round::Beat => Question::Heartbeat(saga_core::membership::Replica {
                 id: replica.id,
                 name: format!("replica-{}", life.replica),
                 started_at: BEGIN,
@@ -314,8 +313,8 @@ impl World {
         let replica = &mut self.replicas[life.replica];
         let clock = replica
             .clock
-            .get_or_insert_with(|| Clock::started(database_time, sent));
-        clock.observe_between(database_time, sent, received);
+            .get_or_insert_with(|| Clock::started(database_time, sent, received));
+        clock.observe(database_time, sent, received);
     }
 
     /// What the process takes for database time.

@@ -9,12 +9,12 @@
 //!
 //! Invariant: what is durable is what the standby has, which is everything that is visible unless a commit
 //! was cut since the standby went away. Which statements wait is for production code to say
-//! (`orchestrator::store::kind`).
+//! (`saga_core::kind`).
 
 use std::collections::BTreeMap;
 
-use orchestrator::store::kind::{Ask, Kind};
 use saga_core::batch::{Batch, Committed, StartOutcome};
+use saga_core::kind::{Ask, Kind};
 use sagas::{SagaId, Timestamp};
 
 use super::database::{Asked, Question};

@@ -5,13 +5,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use local::{Postgres, PostgresOptions};
-use orchestrator::store::definition::Pin;
-use orchestrator::store::replica::Replica;
 use orchestrator::store::{self, Due};
 use saga_core::CommitError;
 use saga_core::batch::{Batch, Committed, OutboxId, Outgoing, Slots};
 use saga_core::loaded::Loaded;
+use saga_core::membership::Replica;
 use saga_core::membership::ReplicaSeen;
+use saga_core::registry::Pin;
 use sagas::{SagaId, Timestamp};
 use simulation::store::{BadData, Store as Double};
 use tokio::runtime::Runtime;

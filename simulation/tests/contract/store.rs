@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use orchestrator::store::replica::Replica;
 use saga_core::batch::{Batch, DeadLetter, Outgoing, Postponement, Slots, StartOutcome};
+use saga_core::membership::Replica;
 use sagas::Timestamp;
 use sagas::machine::Event;
 use uuid::Uuid;

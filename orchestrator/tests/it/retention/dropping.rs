@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use orchestrator::store::Store;
 use orchestrator::store::overview::ListFilter;
-use orchestrator::store::replica::Replica;
 use orchestrator::store::retention::Policy;
 use saga_core::batch::{Batch, DeadLetter, StartOutcome};
+use saga_core::membership::Replica;
 use sagas::{Status, Timestamp};
 use sqlx::{Connection as _, Executor as _, PgConnection};
 use uuid::Uuid;

@@ -3,12 +3,12 @@
 use std::future::Future;
 use std::time::Duration;
 
-use orchestrator::store::definition::Pin;
 use orchestrator::store::overview::ListFilter;
-use orchestrator::store::replica::Replica;
 use orchestrator::store::retention::Policy;
 use orchestrator::store::{Due, Store};
 use saga_core::batch::{Batch, Postponement, Slots};
+use saga_core::membership::Replica;
+use saga_core::registry::Pin;
 use sqlx::Connection as _;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
