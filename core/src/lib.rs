@@ -19,6 +19,7 @@ pub mod incoming;
 pub mod kind;
 pub mod lane;
 pub mod loaded;
+pub mod look;
 pub mod membership;
 pub mod outgoing;
 pub mod record;

@@ -10,6 +10,14 @@ pub const WAKES_EVERY: Duration = Duration::from_millis(250);
 /// sagas still come in beside them. However many sagas ask a participant again that does not answer,
 /// they do so 4 000 times a second at most.
 pub const WAKES_MAX: u32 = 1000;
+/// Wakes that nobody serves are looked for this often, in all shards.
+pub const LATE_EVERY: Duration = Duration::from_secs(3);
+/// A wake that is so late is not being served by the replica that its shard hangs on: while a deploy
+/// is under way, that one may lack the saga's definition. Some rounds and commits fit in before.
+pub const LATE_BY: Duration = Duration::from_secs(5);
+/// Such wakes taken at a time: little enough that replicas which all fall behind do not make each
+/// other's work many times over.
+pub const LATE_MAX: u32 = 200;
 /// Outbox rows are looked for this often.
 pub const OUTBOX_EVERY: Duration = Duration::from_secs(3);
 /// An outbox row of this age is not being published by the lane that wrote it.

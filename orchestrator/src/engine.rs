@@ -36,7 +36,7 @@ use saga_core::membership::{Assignment, Membership};
 use saga_core::outgoing::Topics;
 use saga_core::registry::Pin;
 use saga_core::schedule::{
-    ANSWER_WITHIN, BEAT, LOAD_MAX, OUTBOX_EVERY, PUBLICATIONS_MAX, WAKES_EVERY,
+    ANSWER_WITHIN, BEAT, LATE_EVERY, LOAD_MAX, OUTBOX_EVERY, PUBLICATIONS_MAX, WAKES_EVERY,
 };
 use sagas::machine::{Order, OrderResult, Refusal};
 use sagas::{SagaId, Timestamp};
@@ -57,7 +57,6 @@ use crate::store::{self, Store};
 use lanes::{Door, Lanes};
 use replicas::{Heart, introduce};
 use rounds::Rounds;
-use scan::LATE_EVERY;
 use shell::{Message, Parts, Shell};
 use waiters::{ANYWHERE_EVERY, HERE_EVERY};
 

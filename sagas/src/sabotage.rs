@@ -103,6 +103,8 @@ bugs! {
     KeepsItsShare = "keeps-its-share",
     /// A replica does not beat before its time when another one dies.
     WaitsForItsBeat = "waits-for-its-beat",
+    /// A replica looks for wakes of its own shards alone, however late others are.
+    LooksAtItsOwnOnly = "looks-at-its-own-only",
     /// A lane takes any answer of the database for that to its oldest commit.
     MixesUpCommits = "mixes-up-commits",
     /// The store takes what it can see for what Postgres has acknowledged.

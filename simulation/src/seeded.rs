@@ -266,6 +266,11 @@ pub const ROWS: &[Row] = &[
         "a_beat_comes_when_another_replica_is_dead",
     ),
     simulated(
+        "a saga whose shard hangs on a replica without its definition is moved by another one",
+        Bug::LooksAtItsOwnOnly,
+        "everything_comes_to_rest",
+    ),
+    simulated(
         "an answer of the database ends its own commit",
         Bug::MixesUpCommits,
         "a_command_is_published_only_when_stored",

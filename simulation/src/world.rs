@@ -119,6 +119,7 @@ pub(crate) enum Happening {
 pub(crate) enum Round {
     Beat,
     Wakes,
+    Late,
     Outbox,
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use saga_core::loaded::{Loaded, SagaRow, Unreadable};
+use saga_core::look::Look;
 use saga_core::registry::Pin;
 use sagas::machine::{Entry, Moving, Status};
 use sagas::sabotage::{Bug, is_seeded};
@@ -36,6 +37,20 @@ pub struct Due<'a> {
     pub limit: u32,
     /// And of one shard, so that a look is short however many are due.
     pub of_each: u32,
+}
+
+impl<'a> Due<'a> {
+    /// What a look takes of these definitions.
+    #[must_use]
+    pub fn of(look: &'a Look, definitions: &'a [Pin]) -> Self {
+        Self {
+            shards: &look.shards,
+            definitions,
+            late_by: look.late_by,
+            limit: look.limit,
+            of_each: look.of_each,
+        }
+    }
 }
 
 /// The columns of the table `saga` that [`read_row`] reads. The archive has them likewise

@@ -1,12 +1,14 @@
 //! What the other statements of the store read and write.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use saga_core::batch::{OutboxId, Outgoing, Slots};
 use saga_core::loaded::{Loaded, SagaRow};
+use saga_core::look::Look;
 use saga_core::membership::Replica;
 use saga_core::membership::ReplicaSeen;
+use saga_core::registry::Pin;
 use sagas::sabotage::{Bug, is_seeded};
 use sagas::{SagaId, Timestamp};
 use uuid::Uuid;
@@ -36,18 +38,27 @@ impl Store {
         found
     }
 
-    /// Sagas of these shards whose wake has come, the longest due first.
+    /// Sagas of these definitions whose wake has come, the longest due first; of each shard its own
+    /// longest.
     #[must_use]
-    pub fn due(&self, shards: &[u16], limit: usize, now: Timestamp) -> Vec<SagaId> {
-        let shards: BTreeSet<u16> = shards.iter().copied().collect();
+    pub fn due(&self, look: &Look, definitions: &[Pin], now: Timestamp) -> Vec<SagaId> {
+        let shards: BTreeSet<u16> = look.shards.iter().copied().collect();
+        let pins: BTreeSet<(&str, u32, Uuid)> = definitions.iter().map(pinned).collect();
         let rows = self.sagas.iter().filter_map(|(id, row)| {
-            let wake_at = row.wake_at.filter(|wake_at| *wake_at <= now)?;
-            shards
-                .contains(&id.shard(self.shards))
-                .then_some((wake_at, *id))
+            let wake_at = row.wake_at.filter(|at| *at + look.late_by <= now)?;
+            let is_asked = pins.contains(&(&row.definition, row.version, row.fingerprint));
+            is_asked.then_some((wake_at, *id))
         });
         let due: BTreeSet<(Timestamp, SagaId)> = rows.collect();
-        due.into_iter().take(limit).map(|(_, id)| id).collect()
+        let mut taken: BTreeMap<u16, u32> = BTreeMap::new();
+        let due = due.into_iter().map(|(_, id)| id).filter(|id| {
+            let shard = id.shard(self.shards);
+            let taken = taken.entry(shard).or_default();
+            *taken += 1;
+            shards.contains(&shard) && *taken <= look.of_each
+        });
+        due.take(usize::try_from(look.limit).unwrap_or(usize::MAX))
+            .collect()
     }
 
     /// Lifecycle events in these slots that are older than that, oldest first.
@@ -109,6 +120,10 @@ impl Store {
     pub fn leave(&mut self, replica: Uuid) {
         self.replicas.remove(&replica);
     }
+}
+
+fn pinned(pin: &Pin) -> (&str, u32, Uuid) {
+    (&pin.name, pin.version, pin.fingerprint)
 }
 
 fn loaded(id: SagaId, row: &StoredSaga) -> Loaded {

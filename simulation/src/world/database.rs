@@ -7,14 +7,16 @@ use std::time::Duration;
 
 use saga_core::batch::{Batch, Committed, OutboxId, Outgoing, Slots, State};
 use saga_core::loaded::Loaded;
+use saga_core::look::Look;
 use saga_core::membership::Replica;
 use saga_core::membership::ReplicaSeen;
-use saga_core::schedule::{OUTBOX_AGE, OUTBOX_MAX, WAKES_MAX};
+use saga_core::registry::Pin;
+use saga_core::schedule::{OUTBOX_AGE, OUTBOX_MAX};
 use saga_core::{Cause, CommitError};
 use sagas::machine::{Entry, OrderKind, OrderResult, Progress, Reason, Sent, Trouble};
 use sagas::{Direction, SagaId, Timestamp};
 
-use super::{Happening, Life, World};
+use super::{Happening, Life, Round, World};
 use crate::faults::{Fault, Faults};
 use crate::journal::{Commit, Journal, Read};
 use crate::recipe::Flaw;
@@ -24,7 +26,8 @@ use crate::recipe::Flaw;
 pub(crate) enum Question {
     Heartbeat(Replica),
     Leave(uuid::Uuid),
-    Due(Vec<u16>),
+    /// A look, and the definitions of the process.
+    Due(Look, Vec<Pin>),
     Outbox(Slots),
     /// A commit that deletes what the broker has of the outbox.
     Delivered(Box<Batch>),
@@ -56,7 +59,7 @@ pub(crate) struct Asked {
 pub(crate) enum Reply {
     Alive(Vec<ReplicaSeen>, Timestamp),
     Left,
-    Due(Vec<SagaId>),
+    Due(Round, Vec<SagaId>),
     Outbox(Vec<(OutboxId, Vec<Outgoing>)>),
     Delivered,
     Loaded {
@@ -70,7 +73,7 @@ pub(crate) enum Reply {
         result: Result<Committed, CommitError>,
     },
     /// A heartbeat or a look that came to nothing.
-    Failed(&'static str),
+    Failed(Round),
 }
 
 /// An answer on its way back.
@@ -183,9 +186,9 @@ impl World {
                 asked: sagas,
                 result: Err(Cause::ours("the database is away")),
             },
-            Question::Heartbeat(_) => Reply::Failed("heartbeat"),
-            Question::Due(_) => Reply::Failed("wakes"),
-            Question::Outbox(_) => Reply::Failed("outbox"),
+            Question::Heartbeat(_) => Reply::Failed(Round::Beat),
+            Question::Due(look, _) => Reply::Failed(round_of(&look)),
+            Question::Outbox(_) => Reply::Failed(Round::Outbox),
             Question::Leave(_) => Reply::Left,
             Question::Delivered(_) => Reply::Delivered,
         };
@@ -231,7 +234,11 @@ impl World {
                 self.store.leave(own);
                 Reply::Left
             }
-            Question::Due(shards) => Reply::Due(self.store.due(&shards, limit(WAKES_MAX), now)),
+            Question::Due(look, definitions) => {
+                let due = self.store.due(&look, &definitions, now);
+                Reply::Due(round_of(&look), due)
+            }
+
             Question::Outbox(slots) => {
                 let rows = self
                     .store
@@ -453,6 +460,14 @@ fn describe(entry: &Entry) -> String {
     let sent: String = sent.collect();
     let (revision, status) = (entry.revision, entry.status);
     format!("{revision} {:?}{about} {status}{sent}", entry.event)
+}
+
+fn round_of(look: &Look) -> Round {
+    if look.late_by > Duration::ZERO {
+        Round::Late
+    } else {
+        Round::Wakes
+    }
 }
 
 fn limit(rows: u32) -> usize {

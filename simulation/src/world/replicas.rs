@@ -10,9 +10,11 @@ use saga_core::Registry;
 use saga_core::batch::{OutboxId, Outgoing};
 use saga_core::clock::Clock;
 use saga_core::lane::Input;
+use saga_core::look::Look;
 use saga_core::membership::{Membership, ReplicaSeen};
+use saga_core::registry::Pin;
 use saga_core::route;
-use saga_core::schedule::{BEAT, OUTBOX_EVERY, WAKES_EVERY};
+use saga_core::schedule::{BEAT, LATE_EVERY, OUTBOX_EVERY, WAKES_EVERY};
 use sagas::{SagaId, Timestamp};
 use uuid::Uuid;
 
@@ -126,9 +128,16 @@ impl World {
                 started_at: BEGIN,
                 definitions: Vec::new(),
             }),
-            Round::Wakes if !share.shards.is_empty() => Question::Due(share.shards.clone()),
+            Round::Wakes => match Look::own(share) {
+                Some(look) => Question::Due(look, self.pins(life.replica)),
+                None => return self.next_round(life, round),
+            },
+            Round::Late => match Look::late(self.layout.shards) {
+                Some(look) => Question::Due(look, self.pins(life.replica)),
+                None => return,
+            },
             Round::Outbox if !share.partitions.is_empty() => Question::Outbox(share.slots()),
-            Round::Wakes | Round::Outbox => return self.next_round(life, round),
+            Round::Outbox => return self.next_round(life, round),
         };
         self.ask(life, question);
     }
@@ -137,6 +146,7 @@ impl World {
         let every = match round {
             Round::Beat => BEAT,
             Round::Wakes => WAKES_EVERY,
+            Round::Late => LATE_EVERY,
             Round::Outbox => OUTBOX_EVERY,
         };
         self.agenda.after(every, Happening::Round(life, round));
@@ -152,9 +162,9 @@ impl World {
                 self.agenda.after(next, Happening::Round(life, Round::Beat));
             }
             Reply::Left => self.end_process(life.replica),
-            Reply::Due(due) => {
+            Reply::Due(round, due) => {
                 due.into_iter().for_each(|saga| self.offer_wake(life, saga));
-                self.next_round(life, Round::Wakes);
+                self.next_round(life, round);
             }
             Reply::Outbox(rows) => {
                 for (row, events) in rows {
@@ -191,9 +201,7 @@ impl World {
                 self.note_result(life, lane, number, &result);
                 self.tell(life, lane, Input::Committed { number, result });
             }
-            Reply::Failed("wakes") => self.next_round(life, Round::Wakes),
-            Reply::Failed("outbox") => self.next_round(life, Round::Outbox),
-            Reply::Failed(_) => self.next_round(life, Round::Beat),
+            Reply::Failed(round) => self.next_round(life, round),
         }
     }
 
@@ -201,6 +209,11 @@ impl World {
     pub(crate) fn registry_of(&self, replica: usize) -> &Registry {
         let older = self.replicas[replica].older;
         older.map_or(&self.scene.registry, |older| &self.scene.older[older])
+    }
+
+    fn pins(&self, replica: usize) -> Vec<Pin> {
+        let definitions = self.registry_of(replica).iter();
+        definitions.map(|known| Pin::of(known)).collect()
     }
 
     /// Whether a process has the definition that a stored saga pins.
@@ -247,7 +260,7 @@ impl World {
         }
         if replica.stage == Stage::Starting {
             replica.stage = Stage::Up;
-            for round in [Round::Wakes, Round::Outbox] {
+            for round in [Round::Wakes, Round::Late, Round::Outbox] {
                 self.agenda.after(BEAT / 5, Happening::Round(life, round));
             }
         }

@@ -125,7 +125,7 @@ impl World {
             Question::Heartbeat(_) => waits(Ask::Heartbeat),
             Question::Leave(_) => waits(Ask::Leave),
             Question::Delivered(_) => waits(Ask::Delivered),
-            Question::Due(_) => waits(Ask::Due),
+            Question::Due(..) => waits(Ask::Due),
             Question::Outbox(_) => waits(Ask::Outbox),
             Question::Load { .. } => waits(Ask::Load),
             Question::Commit { batch, .. } => {

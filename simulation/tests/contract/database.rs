@@ -9,6 +9,7 @@ use orchestrator::store::{self, Due};
 use saga_core::CommitError;
 use saga_core::batch::{Batch, Committed, OutboxId, Outgoing, Slots};
 use saga_core::loaded::Loaded;
+use saga_core::look::Look;
 use saga_core::membership::Replica;
 use saga_core::membership::ReplicaSeen;
 use saga_core::registry::Pin;
@@ -26,7 +27,16 @@ pub(crate) trait Database {
     fn commit(&mut self, batch: &Batch) -> Result<Committed, BadData>;
     /// Sorted by id.
     fn load(&mut self, ids: &[SagaId]) -> Vec<Loaded>;
-    fn due(&mut self, shards: &[u16], limit: u32) -> Vec<SagaId>;
+    fn look(&mut self, look: &Look) -> Vec<SagaId>;
+    /// Wakes of these shards that have come.
+    fn due(&mut self, shards: &[u16], limit: u32) -> Vec<SagaId> {
+        self.look(&Look {
+            shards: shards.to_vec(),
+            late_by: Duration::ZERO,
+            limit,
+            of_each: limit,
+        })
+    }
     fn outbox(&mut self, slots: &Slots, older: Duration) -> Vec<(OutboxId, Vec<Outgoing>)>;
     fn delivered(&mut self, rows: &[OutboxId]);
     /// Sorted.
@@ -74,9 +84,10 @@ impl Database for Simulated {
         loaded
     }
 
-    fn due(&mut self, shards: &[u16], limit: u32) -> Vec<SagaId> {
+    fn look(&mut self, look: &Look) -> Vec<SagaId> {
         let now = self.now();
-        self.store.due(shards, usize::try_from(limit).unwrap(), now)
+        let definitions = [Pin::of(&sample::definition())];
+        self.store.due(look, &definitions, now)
     }
 
     fn outbox(&mut self, slots: &Slots, older: Duration) -> Vec<(OutboxId, Vec<Outgoing>)> {
@@ -164,16 +175,10 @@ impl Database for Real {
         loaded
     }
 
-    fn due(&mut self, shards: &[u16], limit: u32) -> Vec<SagaId> {
-        self.runtime
-            .block_on(self.store.due(&Due {
-                shards,
-                definitions: &[Pin::of(&sample::definition())],
-                late_by: Duration::ZERO,
-                limit,
-                of_each: limit,
-            }))
-            .unwrap()
+    fn look(&mut self, look: &Look) -> Vec<SagaId> {
+        let definitions = [Pin::of(&sample::definition())];
+        let due = Due::of(look, &definitions);
+        self.runtime.block_on(self.store.due(&due)).unwrap()
     }
 
     fn outbox(&mut self, slots: &Slots, older: Duration) -> Vec<(OutboxId, Vec<Outgoing>)> {

@@ -1,11 +1,13 @@
 //! The store's contract, case by case.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use saga_core::batch::{Batch, DeadLetter, Outgoing, Postponement, Slots, StartOutcome};
+use saga_core::look::Look;
 use saga_core::membership::Replica;
-use sagas::Timestamp;
 use sagas::machine::Event;
+use sagas::{SagaId, Timestamp};
 use uuid::Uuid;
 
 use crate::database::{Database, Real, SHARDS, Simulated};
@@ -174,6 +176,18 @@ fn due_wakes_come_in_order(db: &mut dyn Database) {
         .collect();
     assert_eq!(db.due(&[1], 10), of_one);
     assert_eq!(db.due(&[], 10), []);
+    let mut look = Look {
+        shards: all.clone(),
+        late_by: Duration::ZERO,
+        limit: 10,
+        of_each: 1,
+    };
+    let mut seen = BTreeSet::new();
+    let is_first = |id: &SagaId| seen.insert(id.shard(SHARDS));
+    let first_of_each: Vec<_> = expected.iter().copied().filter(is_first).collect();
+    assert_eq!(db.look(&look), first_of_each);
+    look.late_by = Duration::from_secs(3_600_000_000);
+    assert_eq!(db.look(&look), [], "none is so late");
     let batch = wake(db, 1);
     db.commit(&batch).unwrap();
     assert_eq!(
