@@ -30,8 +30,11 @@ const ROWS_MAX: usize = 10_000;
 /// Records of one row for one topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
+    /// The row.
     pub row: OutboxId,
+    /// The topic.
     pub topic: Arc<str>,
+    /// Its records, in the order of the row's events.
     pub records: Vec<OutgoingRecord>,
 }
 
@@ -79,6 +82,7 @@ pub struct Sweep {
 
 impl Sweep {
     /// Takes a row that was read, with the records that its events make.
+    #[must_use]
     pub fn look(&mut self, id: OutboxId, records: Vec<OutgoingRecord>) -> Next {
         let mut parts: BTreeMap<Arc<str>, Vec<OutgoingRecord>> = BTreeMap::new();
         for record in records {
@@ -113,6 +117,7 @@ impl Sweep {
 
     /// Takes the broker's word on a part: the records that it refused for good, or `None` where some
     /// record may not have arrived. Returns all refused records of the row once nothing of it is owed.
+    #[must_use]
     pub fn settle(
         &mut self,
         id: OutboxId,
@@ -187,9 +192,9 @@ mod tests {
         };
         assert_eq!(parts.len(), 2);
         assert_eq!(parts[0].records.len(), 2);
-        sweep.settle(row(1), &"events".into(), Some(vec![]));
+        let _ = sweep.settle(row(1), &"events".into(), Some(vec![]));
         assert_eq!(published(look(&mut sweep)), [""; 0], "mail is under way");
-        sweep.settle(row(1), &"mail".into(), None);
+        let _ = sweep.settle(row(1), &"mail".into(), None);
         assert_eq!(published(look(&mut sweep)), ["mail"]);
         let settled = sweep.settle(row(1), &"mail".into(), Some(vec![]));
         assert_eq!(settled, Some(vec![]));
@@ -206,9 +211,9 @@ mod tests {
             record: records(&["mail"]).remove(0),
             why: Refusal::TooLarge { limit: None },
         };
-        sweep.look(row(1), records(&["events", "mail"]));
-        sweep.settle(row(1), &"mail".into(), Some(vec![refused.clone()]));
-        sweep.settle(row(1), &"events".into(), None);
+        let _ = sweep.look(row(1), records(&["events", "mail"]));
+        let _ = sweep.settle(row(1), &"mail".into(), Some(vec![refused.clone()]));
+        let _ = sweep.settle(row(1), &"events".into(), None);
         assert_eq!(
             published(sweep.look(row(1), records(&["events", "mail"]))),
             ["events"]
@@ -226,7 +231,7 @@ mod tests {
         }
         let other = sweep.look(row(9_999), records(&["blocked", "events"]));
         assert_eq!(published(other), ["events"]);
-        sweep.settle(row(0), &"blocked".into(), None);
+        let _ = sweep.settle(row(0), &"blocked".into(), None);
         assert_eq!(
             published(sweep.look(row(7_000), records(&["blocked"]))),
             ["blocked"]
@@ -237,15 +242,15 @@ mod tests {
     fn memory_is_bounded_and_rows_that_are_gone_are_forgotten() {
         let mut sweep = Sweep::default();
         for number in 0..50_000 {
-            sweep.look(row(number), records(&["blocked"]));
+            let _ = sweep.look(row(number), records(&["blocked"]));
             assert!(sweep.rows.len() <= ROWS_MAX);
         }
         for number in 0..50_000 {
-            sweep.settle(row(number), &"blocked".into(), None);
+            let _ = sweep.settle(row(number), &"blocked".into(), None);
         }
         sweep.end_of_walk();
-        sweep.look(row(1), records(&["blocked"]));
-        sweep.settle(row(1), &"blocked".into(), None);
+        let _ = sweep.look(row(1), records(&["blocked"]));
+        let _ = sweep.settle(row(1), &"blocked".into(), None);
         sweep.end_of_walk();
         assert_eq!(sweep.rows.len(), 1);
         sweep.end_of_walk();

@@ -50,7 +50,11 @@ struct Task {
 }
 
 /// Publishes what is left in the slots of this replica, until the engine stops.
-pub(super) async fn outbox(parts: Parts, assignment: watch::Receiver<Assignment>, mut rounds: Rounds) {
+pub(super) async fn outbox(
+    parts: Parts,
+    assignment: watch::Receiver<Assignment>,
+    mut rounds: Rounds,
+) {
     let (report, mut settled) = mpsc::unbounded_channel();
     let mut task = Task {
         parts,

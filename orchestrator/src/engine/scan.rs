@@ -4,13 +4,10 @@
 use std::future::pending;
 use std::sync::Arc;
 
-use saga_core::batch::{OutboxId, Outgoing};
 use saga_core::lane::Input;
 use saga_core::look::Look;
 use saga_core::membership::Assignment;
 use saga_core::registry::Pin;
-use saga_core::schedule::{OUTBOX_AGE, OUTBOX_MAX};
-use saga_core::unsent;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
