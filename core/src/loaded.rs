@@ -40,6 +40,22 @@ pub struct SagaRow {
     pub moving: Moving,
 }
 
+/// Sagas that were found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Those that this binary can read.
+    pub loaded: Vec<Loaded>,
+    /// Those that it cannot read.
+    pub unreadable: Vec<Unreadable>,
+}
+
+impl From<Vec<Loaded>> for Found {
+    fn from(loaded: Vec<Loaded>) -> Self {
+        let unreadable = Vec::new();
+        Self { loaded, unreadable }
+    }
+}
+
 /// What is stored of a saga that this binary cannot read: a newer one may have written it, or the row
 /// is damaged.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -161,6 +161,9 @@ pub enum NotRunnable {
         /// The version that the saga pins.
         version: u32,
     },
+    /// What is stored of the saga cannot be read.
+    #[error("this binary cannot read the saga ({0})")]
+    Unreadable(String),
     /// The stored rows contradict each other or the definition.
     #[error(transparent)]
     Unrestorable(#[from] Unrestorable),

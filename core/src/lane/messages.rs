@@ -11,7 +11,7 @@ use super::job::{Arrival, Job, Move, OrderAnswer, OrderJob, StartAnswer, StartJo
 use super::notes::Note;
 use super::offsets::Position;
 use crate::batch::{Batch, Committed, DeadLetter, Outgoing};
-use crate::loaded::Loaded;
+use crate::loaded::Found;
 use crate::submission::Submission;
 use crate::unsent::Unsent;
 
@@ -37,7 +37,7 @@ pub enum Input {
         /// The ids that were asked for.
         asked: Vec<SagaId>,
         /// Those that exist; or why the database did not answer.
-        result: Result<Vec<Loaded>, Cause>,
+        result: Result<Found, Cause>,
     },
     /// What became of [`Output::Commit`].
     Committed {

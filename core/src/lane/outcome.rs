@@ -15,13 +15,13 @@ use super::notes::Note;
 use super::publications::Publication;
 use super::{End, Lane, Output, Position, QUARANTINE};
 use crate::batch::{Committed, DeadLetter, OutboxId, StartOutcome};
-use crate::loaded::Loaded;
+use crate::loaded::{Found, Loaded, Unreadable};
 
 impl Lane {
     pub(super) fn loaded(
         &mut self,
         mut asked: Vec<SagaId>,
-        result: Result<Vec<Loaded>, Cause>,
+        result: Result<Found, Cause>,
         now: Timestamp,
     ) {
         match result {
@@ -29,9 +29,14 @@ impl Lane {
                 self.loads.end();
                 // Not what the cache has: a small one keeps fewer sagas than one load brings, and
                 // what it has forgotten again is loaded once more.
-                let stored: BTreeSet<SagaId> = found.iter().map(|loaded| loaded.row.id).collect();
-                for loaded in found {
+                let readable = found.loaded.iter().map(|loaded| loaded.row.id);
+                let unreadable = found.unreadable.iter().map(|saga| saga.id);
+                let stored: BTreeSet<SagaId> = readable.chain(unreadable).collect();
+                for loaded in found.loaded {
                     self.remember(loaded, now);
+                }
+                for Unreadable { id, why, .. } in found.unreadable {
+                    self.leave_alone(id, NotRunnable::Unreadable(why), now);
                 }
                 for id in asked {
                     if !stored.contains(&id) {

@@ -211,10 +211,11 @@ impl Bench {
             .any(|output| matches!(output, Output::Load(sagas) if *sagas == [id]));
         assert!(asked, "no load is asked for: {:?}", self.outputs);
         self.outputs.clear();
-        let result = Ok(vec![Loaded {
+        let loaded = Loaded {
             row: self.row(id, &state),
             history: state.entries,
-        }]);
+        };
+        let result = Ok(vec![loaded].into());
         self.take(Input::Loaded {
             asked: vec![id],
             result,

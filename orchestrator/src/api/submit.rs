@@ -212,7 +212,7 @@ async fn look(backend: &Backend, id: SagaId, is_wanted: bool) -> Look {
         return Look::InVain;
     }
     let stored = backend.store().load(&[id]).await;
-    match stored.map(|stored| stored.into_iter().next()) {
+    match stored.map(|stored| stored.loaded.into_iter().next()) {
         Ok(Some(Loaded { row, history })) => Look::Found(End {
             status: row.status,
             output: history.into_iter().rev().find_map(|entry| entry.output),

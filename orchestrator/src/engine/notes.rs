@@ -12,6 +12,9 @@ use crate::limit::{Limit, limited, trouble};
 /// Each names its saga; a client may send many.
 static REFUSED: Limit = Limit::each("the database refuses the data of an event");
 
+/// Each names its saga; a damaged disk may bring many.
+static UNREADABLE: Limit = Limit::each("a stored saga cannot be read");
+
 /// Logs one fact.
 pub(super) fn log(note: Note) {
     match note {
@@ -46,6 +49,10 @@ pub(super) fn log(note: Note) {
                     version,
                 },
         } => tracing::warn!(%saga, definition, version, "left to a binary that has it"),
+        Note::NotRunnable {
+            saga,
+            why: NotRunnable::Unreadable(why),
+        } => limited!(UNREADABLE, error, "a stored saga cannot be read", %saga, why),
         Note::NotRunnable {
             saga,
             why: NotRunnable::Unrestorable(error),

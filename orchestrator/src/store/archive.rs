@@ -15,14 +15,12 @@
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
-use saga_core::loaded::Loaded;
 use sagas::{SagaId, Timestamp};
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 
 use super::commit::column;
 use super::kind::Ask;
-use super::load::read_loaded;
 use super::retention::{Policy, tomorrow};
 use super::terms::{self, Arguments, Terms};
 use super::{Error, Failure, Store};
@@ -132,7 +130,7 @@ impl Store {
         ask: Ask,
         ids: &[SagaId],
         found: &HashSet<SagaId>,
-    ) -> Result<Vec<Loaded>, Error> {
+    ) -> Result<Vec<PgRow>, Error> {
         let missing: Vec<SagaId> = ids
             .iter()
             .filter(|id| !found.contains(id))
@@ -148,8 +146,7 @@ impl Store {
         )))
         .bind(column(&missing, |id| self.shard(*id)))
         .bind(column(&missing, |id| id.0));
-        let rows = self.run(ask, statement).await?;
-        rows.iter().map(read_loaded).collect()
+        Ok(self.run(ask, statement).await?)
     }
 
     /// Those of `ids` that lie in the archive.

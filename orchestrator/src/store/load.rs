@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use saga_core::loaded::{Loaded, SagaRow, Unreadable};
+use saga_core::loaded::{Found, Loaded, SagaRow, Unreadable};
 use saga_core::look::Look;
 use saga_core::registry::Pin;
 use sagas::machine::{Entry, Moving, Status};
@@ -79,9 +79,8 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error::Unreadable`] names the first saga that this binary cannot read: ask again without
-    /// it. Otherwise, when the database is away or refuses.
-    pub async fn load(&self, ids: &[SagaId]) -> Result<Vec<Loaded>, Error> {
+    /// When the database is away or refuses.
+    pub async fn load(&self, ids: &[SagaId]) -> Result<Found, Error> {
         self.read(ids, Ask::Load, Ask::LoadArchived).await
     }
 
@@ -90,24 +89,31 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// As [`Store::load`].
+    /// As [`Store::load`]; [`Error::Unreadable`] where this binary cannot read the saga.
     pub async fn show(&self, id: SagaId) -> Result<Option<Loaded>, Error> {
-        let shown = self.read(&[id], Ask::Show, Ask::ShowArchived).await?;
-        Ok(shown.into_iter().next())
+        let mut shown = self.read(&[id], Ask::Show, Ask::ShowArchived).await?;
+        match shown.unreadable.pop() {
+            Some(Unreadable { id: saga, why, .. }) => Err(Error::Unreadable { saga, why }),
+            None => Ok(shown.loaded.pop()),
+        }
     }
 
-    async fn read(&self, ids: &[SagaId], hot: Ask, archived: Ask) -> Result<Vec<Loaded>, Error> {
+    async fn read(&self, ids: &[SagaId], hot: Ask, archived: Ask) -> Result<Found, Error> {
         // One look by key for each: a join of a table that was small when it was last analyzed
         // would be planned as a walk through all of it. OFFSET keeps it from becoming a join.
         let statement = sqlx::query(LOAD.as_str())
             .bind(column(ids, |id| self.shard(*id)))
             .bind(column(ids, |id| id.0));
         let rows = self.run(hot, statement).await?;
-        let mut loaded: Vec<Loaded> = rows.iter().map(read_loaded).collect::<Result<_, _>>()?;
-        let found: HashSet<SagaId> = loaded.iter().map(|loaded| loaded.row.id).collect();
+        let mut found = Found::default();
+        read_all(&rows, &mut found)?;
+        let readable = found.loaded.iter().map(|loaded| loaded.row.id);
+        let unreadable = found.unreadable.iter().map(|saga| saga.id);
+        let hot: HashSet<SagaId> = readable.chain(unreadable).collect();
         // Sagas move to the archive and never back: none slips through between the two.
-        loaded.extend(self.load_archived(archived, ids, &found).await?);
-        Ok(loaded)
+        let rows = self.load_archived(archived, ids, &hot).await?;
+        read_all(&rows, &mut found)?;
+        Ok(found)
     }
 
     /// Sagas whose wake has come, the longest due first; of each shard its own longest.
@@ -141,26 +147,42 @@ impl Store {
     }
 }
 
-/// Reads a row with its history as one JSON array.
-pub(super) fn read_loaded(row: &PgRow) -> Result<Loaded, Error> {
-    let saga = read_row(row)?.map_err(|unreadable| Error::Unreadable {
-        saga: unreadable.id,
-        why: unreadable.why,
-    })?;
-    let text: &str = row.try_get("history")?;
-    let mut history: Vec<Entry> =
-        serde_json::from_str(text).map_err(|error| Error::Unreadable {
-            saga: saga.id,
-            why: format!("the history: {error}"),
-        })?;
-    if is_seeded(Bug::ReadsStale) {
-        history.pop();
+/// Adds what these rows say to what was found.
+fn read_all(rows: &[PgRow], found: &mut Found) -> Result<(), sqlx::Error> {
+    for row in rows {
+        match read_loaded(row)? {
+            Ok(loaded) => found.loaded.push(loaded),
+            Err(unreadable) => found.unreadable.push(unreadable),
+        }
     }
-    Ok(Loaded { row: saga, history })
+    Ok(())
+}
+
+/// Reads a row with its history as one JSON array.
+fn read_loaded(row: &PgRow) -> Result<Result<Loaded, Unreadable>, sqlx::Error> {
+    let text: &str = row.try_get("history")?;
+    let (stored, saga) = read_stored(row)?;
+    let history: Result<Vec<Entry>, _> = serde_json::from_str(text);
+    let history = history.map_err(|error| format!("the history: {error}"));
+    Ok(match (saga, history) {
+        (Ok(saga), Ok(mut history)) => {
+            if is_seeded(Bug::ReadsStale) {
+                history.pop();
+            }
+            Ok(Loaded { row: saga, history })
+        }
+        (Err(why), _) | (_, Err(why)) => Err(Unreadable { why, ..stored }),
+    })
 }
 
 /// Reads a row of the table `saga`, or one of the archive in its shape.
 pub(super) fn read_row(row: &PgRow) -> Result<Result<SagaRow, Unreadable>, sqlx::Error> {
+    let (stored, saga) = read_stored(row)?;
+    Ok(saga.map_err(|why| Unreadable { why, ..stored }))
+}
+
+/// What is stored, and the saga's row or why it cannot be read.
+fn read_stored(row: &PgRow) -> Result<(Unreadable, Result<SagaRow, String>), sqlx::Error> {
     let at = |column: &str| {
         let at: Option<DateTime<Utc>> = row.try_get(column)?;
         Ok::<_, sqlx::Error>(at.map(Timestamp::from))
@@ -182,22 +204,20 @@ pub(super) fn read_row(row: &PgRow) -> Result<Result<SagaRow, Unreadable>, sqlx:
     };
     let (fingerprint, wake_at) = (row.try_get("fingerprint")?, at("wake_at")?);
     let moving: &str = row.try_get("moving")?;
-    Ok(match values(&stored, moving) {
-        Ok((version, status, revision, moving)) => Ok(SagaRow {
-            id: stored.id,
-            definition: stored.definition,
-            version,
-            fingerprint,
-            status,
-            revision,
-            started_at: stored.started_at,
-            updated_at: stored.updated_at,
-            finished_at: stored.finished_at,
-            wake_at,
-            moving,
-        }),
-        Err(why) => Err(Unreadable { why, ..stored }),
-    })
+    let saga = values(&stored, moving).map(|(version, status, revision, moving)| SagaRow {
+        id: stored.id,
+        definition: stored.definition.clone(),
+        version,
+        fingerprint,
+        status,
+        revision,
+        started_at: stored.started_at,
+        updated_at: stored.updated_at,
+        finished_at: stored.finished_at,
+        wake_at,
+        moving,
+    });
+    Ok((stored, saga))
 }
 
 /// Version, status, revision and state, or why one of them cannot be read.

@@ -179,7 +179,7 @@ async fn a_wake_is_postponed_only_if_nobody_has_moved_the_saga() {
         ..Batch::default()
     };
     db.store.commit(&batch).await.unwrap();
-    let mut loaded = db.store.load(&[id(1), id(2)]).await.unwrap();
+    let mut loaded = db.store.load(&[id(1), id(2)]).await.unwrap().loaded;
     loaded.sort_by_key(|saga| saga.row.id);
     assert_eq!(loaded[0].row.wake_at, later);
     assert_eq!(loaded[1].row.wake_at, wake_at);

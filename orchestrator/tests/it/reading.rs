@@ -12,6 +12,7 @@ use sqlx::{Connection as _, Executor as _};
 use uuid::Uuid;
 
 use crate::database::{SHARDS, fresh};
+use crate::retention::{archive_all, completed, later};
 use crate::sample::{self, NOON, id, input};
 
 /// Starts a saga and lets its first `replies` steps succeed, one commit each.
@@ -46,7 +47,7 @@ async fn run(store: &Store, steps: usize, replies: usize, text: &str) -> sagas::
 async fn a_saga_with_ten_transitions_comes_back_as_it_was() {
     let db = fresh().await;
     let saga = run(&db.store, 10, 9, "a").await;
-    let loaded = db.store.load(&[id(1), id(999)]).await.unwrap();
+    let loaded = db.store.load(&[id(1), id(999)]).await.unwrap().loaded;
     assert_eq!(loaded.len(), 1, "the unknown one is absent");
     assert_eq!(loaded[0].history.len(), 10);
     assert_eq!(loaded[0].row.status, Status::Running);
@@ -59,7 +60,7 @@ async fn a_saga_that_has_ended_says_when() {
     let db = fresh().await;
     let saga = run(&db.store, 2, 2, "a").await;
     assert_eq!(saga.status(), Status::Completed);
-    let loaded = db.store.load(&[id(1)]).await.unwrap();
+    let loaded = db.store.load(&[id(1)]).await.unwrap().loaded;
     assert_eq!(loaded[0].row.finished_at, Some(NOON));
     assert_eq!(loaded[0].row.wake_at, None);
     assert_eq!(sample::restore(&sample::definition(2), &loaded[0]), saga);
@@ -70,26 +71,51 @@ async fn payloads_come_back_byte_for_byte_even_with_an_escaped_nul_and_a_mebibyt
     let db = fresh().await;
     let text = format!("\0é\u{1f600}\\{}", "x".repeat(1 << 20));
     run(&db.store, 1, 0, &text).await;
-    let loaded = db.store.load(&[id(1)]).await.unwrap();
+    let loaded = db.store.load(&[id(1)]).await.unwrap().loaded;
     let stored = loaded[0].history[0].input.as_ref().unwrap();
     assert!(stored.text().contains(r"\u0000"));
     assert_eq!(*stored, input(&text));
 }
 
 #[tokio::test]
-async fn a_saga_that_cannot_be_read_is_named() {
-    let mut db = fresh().await;
-    run(&db.store, 1, 0, "a").await;
-    sqlx::query("UPDATE saga SET moving = '{'")
-        .execute(&mut db.side)
-        .await
-        .unwrap();
-    let error = db.store.load(&[id(1)]).await.unwrap_err();
-    let Error::Unreadable { saga, why } = error else {
-        panic!("{error:?}");
-    };
-    assert_eq!(saga, id(1));
-    assert!(why.starts_with("the state: "), "{why}");
+async fn a_saga_that_cannot_be_read_is_named_and_hides_none_that_is_loaded_with_it() {
+    let faults = [
+        ("saga", "moving = '{'", "the state: "),
+        ("saga", "entries = '{'", "the history: "),
+        ("saga", "version = -1", "the version: "),
+        ("saga_archive", "history = '['", "the history: "),
+    ];
+    for (table, change, expected) in faults {
+        let mut db = fresh().await;
+        if table == "saga_archive" {
+            completed(&db.store, 1..=2).await;
+            archive_all(&db.store, later()).await;
+        } else {
+            let definition = sample::definition(1);
+            let start = |number| sample::start(&definition, id(number), "a").1;
+            let starts = vec![start(1), start(2)];
+            let batch = Batch {
+                starts,
+                ..Batch::default()
+            };
+            db.store.commit(&batch).await.unwrap();
+        }
+        let update = format!("UPDATE {table} SET {change} WHERE id = $1");
+        let update = sqlx::query(sqlx::AssertSqlSafe(update)).bind(id(2).0);
+        assert_eq!(
+            update.execute(&mut db.side).await.unwrap().rows_affected(),
+            1
+        );
+        let found = db.store.load(&[id(1), id(2)]).await.unwrap();
+        assert_eq!(found.loaded[0].row.id, id(1));
+        let [unreadable] = &found.unreadable[..] else {
+            panic!("{found:?}");
+        };
+        assert_eq!(unreadable.id, id(2));
+        assert!(unreadable.why.starts_with(expected), "{}", unreadable.why);
+        let shown = db.store.show(id(2)).await.unwrap_err();
+        assert!(matches!(shown, Error::Unreadable { saga, .. } if saga == id(2)));
+    }
 }
 
 #[tokio::test]

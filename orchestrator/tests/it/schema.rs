@@ -117,6 +117,6 @@ async fn commits_go_on_while_a_migration_waits_for_a_lock_and_the_log_says_who_h
     assert!(!migrating.is_finished());
     holder.execute("COMMIT").await.unwrap();
     migrating.await.unwrap().unwrap();
-    let last = db.store.load(&[id(number)]).await.unwrap();
+    let last = db.store.load(&[id(number)]).await.unwrap().loaded;
     assert_eq!(last.len(), 1);
 }

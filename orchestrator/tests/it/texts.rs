@@ -38,7 +38,7 @@ async fn rejected(db: &Database, number: u128, text: &str) -> Saga {
 
 /// The saga as it is read equals the saga that was written, and the view shows its history.
 async fn reads_back(db: &mut Database, saga: &Saga) {
-    let loaded = db.store.load(&[saga.id]).await.unwrap();
+    let loaded = db.store.load(&[saga.id]).await.unwrap().loaded;
     assert_eq!(sample::restore(&sample::definition(2), &loaded[0]), *saga);
     let kept: String = sqlx::query_scalar("SELECT history FROM every_saga WHERE id = $1")
         .bind(saga.id.0)
@@ -130,7 +130,7 @@ async fn an_escaped_nul_survives_the_later_move_to_the_archive_and_a_step_that_i
     };
     let list = db.store.list(&attention).await.unwrap();
     assert_eq!(list[0].as_ref().unwrap().moving, stuck.moving);
-    let loaded = db.store.load(&[id(2)]).await.unwrap();
+    let loaded = db.store.load(&[id(2)]).await.unwrap().loaded;
     assert_eq!(sample::restore(&definition, &loaded[0]), stuck);
 }
 

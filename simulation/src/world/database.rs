@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use saga_core::batch::{Batch, Committed, OutboxId, Outgoing, Slots, State};
-use saga_core::loaded::Loaded;
+use saga_core::loaded::{Found, Loaded};
 use saga_core::look::Look;
 use saga_core::membership::Replica;
 use saga_core::membership::ReplicaSeen;
@@ -65,7 +65,7 @@ pub(crate) enum Reply {
     Loaded {
         lane: usize,
         asked: Vec<SagaId>,
-        result: Result<Vec<Loaded>, Cause>,
+        result: Result<Found, Cause>,
     },
     Committed {
         lane: usize,
@@ -284,7 +284,7 @@ impl World {
         Reply::Loaded {
             lane,
             asked,
-            result: Ok(found),
+            result: Ok(found.into()),
         }
     }
 

@@ -182,6 +182,7 @@ impl World {
                 if let Ok(found) = &result {
                     self.note_read(life, lane, &asked);
                     let left = found
+                        .loaded
                         .iter()
                         .filter(|loaded| !self.can_run(life, loaded.row.id));
                     for _ in 0..left.count() {

@@ -170,7 +170,7 @@ impl Database for Real {
     }
 
     fn load(&mut self, ids: &[SagaId]) -> Vec<Loaded> {
-        let mut loaded = self.runtime.block_on(self.store.load(ids)).unwrap();
+        let mut loaded = self.runtime.block_on(self.store.load(ids)).unwrap().loaded;
         loaded.sort_by_key(|loaded| loaded.row.id);
         loaded
     }

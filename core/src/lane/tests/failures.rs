@@ -1,6 +1,7 @@
 //! What a lane does when the database fails it, or a record makes no sense.
 
 use super::*;
+use crate::loaded::{Found, Unreadable};
 
 #[test]
 fn an_outage_holds_replies_and_tells_callers() {
@@ -143,7 +144,7 @@ fn a_reply_for_no_saga_is_a_dead_letter_and_the_partition_goes_on() {
     assert!(bench.asks_for_a_load());
     bench.take(Input::Loaded {
         asked: vec![nobody],
-        result: Ok(Vec::new()),
+        result: Ok(Vec::new().into()),
     });
     let batch = bench.commit();
     assert_eq!(batch.dead_letters[0].reason, "there is no such saga");
@@ -175,7 +176,7 @@ fn a_saga_that_the_cache_has_no_room_for_is_not_missing() {
                 history: state.entries.clone(),
             }
         });
-        let result = Ok(found.collect());
+        let result = Ok(found.collect::<Vec<_>>().into());
         bench.take(Input::Loaded { asked, result });
     };
     load(&mut bench);
@@ -304,4 +305,44 @@ fn a_start_in_doubt_leaves_no_state_that_was_known_before_it() {
     bench.pass(Duration::from_secs(1));
     bench.reply(id, "first", Outcome::Succeeded, "7");
     assert!(bench.asks_for_a_load());
+}
+
+#[test]
+fn a_saga_that_cannot_be_read_stops_none_that_is_loaded_with_it() {
+    let mut bench = Bench::new();
+    let (good, state) = Bench::new().started("a");
+    let bad = SagaId(Uuid::from_u128(78));
+    // A commit is under way, so both wait for the same load.
+    bench.submit("c");
+    bench.reply(good, "first", Outcome::Succeeded, "7");
+    bench.take(Input::order(bad, Ticket(9), cancel(1)));
+    bench.commit();
+    let row = bench.row(good, &state);
+    let unreadable = Unreadable {
+        id: bad,
+        definition: row.definition.clone(),
+        version: 1,
+        status: "running".to_owned(),
+        revision: 1,
+        started_at: row.started_at,
+        updated_at: row.updated_at,
+        finished_at: None,
+        why: "the state: EOF".to_owned(),
+    };
+    let loaded = Loaded {
+        row,
+        history: state.entries,
+    };
+    bench.take(Input::Loaded {
+        asked: vec![good, bad],
+        result: Ok(Found {
+            loaded: vec![loaded],
+            unreadable: vec![unreadable],
+        }),
+    });
+    let why = NotRunnable::Unreadable("the state: EOF".to_owned());
+    assert_eq!(bench.order_answers(), [OrderAnswer::NotRunnable(why)]);
+    let batch = bench.commit();
+    assert_eq!(batch.updates[0].id, good);
+    assert!(batch.dead_letters.is_empty(), "{:?}", batch.dead_letters);
 }

@@ -200,7 +200,7 @@ fn a_saga_of_another_definition_is_left_alone() {
     };
     other.take(Input::Loaded {
         asked: vec![id],
-        result: Ok(vec![loaded]),
+        result: Ok(vec![loaded].into()),
     });
     assert!(!other.asks_for_a_commit());
     assert_eq!(

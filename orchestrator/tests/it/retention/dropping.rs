@@ -54,7 +54,7 @@ async fn a_partition_goes_when_its_day_has_come_and_takes_its_counts_along() {
     assert_eq!(db.number(PARTITIONS).await, 3);
     let counted = db.store.counts().await.unwrap().by_status;
     assert_eq!(counted[&Status::Completed], 0);
-    assert_eq!(db.store.load(&[id(1)]).await.unwrap(), []);
+    assert_eq!(db.store.load(&[id(1)]).await.unwrap().loaded, []);
 }
 
 #[tokio::test]
@@ -85,7 +85,10 @@ async fn a_drop_disturbs_no_reader_and_is_completed_once_they_are_done() {
         ..ListFilter::default()
     };
     assert_eq!(db.store.list(&all).await.unwrap().len(), 30);
-    assert_eq!(db.store.load(&[id(1), id(21)]).await.unwrap().len(), 2);
+    assert_eq!(
+        db.store.load(&[id(1), id(21)]).await.unwrap().loaded.len(),
+        2
+    );
     assert!(
         begun.elapsed() < Duration::from_secs(5),
         "{:?}",

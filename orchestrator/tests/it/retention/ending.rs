@@ -55,7 +55,7 @@ async fn run(store: &Store, number: u128, texts: [&str; 4]) -> (Vec<Entry>, Vec<
 }
 
 async fn read(store: &Store, number: u128) -> Vec<Entry> {
-    let loaded = store.load(&[id(number)]).await.unwrap();
+    let loaded = store.load(&[id(number)]).await.unwrap().loaded;
     loaded.into_iter().next().unwrap().history
 }
 
@@ -70,8 +70,8 @@ async fn a_saga_that_ends_lies_in_the_archive_and_reads_as_if_it_did_not() {
     assert_eq!(db.number("SELECT count(*) FROM saga_archive").await, 5);
 
     let ids: Vec<SagaId> = (1..=13).map(id).collect();
-    let mut here = db.store.load(&ids).await.unwrap();
-    let mut there = other.store.load(&ids).await.unwrap();
+    let mut here = db.store.load(&ids).await.unwrap().loaded;
+    let mut there = other.store.load(&ids).await.unwrap().loaded;
     here.sort_by_key(|loaded| loaded.row.id);
     there.sort_by_key(|loaded| loaded.row.id);
     assert_eq!(here, there);

@@ -17,7 +17,7 @@ use crate::overview::populate;
 use crate::sample::{self, NOON, id};
 
 async fn loaded(store: &Store, ids: &[SagaId]) -> Vec<Loaded> {
-    let mut loaded = store.load(ids).await.unwrap();
+    let mut loaded = store.load(ids).await.unwrap().loaded;
     loaded.sort_by_key(|loaded| loaded.row.id);
     loaded
 }
@@ -121,7 +121,7 @@ async fn what_comes_late_for_an_archived_saga_is_taken_as_for_one_that_has_ended
     completed(&db.store, 1..=1).await;
     archive_all(&db.store, later()).await;
     let definition = sample::chain();
-    let loaded = db.store.load(&[id(1)]).await.unwrap();
+    let loaded = db.store.load(&[id(1)]).await.unwrap().loaded;
     let saga = sample::restore(&definition, &loaded[0]);
     let reply = Event::Reply(Reply {
         step: "step-2".to_owned(),
