@@ -9,6 +9,7 @@ mod sqlstate;
 use std::borrow::Cow;
 use std::error::Error;
 use std::io;
+use std::sync::Arc;
 
 use rdkafka::error::KafkaError;
 use sqlx::migrate::MigrateError;
@@ -32,7 +33,7 @@ pub fn chain(error: &(dyn Error + 'static)) -> String {
         if !text.contains(&own) {
             append(&mut text, &own);
         }
-        if let Some(sqlx::Error::Database(refusal)) = error.downcast_ref()
+        if let Some(sqlx::Error::Database(refusal)) = database(error)
             && let Some(code) = refusal.code()
         {
             text = format!("{text} (SQLSTATE {code})");
@@ -72,7 +73,7 @@ fn append(text: &mut String, part: &str) {
 
 /// What may be told of an error of a library, with its code; nothing where it is one of ours.
 fn fact(error: &(dyn Error + 'static)) -> Option<(String, Option<Code>)> {
-    if let Some(error) = error.downcast_ref() {
+    if let Some(error) = database(error) {
         return Some(of_postgres(error));
     }
     if let Some(error) = error.downcast_ref::<KafkaError>() {
@@ -86,6 +87,12 @@ fn fact(error: &(dyn Error + 'static)) -> Option<(String, Option<Code>)> {
     }
     let is_foreign = error.is::<MigrateError>() || error.is::<serde_json::Error>();
     is_foreign.then(|| (String::new(), None))
+}
+
+/// An error of sqlx, one that several callers share included.
+fn database<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a sqlx::Error> {
+    let shared = || error.downcast_ref::<Arc<sqlx::Error>>().map(Arc::as_ref);
+    error.downcast_ref().or_else(shared)
 }
 
 fn of_postgres(error: &sqlx::Error) -> (String, Option<Code>) {

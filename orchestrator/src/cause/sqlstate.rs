@@ -18,12 +18,12 @@ fn meaning(code: &str) -> Option<&'static str> {
         "42501" => "the user lacks a right",
         "53100" => "no space is left on the server's disk",
         "53200" => "the server is out of memory",
-        "53300" => "the server has too many clients",
+        "53300" => "the server has no connection free",
         "55P03" => "a lock was not free in time",
         "57014" => "the statement took too long, or somebody cancelled it",
         "57P01" => "the server is shutting down",
         "57P02" => "the server has crashed",
-        "57P03" => "the server is starting up, or recovering",
+        "57P03" => "the server is starting up, shutting down, or recovering",
         _ => of_class(code.get(..2)?)?,
     })
 }

@@ -52,8 +52,12 @@ impl sqlx::error::DatabaseError for Refusal {
     }
 }
 
+fn refusal(code: &'static str, text: &'static str) -> sqlx::Error {
+    sqlx::Error::Database(Box::new(Refusal { code, text }))
+}
+
 fn refused(code: &'static str, text: &'static str) -> Failure {
-    Failure::Answered(sqlx::Error::Database(Box::new(Refusal { code, text })))
+    Failure::Answered(refusal(code, text))
 }
 
 #[track_caller]
@@ -85,6 +89,18 @@ fn the_log_has_what_postgres_says_and_others_have_the_code_in_our_words() {
          the server's disk",
         "the database is not available: the statement failed: error returned from database: could \
          not extend file \"base/1\": No space left on device (SQLSTATE 53100)",
+    );
+}
+
+#[test]
+fn a_connection_that_was_refused_is_told_to_all_that_waited_for_one() {
+    let refusal = Arc::new(refusal("53300", "sorry, too many clients already"));
+    check(
+        &store::Error::Unavailable(Failure::NotSent(refusal)),
+        "the database is not available: cannot get a connection to Postgres: SQLSTATE 53300: the \
+         server has no connection free",
+        "the database is not available: cannot get a connection to Postgres: error returned from \
+         database: sorry, too many clients already (SQLSTATE 53300)",
     );
 }
 

@@ -10,7 +10,8 @@
 //! that its client has gone. So what is silent keeps its connection, and with it its place in the pool:
 //! closed, it would leave its server process behind, and the next connection would bring one more.
 //!
-//! Invariants: server processes of a replica never exceed its pools. A connection that is owed an answer
+//! Invariants: server processes of a replica never exceed its pools, but for the one that a pool without
+//! a free connection opens for a moment (`connections/probe.rs`). A connection that is owed an answer
 //! is closed once others have been answered for [`GRACE`]: then its peer is gone.
 //!
 //! It knows no statements but its own look, which cannot wait.

@@ -14,6 +14,9 @@
 //!
 //! Not here: what a connection is told, and statements.
 
+mod probe;
+
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -22,6 +25,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use sqlx::{PgPool, Postgres, Row as _};
 
+use self::probe::Probe;
 use super::Failure;
 use super::error::spoils_connection;
 
@@ -36,6 +40,10 @@ const APART: Duration = Duration::from_secs(10);
 /// Between two times that all connections are closed: while a server stays read-only, each new connection
 /// to it says so.
 const SUSPECTED_EVERY: Duration = Duration::from_secs(1);
+
+/// A connection that has not come after so long will not: a caller waits for 3 s, and the server is asked
+/// why within the last of them.
+const PROBED_AFTER: Duration = Duration::from_secs(2);
 
 /// A log line tells of suspicion that comes after so long a peace.
 const SAID_EVERY: Duration = Duration::from_secs(30);
@@ -53,6 +61,7 @@ pub(super) enum Use {
 #[derive(Debug, Clone)]
 pub(super) struct Connections {
     pool: PgPool,
+    probe: Probe,
     server: Server,
 }
 
@@ -93,6 +102,7 @@ impl Connections {
             });
         Self {
             pool: options.connect_lazy_with(to),
+            probe: Probe::default(),
             server: server.clone(),
         }
     }
@@ -100,7 +110,7 @@ impl Connections {
     /// A connection to a server that does what this pool is for.
     pub(super) async fn acquire(&self) -> Result<PoolConnection<Postgres>, Failure> {
         let before = self.server.refused();
-        let mut connection = self.pool.acquire().await.map_err(Failure::NotSent)?;
+        let mut connection = self.take().await.map_err(Failure::NotSent)?;
         let now = self.server.refused();
         if before == now {
             return Ok(connection);
@@ -111,6 +121,28 @@ impl Connections {
             Failure::ReadOnly
         } else {
             Failure::InRecovery
+        })
+    }
+
+    /// A connection of the pool. That its time is over is the error only where the server would take one
+    /// more: then all of the pool are in use.
+    async fn take(&self) -> Result<PoolConnection<Postgres>, Arc<sqlx::Error>> {
+        let mut taken = pin!(self.pool.acquire());
+        let mut verdict = pin!(async {
+            tokio::time::sleep(PROBED_AFTER).await;
+            self.probe.ask(self.pool.connect_options()).await
+        });
+        let (taken, verdict) = tokio::select! {
+            biased;
+            taken = &mut taken => match taken {
+                Err(sqlx::Error::PoolTimedOut) => (Err(sqlx::Error::PoolTimedOut), verdict.await),
+                taken => (taken, None),
+            },
+            verdict = &mut verdict => (taken.await, verdict),
+        };
+        taken.map_err(|error| match (error, verdict) {
+            (sqlx::Error::PoolTimedOut, Some(refusal)) => refusal,
+            (error, _) => Arc::new(error),
         })
     }
 

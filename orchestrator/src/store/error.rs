@@ -2,6 +2,7 @@
 //!
 //! Text of the database is in the sources, for the log; it must not leave the process.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use saga_core::CommitError;
@@ -15,7 +16,7 @@ use crate::cause;
 pub enum Failure {
     /// There was no connection: the database has not seen the statement.
     #[error("cannot get a connection to Postgres")]
-    NotSent(#[source] sqlx::Error),
+    NotSent(#[source] Arc<sqlx::Error>),
     /// The address leads to a standby, or to a server that has not finished its start. The statement was
     /// not sent.
     #[error("Postgres is in recovery: the address leads to a standby")]

@@ -8,6 +8,7 @@
 //! database that knows more migrations than the binary is fine.
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migrator};
@@ -96,7 +97,7 @@ impl Store {
             .application_name("saga-migrate")
             .options([lock_within]);
         let connected = PgConnection::connect_with(&options).await;
-        let mut connection = connected.map_err(Failure::NotSent)?;
+        let mut connection = connected.map_err(|error| Failure::NotSent(Arc::new(error)))?;
         let pid = sqlx::query_scalar("SELECT pg_backend_pid()");
         let pid = pid.fetch_one(&mut connection).await;
         let pid = pid.map_err(Failure::Answered)?;

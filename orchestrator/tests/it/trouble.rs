@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use local::{Postgres, PostgresOptions};
-use orchestrator::store::Error;
+use orchestrator::store::{Error, Failure};
 use saga_core::CommitError;
 use saga_core::batch::{Batch, StartOutcome};
 use sagas::Outcome;
@@ -179,4 +179,77 @@ async fn a_database_that_is_away_is_noticed_in_seconds_and_used_again_when_it_is
     };
     let again = store.commit(&again).await.unwrap();
     assert_eq!(again.starts, [StartOutcome::SameBefore]);
+}
+
+/// A server with room for few clients.
+async fn crowded() -> Postgres {
+    let settings = [
+        ("max_connections", "20"),
+        ("superuser_reserved_connections", "0"),
+    ];
+    let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let options = PostgresOptions {
+        fsync: false,
+        settings: settings.into(),
+        ..PostgresOptions::default()
+    };
+    let start = || Postgres::start(options).unwrap();
+    tokio::task::spawn_blocking(start).await.unwrap()
+}
+
+/// What so many callers get who ask at the same time.
+async fn failures(store: &orchestrator::store::Store, callers: usize) -> Vec<Error> {
+    let mut asked = tokio::task::JoinSet::new();
+    for _ in 0..callers {
+        let store = store.clone();
+        asked.spawn(async move { store.load(&[id(1)]).await });
+    }
+    let answers = asked.join_all().await;
+    answers.into_iter().filter_map(Result::err).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_caller_hears_that_the_server_has_too_many_clients() {
+    let server = crowded().await;
+    let url = server.url("postgres");
+    let store = connect(&url, SHARDS);
+    store.migrate().await.unwrap();
+    store.close().await;
+    let store = connect(&url, SHARDS);
+    let mut clients = Vec::new();
+    while let Ok(client) = sqlx::PgConnection::connect(&url).await {
+        clients.push(client);
+    }
+    let failures = failures(&store, 12).await;
+    assert_eq!(failures.len(), 12, "{failures:?}");
+    for failure in failures {
+        let cause = orchestrator::cause::of(&failure);
+        let told = "cannot get a connection to Postgres: SQLSTATE 53300: the server has no \
+                    connection free";
+        assert!(cause.to_string().ends_with(told), "{cause}");
+        for of_server in ["sorry, too many clients already", "(SQLSTATE 53300)"] {
+            assert!(cause.chain().contains(of_server), "{}", cause.chain());
+        }
+    }
+    drop(clients);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while let Err(error) = store.load(&[id(1)]).await {
+        assert!(Instant::now() < deadline, "{error:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_are_all_in_use_are_not_blamed_on_the_server() {
+    let db = fresh().await;
+    let mut other = sqlx::PgConnection::connect(&db.url).await.unwrap();
+    let lock = "BEGIN; LOCK TABLE saga IN ACCESS EXCLUSIVE MODE";
+    sqlx::raw_sql(lock).execute(&mut other).await.unwrap();
+    let failures = failures(&db.store, 12).await;
+    let is_busy = |failure: &&Error| {
+        let Error::Unavailable(Failure::NotSent(error)) = failure else {
+            return false;
+        };
+        matches!(**error, sqlx::Error::PoolTimedOut)
+    };
+    assert!(failures.iter().filter(is_busy).count() > 0, "{failures:?}");
 }
