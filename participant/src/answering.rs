@@ -18,6 +18,7 @@ use crate::batch::{self, GaveUp, Handlers, Job};
 use crate::cause::chain;
 use crate::clock;
 use crate::inbox::Key;
+use crate::limit::trouble;
 use crate::outside;
 
 /// What it takes to answer a command.
@@ -81,11 +82,14 @@ impl Answering {
                 Err(GaveUp::Conflict(error)) if jobs.len() > 1 => return Ok(Err(error)),
                 Err(GaveUp::Conflict(_) | GaveUp::Purged) => {}
                 Err(GaveUp::Away(error)) => {
-                    if !away {
-                        let error = chain(&error);
-                        let (saga, commands) = (jobs[0].message.saga, jobs.len());
-                        tracing::warn!(error, %saga, commands, "the database is away; commands wait");
-                    }
+                    let (saga, commands) = (jobs[0].message.saga, jobs.len());
+                    trouble!(
+                        warn,
+                        "the database is away; commands wait",
+                        error = chain(&error),
+                        %saga,
+                        commands
+                    );
                     away = true;
                 }
             }

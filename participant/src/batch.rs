@@ -28,6 +28,7 @@ use sqlx::{Connection as _, PgConnection, PgPool};
 use tracing::Instrument as _;
 
 use crate::cause::chain;
+use crate::connections;
 use crate::handler::{Erased, HandlerError, Tx};
 use crate::inbox::{self, Key, Taken};
 use crate::limit::{Limit, limited};
@@ -157,7 +158,7 @@ pub(crate) async fn attempt(
     jobs: &[&Job],
     now: Timestamp,
 ) -> Result<Vec<Answer>, GaveUp> {
-    let mut connection = database.acquire().await?;
+    let mut connection = connections::acquire(database).await?;
     let attempt = Attempt {
         handlers,
         next_savepoint,

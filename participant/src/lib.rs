@@ -66,6 +66,7 @@ mod backoff;
 mod batch;
 mod cause;
 mod clock;
+mod connections;
 mod error;
 mod handler;
 mod health;

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{HEARD_EVERY, Health};
 use crate::cause::chain;
+use crate::connections;
 use crate::limit::{sum_up, trouble};
 
 const READ_ONLY: &str = "it takes no writes: it is a standby, or was told to be read-only";
@@ -47,7 +48,7 @@ async fn ping(database: &Option<PgPool>) -> Result<bool, sqlx::Error> {
     let Some(database) = database else {
         return Ok(true);
     };
-    let mut connection = database.acquire().await?;
+    let mut connection = connections::acquire(database).await?;
     let asked = sqlx::query_scalar("SELECT current_setting('transaction_read_only') = 'off'");
     let takes_writes: bool = asked.persistent(false).fetch_one(&mut *connection).await?;
     if !takes_writes {
