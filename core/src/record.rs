@@ -68,22 +68,35 @@ pub enum Invalid {
     PolicyViolation,
 }
 
+impl Refusal {
+    /// Kafka's name of it.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::TooLarge { .. } => "MessageSizeTooLarge",
+            Self::Invalid(Invalid::InvalidRecord) => "InvalidRecord",
+            Self::Invalid(Invalid::InvalidTimestamp) => "InvalidTimestamp",
+            Self::Invalid(Invalid::PolicyViolation) => "PolicyViolation",
+        }
+    }
+}
+
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let OutgoingRecord { topic, value, .. } = &self.record;
-        let bytes = value.len();
+        let (bytes, code) = (value.len(), self.why.code());
         match self.why {
             Refusal::TooLarge { limit: Some(limit) } => write!(
                 f,
-                "the record has {bytes} bytes, the topic {topic} takes {limit}"
+                "the record has {bytes} bytes, the topic {topic} takes {limit} ({code})"
             ),
             Refusal::TooLarge { limit: None } => write!(
                 f,
-                "the record has {bytes} bytes, more than the topic {topic} takes"
+                "the record has {bytes} bytes, more than the topic {topic} takes ({code})"
             ),
-            Refusal::Invalid(fault) => write!(
+            Refusal::Invalid(_) => write!(
                 f,
-                "the topic {topic} does not take the record of {bytes} bytes: {fault:?}"
+                "the topic {topic} does not take the record of {bytes} bytes ({code})"
             ),
         }
     }

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::types::RDKafkaConfRes;
 use sagas::SagaId;
 use sagas::wire::topics::{
@@ -125,6 +125,18 @@ impl Error {
     /// A client that could not be made from its settings.
     pub(crate) fn refused(error: KafkaError) -> Self {
         Self::Settings(without_value(error))
+    }
+
+    /// The saga, the topic and Kafka's code, of a record that was not accepted.
+    pub(crate) fn record(&self) -> Option<(SagaId, &str, Option<RDKafkaErrorCode>)> {
+        match self {
+            Self::NotAccepted {
+                topic,
+                saga,
+                source,
+            } => Some((*saga, topic, source.rdkafka_error_code())),
+            _ => None,
+        }
     }
 }
 

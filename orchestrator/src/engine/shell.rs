@@ -25,12 +25,11 @@ use tokio::time::sleep;
 use super::lanes::Room;
 use super::meter::Meter;
 use super::notes;
-use super::unsent::explain;
+use super::unsent::{explain, tell};
 use super::waiters::Waiters;
 use crate::bus::{Limits, Producer, ReplyConsumer};
-use crate::cause::{self, chain};
+use crate::cause;
 use crate::clock::Clock;
-use crate::limit::trouble;
 use crate::store::Store;
 
 /// What comes to a lane from outside.
@@ -208,13 +207,13 @@ impl Shell {
         let topics = &self.parts.topics;
         let commands = commands.iter().map(|command| topics.command(command));
         let records = events.iter().map(|event| topics.outgoing(event));
-        let records = commands.chain(records).collect();
+        let records: Vec<_> = commands.chain(records).collect();
+        let first = records.first().map(|record| record.key);
         let (limits, report) = (self.limits.clone(), self.report.clone());
         let runtime = Handle::current();
         self.parts.producer.publish(records, move |delivery| {
             if let Some(error) = &delivery.failure {
-                let error = chain(error);
-                trouble!(error, "the broker did not take what was published", error);
+                tell(error, first);
             }
             let published = Input::Published {
                 publication,

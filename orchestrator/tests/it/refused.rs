@@ -54,7 +54,9 @@ async fn a_record_that_its_topic_refuses_takes_no_neighbour_with_it() {
     assert_eq!(refused.record, large);
     assert_eq!(refused.why, Refusal::TooLarge { limit: Some(LIMIT) });
     let topic = &large.topic;
-    let said = format!("the record has 200000 bytes, the topic {topic} takes {LIMIT}");
+    let said = format!(
+        "the record has 200000 bytes, the topic {topic} takes {LIMIT} (MessageSizeTooLarge)"
+    );
     assert_eq!(refused.to_string(), said);
     let others: BTreeSet<u32> = (0..60).filter(|n| *n != 30).collect();
     assert_eq!(numbers(&reader.next(59)), others);

@@ -62,15 +62,17 @@ pub(super) fn reply(message: &BorrowedMessage<'_>) -> Outgoing {
     }
 }
 
-/// What is answered in the place of a reply that is refused; `None` for one that is this already.
-pub(super) fn instead_of(refused: &Outgoing) -> Option<Outgoing> {
+/// What is answered in the place of a reply that is refused with this code; `None` for one that is this
+/// already.
+pub(super) fn instead_of(refused: &Outgoing, code: Option<RDKafkaErrorCode>) -> Option<Outgoing> {
     let key = Some(refused.key.as_bytes());
     let message = ReplyMessage::parse(key, Some(&refused.value)).ok()?;
     if message.outcome == Outcome::Failed {
         return None;
     }
     let (bytes, topic) = (refused.value.len(), &refused.to.topic);
-    let text = format!("the reply has {bytes} bytes, the topic {topic} does not take it");
+    let code = code.map_or_else(String::new, |code| format!(" ({code:?})"));
+    let text = format!("the reply has {bytes} bytes, the topic {topic} does not take it{code}");
     let message = ReplyMessage {
         outcome: Outcome::Failed,
         effective: None,
@@ -140,13 +142,16 @@ mod tests {
             payload: format!("{:?}", "x".repeat(5000)).into(),
         };
         let reply = Outgoing::to(&job.message, answer, Timestamp::from_micros(0));
-        let instead = instead_of(&reply).unwrap();
+        let code = Some(RDKafkaErrorCode::MessageSizeTooLarge);
+        let instead = instead_of(&reply, code).unwrap();
         assert_eq!((&instead.to, &instead.key), (&reply.to, &reply.key));
         let message = ReplyMessage::parse(Some(instead.key.as_bytes()), Some(&instead.value));
         let message = message.unwrap();
         assert_eq!((message.outcome, message.attempt), (Outcome::Failed, 3));
         let fault: Fault = serde_json::from_slice(&message.payload).unwrap();
         assert_eq!(fault.code, TOO_LARGE);
-        assert!(instead_of(&instead).is_none());
+        let told = "does not take it (MessageSizeTooLarge)";
+        assert!(fault.message.ends_with(told), "{}", fault.message);
+        assert!(instead_of(&instead, code).is_none());
     }
 }

@@ -156,8 +156,9 @@ impl Deliveries {
     /// The reply is refused for what it is: `failed` goes in its place.
     fn refuse(&self, reply: &Outgoing, batch: Arc<Outstanding>, error: &KafkaError) {
         let (saga, topic, bytes) = (&reply.key, &*reply.to.topic, reply.value.len());
+        let code = error.rdkafka_error_code();
         let error = chain(error);
-        if let Some(instead) = alone::instead_of(reply) {
+        if let Some(instead) = alone::instead_of(reply, code) {
             limited!(
                 GIVEN_UP,
                 error,

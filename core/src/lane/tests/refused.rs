@@ -59,7 +59,7 @@ fn a_command_that_is_refused_has_failed_and_is_tried_again() {
     assert_eq!(fault.code, "command-too-large");
     let (start, end) = (
         "the record has ",
-        " bytes, the topic saga.oracle.commands takes 100",
+        " bytes, the topic saga.oracle.commands takes 100 (MessageSizeTooLarge)",
     );
     assert!(fault.message.starts_with(start), "{}", fault.message);
     assert!(fault.message.ends_with(end), "{}", fault.message);
