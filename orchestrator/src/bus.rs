@@ -27,6 +27,8 @@ use sagas::wire::topics::{
 mod consumer;
 mod context;
 mod delivery;
+mod late;
+mod outstanding;
 mod producer;
 mod send_now;
 mod spread;

@@ -1,6 +1,7 @@
 //! The Kafka side: commands in, replies out, offsets after both.
 
 mod alone;
+mod late;
 mod membership;
 mod partitions;
 mod poller;
@@ -8,6 +9,7 @@ mod replies;
 mod send_now;
 mod topic;
 
+pub(crate) use late::tell as tell_late;
 pub(crate) use poller::{Offsets, Poller, Record};
 pub(crate) use replies::{Outgoing, Outstanding, Replies};
 pub(crate) use topic::ensure;

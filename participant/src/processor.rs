@@ -9,11 +9,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::Settings;
 use crate::answering::{Answering, Stopping, rounds};
 use crate::batch::Job;
 use crate::clock;
 use crate::health::Health;
-use crate::kafka::{Offsets, Outgoing, Outstanding, Record, Replies};
+use crate::kafka::{Offsets, Outgoing, Outstanding, Record, Replies, tell_late};
 
 /// A batch whose transactions are committed.
 pub(crate) struct Handled {
@@ -80,6 +81,7 @@ impl Processor {
 /// Releases offsets in the order of the batches, each after its replies are acknowledged; no more
 /// once the producer is broken.
 pub(crate) async fn release_offsets(
+    settings: Settings,
     mut handled: mpsc::Receiver<Handled>,
     offsets: Offsets,
     waiting: Arc<AtomicUsize>,
@@ -89,6 +91,7 @@ pub(crate) async fn release_offsets(
         tokio::select! {
             () = batch.replies.acknowledged() => {}
             () = broken.cancelled() => return,
+            never = tell_late(&settings, &batch.replies) => match never {},
         }
         for (partition, offset) in &batch.records {
             offsets.done(*partition, *offset);

@@ -85,6 +85,7 @@ pub(crate) fn start(
         polled,
         processed: tokio::spawn(processor.run(read)),
         released: tokio::spawn(release_offsets(
+            settings.clone(),
             to_release,
             offsets,
             waiting,

@@ -7,7 +7,7 @@ use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
-use rdkafka::message::DeliveryResult;
+use rdkafka::message::{DeliveryResult, Message as _};
 use rdkafka::topic_partition_list::TopicPartitionList;
 
 use super::Error;
@@ -73,15 +73,17 @@ impl rdkafka::producer::ProducerContext<Spread> for ProducerContext {
     }
 
     fn delivery(&self, result: &DeliveryResult<'_>, countdown: Self::DeliveryOpaque) {
-        let Err((error, message)) = result else {
-            return countdown.settle(Ok(()));
+        let (error, message) = match result {
+            Ok(message) => return countdown.settle(message.topic(), Ok(())),
+            Err(refused) => refused,
         };
         let record = record(message);
         if !concerns_its_request(error) {
             return give_up(record, error.clone(), &countdown);
         }
         if let Err(unsent) = self.again.send(Again { record, countdown }) {
-            unsent.0.countdown.settle(Err(Error::Stopped));
+            let Again { record, countdown } = unsent.0;
+            countdown.settle(&record.topic, Err(Error::Stopped));
         }
     }
 }

@@ -7,10 +7,10 @@
 //! again alone (`producer/alone.rs`), and only then is [`Refused`] about it.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use saga_core::record::{Invalid, Refusal, Refused};
+use saga_core::record::{Invalid, OutgoingRecord, Refusal, Refused};
 
 use super::Error;
 
@@ -57,37 +57,58 @@ type Done = Box<dyn FnOnce(Delivery) + Send>;
 /// Counts the records of a batch that have no verdict yet.
 pub(super) struct Countdown {
     left: AtomicUsize,
+    /// The same by topic; there are few.
+    by_topic: Vec<(Arc<str>, AtomicUsize)>,
     delivery: Mutex<Delivery>,
     done: Mutex<Option<Done>>,
 }
 
 impl Countdown {
-    pub(super) fn new(records: usize, done: Done) -> Self {
+    pub(super) fn new(records: &[OutgoingRecord], done: Done) -> Self {
+        let mut by_topic: Vec<(Arc<str>, AtomicUsize)> = Vec::new();
+        for OutgoingRecord { topic, .. } in records {
+            match by_topic.iter_mut().find(|(known, _)| known == topic) {
+                Some((_, left)) => *left.get_mut() += 1,
+                None => by_topic.push((topic.clone(), AtomicUsize::new(1))),
+            }
+        }
         Self {
-            left: AtomicUsize::new(records),
+            left: AtomicUsize::new(records.len()),
+            by_topic,
             delivery: Mutex::default(),
             done: Mutex::new(Some(done)),
         }
     }
 
-    /// One record has arrived, or did not for a reason that is not its own.
-    pub(super) fn settle(&self, result: Result<(), Error>) {
+    /// Topics with how many of their records have no verdict yet.
+    pub(super) fn left(&self) -> impl Iterator<Item = (Arc<str>, usize)> {
+        let topics = self.by_topic.iter();
+        let left = topics.map(|(topic, left)| (topic.clone(), left.load(Ordering::Relaxed)));
+        left.filter(|(_, left)| *left > 0)
+    }
+
+    /// One record for this topic has arrived, or did not for a reason that is not its own.
+    pub(super) fn settle(&self, topic: &str, result: Result<(), Error>) {
         if let Err(error) = result {
             let mut delivery = self.delivery.lock().unwrap_or_else(PoisonError::into_inner);
             delivery.failure.get_or_insert(error);
         }
-        self.one_less();
+        self.one_less(topic);
     }
 
     /// One record is refused for what it is.
     pub(super) fn refuse(&self, refused: Refused) {
+        let topic = refused.record.topic.clone();
         let mut delivery = self.delivery.lock().unwrap_or_else(PoisonError::into_inner);
         delivery.refused.push(refused);
         drop(delivery);
-        self.one_less();
+        self.one_less(&topic);
     }
 
-    fn one_less(&self) {
+    fn one_less(&self, topic: &str) {
+        if let Some((_, left)) = self.by_topic.iter().find(|(known, _)| **known == *topic) {
+            left.fetch_sub(1, Ordering::Relaxed);
+        }
         if self.left.fetch_sub(1, Ordering::AcqRel) > 1 {
             return;
         }

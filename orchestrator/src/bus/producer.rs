@@ -28,6 +28,7 @@ use sagas::wire::{CONTENT_TYPE, topics};
 
 use super::context::ProducerContext;
 use super::delivery::{Countdown, Delivery, refusal};
+use super::outstanding::Outstanding;
 use super::send_now::send_now;
 use super::spread::Spread;
 use super::watch::Watch;
@@ -106,6 +107,7 @@ struct State {
     again: Sender<Again>,
     /// In the queue, not yet in librdkafka's.
     waiting_bytes: AtomicUsize,
+    outstanding: Arc<Outstanding>,
     is_stopping: AtomicBool,
 }
 
@@ -122,6 +124,7 @@ impl Producer {
             client: RwLock::new(connect(settings, again.clone())?),
             again,
             waiting_bytes: AtomicUsize::new(0),
+            outstanding: Arc::default(),
             is_stopping: AtomicBool::new(false),
         });
         alone::start(settings.clone(), refused)?;
@@ -131,7 +134,7 @@ impl Producer {
             .name("kafka-pump".to_owned())
             .spawn(move || pump.run(&batches))
             .map_err(Error::Thread)?;
-        let watch = Watch::start(settings)?;
+        let watch = Watch::start(settings, Arc::clone(&state.outstanding))?;
         let shared = Shared {
             queue,
             state,
@@ -249,7 +252,8 @@ impl State {
     }
 
     fn hand_over(&self, client: &Client, batch: Batch) {
-        let countdown = Arc::new(Countdown::new(batch.records.len(), batch.done));
+        let countdown = Arc::new(Countdown::new(&batch.records, batch.done));
+        self.outstanding.add(&countdown, Instant::now());
         for record in &batch.records {
             self.send(client, record, &countdown);
         }
@@ -273,11 +277,11 @@ impl State {
                         record: record.clone(),
                         why,
                     }),
-                    None => countdown.settle(Err(not_accepted(record, error))),
+                    None => countdown.settle(&record.topic, Err(not_accepted(record, error))),
                 };
             }
             if self.is_stopping.load(Ordering::Acquire) {
-                return countdown.settle(Err(Error::Stopped));
+                return countdown.settle(&record.topic, Err(Error::Stopped));
             }
             std::thread::sleep(FULL_WAIT);
         }
@@ -320,7 +324,7 @@ impl State {
 pub(super) fn give_up(record: OutgoingRecord, error: KafkaError, countdown: &Countdown) {
     match refusal(&error) {
         Some(why) => countdown.refuse(Refused { record, why }),
-        None => countdown.settle(Err(not_accepted(&record, error))),
+        None => countdown.settle(&record.topic, Err(not_accepted(&record, error))),
     }
 }
 

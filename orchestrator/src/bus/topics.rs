@@ -217,13 +217,13 @@ async fn create(settings: &Settings, missing: &[&Wanted]) -> Result<bool, Error>
     Ok(are_ours)
 }
 
-/// Bytes that the topic takes at once; `None` where the broker does not say.
-pub(super) async fn record_bytes_max(settings: &Settings, topic: &str) -> Option<u64> {
+/// A setting of a topic that is a number; `None` where the broker does not say.
+pub(super) async fn number(settings: &Settings, topic: &str, name: &str) -> Option<u64> {
     let client = client(settings).ok()?;
     let asked = [ResourceSpecifier::Topic(topic)];
     let answers = client.describe_configs(&asked, &options()).await.ok()?;
     let resource = answers.into_iter().next()?.ok()?;
-    let entry = resource.get("max.message.bytes")?;
+    let entry = resource.get(name)?;
     entry.value.as_deref()?.parse().ok()
 }
 

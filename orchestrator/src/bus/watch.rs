@@ -1,5 +1,5 @@
-//! The broker, asked once a second: whether it answers, for `/readyz`, which must not wait for it, and
-//! how many partitions the reply topic has.
+//! The broker, asked once a second: whether it answers, for `/readyz`, which must not wait for it, how
+//! many partitions the reply topic has, and, where records wait all the same, why.
 //!
 //! Invariant: the number of partitions is what the broker said, never what the settings say. More
 //! are believed at once; fewer only after a minute, because a broker that lags behind the others
@@ -13,6 +13,8 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use sagas::wire;
 
 use super::context::Context;
+use super::late::Late;
+use super::outstanding::Outstanding;
 use super::{Error, Settings};
 use crate::cause::{self, Cause};
 use crate::limit::trouble;
@@ -41,7 +43,7 @@ struct Trouble {
 }
 
 impl Watch {
-    pub(super) fn start(settings: &Settings) -> Result<Self, Error> {
+    pub(super) fn start(settings: &Settings, outstanding: Arc<Outstanding>) -> Result<Self, Error> {
         // A consumer, because a producer that asks for a topic may create it.
         let config = settings.client(&[("allow.auto.create.topics", "false")]);
         let client: BaseConsumer<Context> = config
@@ -57,11 +59,14 @@ impl Watch {
             is_stopping: AtomicBool::new(false),
         });
         let watched = Arc::clone(&shared);
+        let mut late = Late::new(settings.clone(), outstanding);
         let thread = std::thread::Builder::new()
             .name("kafka-watch".to_owned())
             .spawn(move || {
                 while !watched.is_stopping.load(Ordering::Acquire) {
-                    watched.note(ask(&client, &topic), Instant::now());
+                    let answer = ask(&client, &topic);
+                    late.look(&client, answer.is_ok(), Instant::now());
+                    watched.note(answer, Instant::now());
                     // Errors that came meanwhile would pile up.
                     while client.poll(Duration::ZERO).is_some() {}
                     std::thread::park_timeout(EVERY);

@@ -1,8 +1,8 @@
 //! Sends replies and knows when the broker has all replies of a batch.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
@@ -52,6 +52,8 @@ pub(crate) struct Outstanding {
     /// One more than there are, until all were handed to the producer.
     count: AtomicUsize,
     none_left: Notify,
+    /// Where they go, or most of them.
+    topic: OnceLock<String>,
 }
 
 impl Outstanding {
@@ -59,6 +61,7 @@ impl Outstanding {
         Arc::new(Self {
             count: AtomicUsize::new(1),
             none_left: Notify::new(),
+            topic: OnceLock::new(),
         })
     }
 
@@ -67,6 +70,16 @@ impl Outstanding {
         let batch = Self::new();
         batch.one_less();
         batch
+    }
+
+    /// How many there are.
+    pub(super) fn left(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    /// Where they go; `None` before there are any.
+    pub(super) fn topic(&self) -> Option<&str> {
+        self.topic.get().map(String::as_str)
     }
 
     fn more(&self, replies: usize) {
@@ -273,6 +286,9 @@ impl Replies {
     /// for `batch`.
     pub(crate) fn send(&self, replies: Vec<Outgoing>, batch: &Arc<Outstanding>) {
         batch.more(replies.len());
+        if let Some(reply) = replies.first() {
+            batch.topic.get_or_init(|| reply.to.topic.to_string());
+        }
         let batch = Arc::clone(batch);
         // The thread ends with this channel.
         let _ = self.flights.send(Flight { replies, batch });

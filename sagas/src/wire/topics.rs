@@ -1,4 +1,5 @@
-//! The topics: their names, what each is made with, and where one that exists differs.
+//! The topics: their names, what each is made with, where one that exists differs, and what it lacks
+//! that takes no records.
 //!
 //! `prefix` and `participant` satisfy [`crate::name::check`]; a name so built is legal in Kafka.
 //!
@@ -6,10 +7,12 @@
 //! make from here.
 
 mod found;
+mod shortage;
 
 use std::time::Duration;
 
 pub use found::{Difference, Finding, Found, TopicSettings, findings};
+pub use shortage::{Partition, Shortage};
 
 /// Partitions of the reply topic, unless the settings say otherwise.
 pub const REPLY_PARTITIONS: i32 = 8;

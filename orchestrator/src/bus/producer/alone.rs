@@ -73,7 +73,7 @@ impl ProducerContext<Spread> for Alone {
 
     fn delivery(&self, result: &DeliveryResult<'_>, countdown: Arc<Countdown>) {
         match result {
-            Ok(_) => countdown.settle(Ok(())),
+            Ok(message) => countdown.settle(message.topic(), Ok(())),
             Err((error, message)) => give_up(record(message), error.clone(), &countdown),
         }
     }
@@ -87,7 +87,7 @@ pub(super) fn start(settings: Settings, records: Receiver<Again>) -> Result<(), 
         while let Ok(first) = records.recv() {
             match connect(&settings) {
                 Ok(client) => serve(&client, first, &records),
-                Err(error) => first.countdown.settle(Err(error)),
+                Err(error) => first.countdown.settle(&first.record.topic, Err(error)),
             }
         }
     };
@@ -128,7 +128,8 @@ fn serve(client: &Client, first: Again, records: &Receiver<Again>) {
         };
     }
     if let Some(again) = next {
-        again.countdown.settle(Err(Error::Stopped));
+        let Again { record, countdown } = again;
+        countdown.settle(&record.topic, Err(Error::Stopped));
     }
 }
 

@@ -46,7 +46,7 @@ impl Limits {
         {
             return limit;
         }
-        let limit = topics::record_bytes_max(&self.settings, topic).await;
+        let limit = topics::number(&self.settings, topic, "max.message.bytes").await;
         let said = (Instant::now(), limit);
         self.said().insert(topic.clone(), said);
         limit

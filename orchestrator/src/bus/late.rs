@@ -1,0 +1,155 @@
+//! Log lines about records that wait although the broker answers.
+//!
+//! librdkafka sends a record again for as long as it takes where the broker says that it has not enough
+//! replicas or no leader, and tells nobody: its log and its error callback stay silent. So the topic is
+//! looked at for a cause.
+//!
+//! Invariant: a topic is told of when its records begin to wait, when the cause becomes another one, each
+//! half minute, and once when they have gone; no more often.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use sagas::wire::topics::{Partition, Shortage};
+
+use super::context::Context;
+use super::outstanding::{OVERDUE_AFTER, Outstanding, Overdue};
+use super::{Settings, topics};
+use crate::cause::{self, Cause};
+
+/// Between two looks at a topic, each of which asks the broker.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// Between two lines about the same cause.
+const SAID_EVERY: Duration = Duration::from_secs(30);
+
+/// A broker that needs longer than that has answered others meanwhile.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+
+/// Looks at what waits, and tells of it.
+pub(super) struct Late {
+    settings: Settings,
+    outstanding: Arc<Outstanding>,
+    /// Since when the broker answers. What waited for it alone goes within a moment.
+    answers_since: Option<Instant>,
+    topics: BTreeMap<Arc<str>, Told>,
+}
+
+struct Told {
+    looked_at: Instant,
+    said_at: Instant,
+    reason: Reason,
+}
+
+/// Why the records wait, as far as the broker tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Reason {
+    Lacks(Shortage),
+    /// The topic looks as it should.
+    Unknown,
+    /// It could not be looked at.
+    NotSeen(Cause),
+}
+
+impl Late {
+    pub(super) fn new(settings: Settings, outstanding: Arc<Outstanding>) -> Self {
+        Self {
+            settings,
+            outstanding,
+            answers_since: None,
+            topics: BTreeMap::new(),
+        }
+    }
+
+    /// To be called each second, with whether the broker answers.
+    pub(super) fn look(&mut self, client: &BaseConsumer<Context>, answers: bool, now: Instant) {
+        let overdue = self.outstanding.overdue(now);
+        if !answers {
+            self.answers_since = None;
+            return;
+        }
+        let since = *self.answers_since.get_or_insert(now);
+        if now.saturating_duration_since(since) < OVERDUE_AFTER {
+            return;
+        }
+        self.topics.retain(|topic, _| {
+            let waits = overdue.contains_key(topic);
+            if !waits {
+                tracing::info!(%topic, "records no longer wait for the broker");
+            }
+            waits
+        });
+        for (topic, overdue) in overdue {
+            let told = self.topics.get(&topic);
+            if told.is_none_or(|told| now >= told.looked_at + LOOK_EVERY) {
+                let reason = self.reason(client, &topic);
+                self.tell(topic, overdue, reason, now);
+            }
+        }
+    }
+
+    fn tell(&mut self, topic: Arc<str>, overdue: Overdue, reason: Reason, now: Instant) {
+        let before = self.topics.get(&topic);
+        let before = before.filter(|told| told.reason == reason && now < told.said_at + SAID_EVERY);
+        let said_at = before.map(|told| told.said_at);
+        if said_at.is_none() {
+            let Overdue { since, records } = overdue;
+            let seconds = now.saturating_duration_since(since).as_secs();
+            let code = match &reason {
+                Reason::Lacks(shortage) => shortage.code(),
+                Reason::Unknown | Reason::NotSeen(_) => None,
+            };
+            tracing::warn!(
+                %topic,
+                records,
+                seconds,
+                code,
+                cause = %reason,
+                "records wait although the broker answers"
+            );
+        }
+        let told = Told {
+            looked_at: now,
+            said_at: said_at.unwrap_or(now),
+            reason,
+        };
+        self.topics.insert(topic, told);
+    }
+
+    fn reason(&self, client: &BaseConsumer<Context>, topic: &str) -> Reason {
+        let metadata = match client.fetch_metadata(Some(topic), ANSWER_WITHIN) {
+            Ok(metadata) => metadata,
+            Err(error) => return Reason::NotSeen(cause::of(&error)),
+        };
+        let found = metadata.topics().iter();
+        let partitions: Vec<Partition> = found
+            .flat_map(|topic| topic.partitions())
+            .map(|partition| Partition {
+                has_leader: partition.leader() >= 0,
+                replicas: partition.replicas().len(),
+                in_sync: partition.isr().len(),
+            })
+            .collect();
+        Shortage::of(&partitions, self.needed(topic)).map_or(Reason::Unknown, Reason::Lacks)
+    }
+
+    /// `min.insync.replicas`, where the broker says so.
+    fn needed(&self, topic: &str) -> Option<usize> {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().ok()?;
+        let needed = topics::number(&self.settings, topic, "min.insync.replicas");
+        usize::try_from(runtime.block_on(needed)?).ok()
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lacks(shortage) => shortage.fmt(f),
+            Self::Unknown => f.write_str("unknown: its partitions have leaders and replicas"),
+            Self::NotSeen(cause) => write!(f, "unknown: {}", cause.chain()),
+        }
+    }
+}
