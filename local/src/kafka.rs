@@ -3,10 +3,11 @@
 //! Invariants: it listens on 127.0.0.1 alone; ports, cluster id and data stay the same over stop,
 //! kill and start; topics exist only when somebody creates them, as in production.
 //!
-//! It fetches nothing: the jars come from `cargo xtask kafka`. One broker has no replicas, so what
-//! it proves is the protocol and recovery after a crash, not the loss of a broker.
+//! It fetches nothing: the jars come from `cargo xtask kafka`. One broker has no replicas; a second one
+//! of its cluster ([`Kafka::second`]) has those of topics with two.
 
 use std::fs::File;
+use std::io;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,6 +18,8 @@ use crate::{Error, folder, port, program};
 
 mod probe;
 mod properties;
+
+use properties::Node;
 
 /// The Maven recipe of the jars; a copy of it beside the jars says that they are complete.
 pub const POM: &str = include_str!("../kafka/pom.xml");
@@ -49,7 +52,8 @@ pub struct Kafka {
     java: PathBuf,
     libs: PathBuf,
     base: PathBuf,
-    port: u16,
+    node: Node,
+    settings: Vec<(String, String)>,
     /// Declared before the folder: fields drop in order, and the broker must go first.
     process: Option<Process>,
     _temporary: Option<folder::Temporary>,
@@ -65,6 +69,38 @@ impl Kafka {
     /// When Java or the jars are missing, the folder cannot be used, or the broker does not answer
     /// within 90 s; the error ends with the broker's own words.
     pub fn start(options: KafkaOptions) -> Result<Self, Error> {
+        let node = Node {
+            id: 1,
+            port: options.port.map_or_else(port::free, Ok)?,
+            controller_port: port::free()?,
+        };
+        // A cluster id is 16 bytes in base64url, 22 characters; hexadecimal digits are among those,
+        // and the last one, which carries only two bits, is A.
+        let cluster = format!("{:016x}{:05x}A", folder::random(), folder::random() >> 44);
+        Self::start_as(node, &cluster, options)
+    }
+
+    /// Another broker of the same cluster, with the same settings, in a temporary folder. It is no
+    /// controller: it works while this one does.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Kafka::start`].
+    pub fn second(&self) -> Result<Self, Error> {
+        let node = Node {
+            id: 2,
+            port: port::free()?,
+            ..self.node
+        };
+        let options = KafkaOptions {
+            libs: Some(self.libs.clone()),
+            settings: self.settings.clone(),
+            ..KafkaOptions::default()
+        };
+        Self::start_as(node, &self.cluster()?, options)
+    }
+
+    fn start_as(node: Node, cluster: &str, options: KafkaOptions) -> Result<Self, Error> {
         let java = java()?;
         let libs = options.libs.map_or_else(libs, Ok)?;
         let (base, temporary) = match options.data {
@@ -76,19 +112,19 @@ impl Kafka {
         };
         std::fs::create_dir_all(&base).map_err(Error::path("create", &base))?;
         let base = base.canonicalize().map_err(Error::path("find", &base))?;
-        let port = options.port.map_or_else(port::free, Ok)?;
         let mut kafka = Self {
             java,
             libs,
             base,
-            port,
+            node,
+            settings: options.settings,
             process: None,
             _temporary: temporary,
         };
-        let text = properties::text(port, port::free()?, &kafka.segments(), &options.settings);
+        let text = properties::text(node, &kafka.segments(), &kafka.settings);
         let file = kafka.properties();
         std::fs::write(&file, text).map_err(Error::path("write", &file))?;
-        kafka.format()?;
+        kafka.format(cluster)?;
         kafka.start_again()?;
         Ok(kafka)
     }
@@ -96,7 +132,7 @@ impl Kafka {
     /// `127.0.0.1:PORT`, what clients call `bootstrap.servers`; the same after every start.
     #[must_use]
     pub fn bootstrap(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        format!("127.0.0.1:{}", self.node.port)
     }
 
     /// The process id of the broker, or `None` while it is stopped.
@@ -150,7 +186,7 @@ impl Kafka {
         }
         let deadline = Instant::now() + START_LIMIT;
         let mut process = self.spawn()?;
-        while !probe::answers((Ipv4Addr::LOCALHOST, self.port)) {
+        while !probe::answers((Ipv4Addr::LOCALHOST, self.node.port)) {
             let log = self.log();
             if let Some(status) = process.exited()? {
                 let tail = program::tail(&log);
@@ -184,21 +220,34 @@ impl Kafka {
         self.base.join("segments")
     }
 
-    /// Gives the cluster its id, once: a folder that has one keeps it.
-    fn format(&self) -> Result<(), Error> {
-        if self.segments().join("meta.properties").exists() {
+    /// What says that the folder is formatted, and for which cluster.
+    fn meta(&self) -> PathBuf {
+        self.segments().join("meta.properties")
+    }
+
+    /// The id of the cluster.
+    fn cluster(&self) -> Result<String, Error> {
+        let meta = self.meta();
+        let text = std::fs::read_to_string(&meta).map_err(Error::path("read", &meta))?;
+        let mut lines = text.lines();
+        let id = lines.find_map(|line| line.strip_prefix("cluster.id="));
+        let missing = || io::Error::new(io::ErrorKind::InvalidData, "it has no cluster.id");
+        let id = id.ok_or_else(missing);
+        id.map(str::to_owned).map_err(Error::path("read", &meta))
+    }
+
+    /// Gives the folder the id of its cluster, once: one that has an id keeps it.
+    fn format(&self, cluster: &str) -> Result<(), Error> {
+        if self.meta().exists() {
             return Ok(());
         }
-        // A cluster id is 16 bytes in base64url, 22 characters; hexadecimal digits are among those,
-        // and the last one, which carries only two bits, is A.
-        let id = format!("{:016x}{:05x}A", folder::random(), folder::random() >> 44);
         let mut command = self.jvm(&["-XX:TieredStopAtLevel=1"]);
         command.args([
             "kafka.tools.StorageTool",
             "format",
             "--ignore-formatted",
             "-t",
-            &id,
+            cluster,
             "-c",
         ]);
         program::run(command.arg(self.properties())).map(drop)

@@ -6,21 +6,36 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+/// A broker's place in its cluster, whose controller is the first one.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Node {
+    /// From 1 on.
+    pub(super) id: u32,
+    pub(super) port: u16,
+    pub(super) controller_port: u16,
+}
+
 /// The text of `server.properties`; `further` comes last and wins.
-pub(super) fn text(
-    port: u16,
-    controller_port: u16,
-    segments: &Path,
-    further: &[(String, String)],
-) -> String {
+pub(super) fn text(node: Node, segments: &Path, further: &[(String, String)]) -> String {
+    let Node {
+        id,
+        port,
+        controller_port,
+    } = node;
+    let (roles, controller) = if id == 1 {
+        let controller = format!(",CONTROLLER://127.0.0.1:{controller_port}");
+        ("broker,controller", controller)
+    } else {
+        ("broker", String::new())
+    };
     let mut text = format!(
-        "process.roles=broker,controller
-node.id=1
+        "process.roles={roles}
+node.id={id}
 controller.quorum.voters=1@127.0.0.1:{controller_port}
 controller.listener.names=CONTROLLER
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 inter.broker.listener.name=PLAINTEXT
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
+listeners=PLAINTEXT://127.0.0.1:{port}{controller}
 advertised.listeners=PLAINTEXT://127.0.0.1:{port}
 log.dirs={}
 ",
@@ -70,7 +85,12 @@ mod tests {
     #[test]
     fn a_setting_of_the_caller_comes_after_ours() {
         let further = [("offsets.topic.num.partitions".to_owned(), "9".to_owned())];
-        let text = text(9092, 9093, Path::new("/data"), &further);
+        let node = Node {
+            id: 1,
+            port: 9092,
+            controller_port: 9093,
+        };
+        let text = text(node, Path::new("/data"), &further);
         assert!(text.contains("listeners=PLAINTEXT://127.0.0.1:9092,CONTROLLER://127.0.0.1:9093"));
         assert!(text.ends_with("offsets.topic.num.partitions=9\n"), "{text}");
     }
