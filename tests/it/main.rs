@@ -20,6 +20,7 @@ mod participants;
 mod process;
 mod replies;
 mod rest;
+mod said;
 mod servers;
 mod topics;
 mod trouble;

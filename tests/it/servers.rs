@@ -33,16 +33,28 @@ impl Servers {
         tokio::task::spawn_blocking(Self::start).await.unwrap()
     }
 
+    /// The shared Kafka, and a Postgres of the test's own with these settings.
+    pub(crate) async fn with_postgres(settings: &'static [(&str, &str)]) -> Self {
+        let shared = Self::shared().await;
+        let postgres = tokio::task::spawn_blocking(|| postgres(settings)).await;
+        Self {
+            postgres: Arc::new(Mutex::new(postgres.unwrap())),
+            ..shared
+        }
+    }
+
+    /// The shared Postgres, and this Kafka.
+    pub(crate) async fn with_kafka(kafka: Kafka) -> Self {
+        Self {
+            kafka: Arc::new(Mutex::new(kafka)),
+            ..Self::shared().await
+        }
+    }
+
     fn start() -> Self {
-        // Tests check what survives a killed process, not a lost disk; fsync would only slow them.
-        let postgres = PostgresOptions {
-            fsync: false,
-            ..PostgresOptions::default()
-        };
-        let postgres = Postgres::start(postgres).unwrap();
         let kafka = Kafka::start(KafkaOptions::default()).unwrap();
         Self {
-            postgres: Arc::new(Mutex::new(postgres)),
+            postgres: Arc::new(Mutex::new(postgres(&[]))),
             kafka: Arc::new(Mutex::new(kafka)),
             prefix: next_prefix(),
         }
@@ -79,6 +91,18 @@ impl Servers {
             .unwrap();
         url
     }
+}
+
+fn postgres(settings: &[(&str, &str)]) -> Postgres {
+    let settings = settings.iter();
+    let settings = settings.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    // Tests check what survives a killed process, not a lost disk; fsync would only slow them.
+    let options = PostgresOptions {
+        fsync: false,
+        settings: settings.collect(),
+        ..PostgresOptions::default()
+    };
+    Postgres::start(options).unwrap()
 }
 
 /// `t0`, `t1`, …: fits into a database's name and a topic's.
