@@ -79,6 +79,17 @@ impl Refusal {
             Self::Invalid(Invalid::PolicyViolation) => "PolicyViolation",
         }
     }
+
+    /// The same in words, as the broker's documentation has them.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::TooLarge { .. } => "message size too large",
+            Self::Invalid(Invalid::InvalidRecord) => "invalid record",
+            Self::Invalid(Invalid::InvalidTimestamp) => "invalid timestamp",
+            Self::Invalid(Invalid::PolicyViolation) => "policy violation",
+        }
+    }
 }
 
 impl fmt::Display for Refused {

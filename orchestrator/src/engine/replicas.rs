@@ -79,7 +79,7 @@ impl Heart {
         let answer = match timeout(SILENCE, &mut answer).await {
             Ok(answer) => answer,
             Err(_) => {
-                self.tell_trouble(Some(Cause::ours(format!("no answer within {SILENCE:?}"))));
+                self.tell_silence();
                 answer.await
             }
         };
@@ -96,6 +96,17 @@ impl Heart {
                 None
             }
         }
+    }
+
+    /// A silence is trouble of its own kind: the refusal that it may end in is logged, too. Where a
+    /// refusal is known, the next silence says less.
+    fn tell_silence(&self) {
+        if self.trouble.borrow().is_some() {
+            return;
+        }
+        let silence = format!("no answer within {SILENCE:?}");
+        trouble!(warn, "Postgres does not answer", error = silence);
+        self.trouble.send_replace(Some(Cause::ours(silence)));
     }
 
     fn tell_trouble(&self, trouble: Option<Cause>) {

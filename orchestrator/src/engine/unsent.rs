@@ -18,8 +18,9 @@ pub(super) async fn explain(limits: &Limits, mut refused: Vec<Refused>) -> Vec<R
     limits.look_up(&mut refused).await;
     for one in &refused {
         let (saga, topic) = (one.record.key, &*one.record.topic);
-        let (code, why) = (one.why.code(), one.to_string());
-        limited!(REFUSED, error, "a record is refused for good", %saga, topic, code, why);
+        let (code, error) = (one.why.code(), one.why.words());
+        let why = one.to_string();
+        limited!(REFUSED, error, "a record is refused for good", %saga, topic, code, error, why);
     }
     refused
 }
