@@ -70,11 +70,7 @@ async fn every_hot_statement_finds_its_rows_by_shard_or_slot() {
     let shards: Vec<u16> = (0..SHARDS).collect();
     let definitions = [Pin::of(&sample::chain())];
     store.due(&due(&shards, &definitions)).await.unwrap();
-    store
-        .load(&[sample::id(1), sample::id(9)])
-        .await
-        .unwrap()
-        .loaded;
+    store.load(&[sample::id(1), sample::id(9)]).await.unwrap();
     for left in store
         .outbox(&Slots::of(&[0, 1]), Duration::ZERO, None, 10)
         .await
@@ -83,7 +79,7 @@ async fn every_hot_statement_finds_its_rows_by_shard_or_slot() {
         store.delivered(&[left.id]).await.unwrap();
     }
     assert_eq!(archive_all(&store, later()).await, 3);
-    store.load(&[sample::id(1)]).await.unwrap().loaded;
+    store.load(&[sample::id(1)]).await.unwrap();
 
     let hot = accesses(&server);
     let tables: BTreeSet<_> = hot.iter().map(|access| access.table.as_str()).collect();
@@ -180,11 +176,7 @@ async fn loads_and_looks_for_wakes_keep_to_their_index_whatever_the_tables_were_
         .await
         .unwrap();
     side.execute("VACUUM (ANALYZE)").await.unwrap();
-    store
-        .load(&[sample::id(1), sample::id(9)])
-        .await
-        .unwrap()
-        .loaded;
+    store.load(&[sample::id(1), sample::id(9)]).await.unwrap();
 
     // A large table with few rows left, as after a burst.
     for first in (0..20_000).step_by(2_000) {
