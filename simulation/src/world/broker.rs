@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use saga_core::lane::Input;
 use saga_core::record::{OutgoingRecord, Refusal, Refused};
-use saga_core::unsent;
+use saga_core::unsent::{self, Unsent};
 use sagas::wire::Attribute;
 use sagas::{SagaId, Timestamp};
 
@@ -74,6 +74,17 @@ fn subject(record: &Record) -> Option<SagaId> {
     record.attribute(Attribute::Subject).as_str()?.parse().ok()
 }
 
+/// The saga whose record was refused.
+fn sender(unsent: &Unsent) -> Option<SagaId> {
+    match unsent {
+        Unsent::Command { saga, .. } => Some(*saga),
+        Unsent::Unanswered(letter) => {
+            let key = std::str::from_utf8(letter.key.as_deref()?).ok()?;
+            key.parse().ok()
+        }
+    }
+}
+
 impl World {
     /// What the broker says of a record that it refuses for what it is: whenever it comes, as long as
     /// faults happen at all.
@@ -104,6 +115,11 @@ impl World {
         if !is_good {
             let sagas = records.iter().filter_map(|to| subject(&to.record));
             self.journal.stirred.extend(sagas);
+            if let Waits::Lane { unsent, .. } = &waits {
+                // Their outbox row stays with those of the others, and is published again.
+                let sagas = unsent.iter().filter_map(sender);
+                self.journal.stirred.extend(sagas);
+            }
         }
         let left = records.len();
         if left == 0 {
