@@ -6,7 +6,7 @@
 //! Invariant: replicas that hear of the same replicas and the same number of partitions share everything
 //! out among them, each number to one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use sagas::Timestamp;
@@ -80,6 +80,8 @@ pub struct Membership {
     shards: u16,
     lanes: usize,
     assignment: Assignment,
+    /// Heartbeats that are ahead of the database's clock, and when each was first heard.
+    ahead: BTreeMap<Uuid, (Timestamp, Duration)>,
 }
 
 /// What follows from a heartbeat that was answered.
@@ -101,6 +103,7 @@ impl Membership {
             shards,
             lanes,
             assignment: Assignment::default(),
+            ahead: BTreeMap::new(),
         }
     }
 
@@ -110,9 +113,17 @@ impl Membership {
         &self.assignment
     }
 
-    /// A heartbeat was answered: who lives, at this time of the database. The reply topic has so many
-    /// partitions, as far as this replica has seen.
-    pub fn hear(&mut self, alive: &[ReplicaSeen], now: Timestamp, partitions: i32) -> Heard {
+    /// A heartbeat was answered: replicas that are not known to be dead, at this time of the database and
+    /// this time of the observer's monotonic clock. The reply topic has so many partitions, as far as this
+    /// replica has seen.
+    pub fn hear(
+        &mut self,
+        seen: &[ReplicaSeen],
+        now: Timestamp,
+        observed: Duration,
+        partitions: i32,
+    ) -> Heard {
+        let alive = &self.alive(seen, now, observed)[..];
         let assignment = self.share(alive, partitions);
         let is_first = self.assignment == Assignment::default();
         let keeps = is_seeded(Bug::KeepsItsShare) && !is_first;
@@ -122,11 +133,55 @@ impl Membership {
             self.assignment = assignment;
             self.tell_lanes()
         };
-        let beat_within = until_death(alive, self.own, now);
+        let beat_within = self.until_death(alive, now, observed);
         Heard {
             inputs,
             beat_within,
         }
+    }
+
+    /// Those that live. A heartbeat that is ahead of the database's clock was written while that clock was
+    /// wrong. It says nothing of when that was, so it counts only while it changes.
+    fn alive(
+        &mut self,
+        seen: &[ReplicaSeen],
+        now: Timestamp,
+        observed: Duration,
+    ) -> Vec<ReplicaSeen> {
+        let is_ahead =
+            |replica: &&ReplicaSeen| replica.id != self.own && replica.heartbeat_at > now + SILENCE;
+        let ahead = seen.iter().filter(is_ahead).map(|replica| {
+            let known = self.ahead.get(&replica.id);
+            let known = known.filter(|(heartbeat_at, _)| *heartbeat_at == replica.heartbeat_at);
+            let first = known.map_or(observed, |(_, first)| *first);
+            (replica.id, (replica.heartbeat_at, first))
+        });
+        self.ahead = ahead.collect();
+        let is_dead = |id: Uuid| {
+            let ahead = self.ahead.get(&id);
+            ahead.is_some_and(|(_, first)| observed.saturating_sub(*first) >= SILENCE)
+        };
+        let alive = seen.iter().filter(|replica| !is_dead(replica.id));
+        alive.cloned().collect()
+    }
+
+    /// Time until the first of the others is dead, unless it beats before.
+    fn until_death(
+        &self,
+        alive: &[ReplicaSeen],
+        now: Timestamp,
+        observed: Duration,
+    ) -> Option<Duration> {
+        if is_seeded(Bug::WaitsForItsBeat) {
+            return None;
+        }
+        let others = alive.iter().filter(|replica| replica.id != self.own);
+        let silent_for = |replica: &ReplicaSeen| match self.ahead.get(&replica.id) {
+            Some((_, first)) => observed.saturating_sub(*first),
+            None => now.since(replica.heartbeat_at),
+        };
+        let longest = others.map(silent_for).max()?;
+        Some(SILENCE.saturating_sub(longest))
     }
 
     fn share(&self, alive: &[ReplicaSeen], of: i32) -> Assignment {
@@ -162,13 +217,6 @@ impl Membership {
     }
 }
 
-fn until_death(alive: &[ReplicaSeen], own: Uuid, now: Timestamp) -> Option<Duration> {
-    let others = alive.iter().filter(|replica| replica.id != own);
-    let oldest = others.map(|replica| replica.heartbeat_at).min();
-    let oldest = oldest.filter(|_| !is_seeded(Bug::WaitsForItsBeat))?;
-    Some(SILENCE.saturating_sub(now.since(oldest)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -185,16 +233,18 @@ mod tests {
     #[test]
     fn the_one_that_is_silent_for_longest_dies_first() {
         let alive = [replica(1, 10), replica(2, 13), replica(3, 12)];
-        let left = |own, now| {
+        let left_of = |alive: &[ReplicaSeen], own, now| {
             let now = Timestamp::default() + Duration::from_millis(now);
-            until_death(&alive, Uuid::from_u128(own), now)
+            let membership = Membership::new(Uuid::from_u128(own), 16, 2);
+            membership.until_death(alive, now, Duration::ZERO)
         };
+        let left = |own, now| left_of(&alive, own, now);
         assert_eq!(left(1, 13_400), Some(Duration::from_millis(600)));
         assert_eq!(left(2, 13_400), Some(Duration::ZERO), "it is late");
         assert_eq!(
-            until_death(&alive[..1], Uuid::from_u128(1), Timestamp::default()),
+            left_of(&alive[..1], 1, 0),
             None,
-            "nobody else is there"
+            "no other replica is there"
         );
     }
 
@@ -202,7 +252,7 @@ mod tests {
     fn lanes_are_told_of_a_share_once() {
         let mut membership = Membership::new(Uuid::from_u128(1), 16, 2);
         let (alone, now) = ([replica(1, 10)], Timestamp::default());
-        let heard = membership.hear(&alone, now, 4);
+        let heard = membership.hear(&alone, now, Duration::ZERO, 4);
         assert!(heard.beat_within.is_none());
         let told: Vec<_> = heard.inputs.iter().map(|(lane, _)| *lane).collect();
         assert_eq!(told, [0, 0, 1, 1]);
@@ -211,11 +261,46 @@ mod tests {
             &heard.inputs[3].1,
             Input::Assigned(own) if own.iter().eq(&[1, 3])
         ));
-        assert!(membership.hear(&alone, now, 4).inputs.is_empty());
-        assert!(!membership.hear(&alone, now, 5).inputs.is_empty());
+        assert!(
+            membership
+                .hear(&alone, now, Duration::ZERO, 4)
+                .inputs
+                .is_empty()
+        );
+        assert!(
+            !membership
+                .hear(&alone, now, Duration::ZERO, 5)
+                .inputs
+                .is_empty()
+        );
         let both = [replica(1, 10), replica(2, 10)];
-        assert!(!membership.hear(&both, now, 5).inputs.is_empty());
+        assert!(
+            !membership
+                .hear(&both, now, Duration::ZERO, 5)
+                .inputs
+                .is_empty()
+        );
         assert_eq!(membership.assignment().shards.len(), 8);
+    }
+
+    /// The database's clock was an hour ahead, and the second replica was killed meanwhile.
+    #[test]
+    fn a_heartbeat_from_the_future_counts_only_while_it_changes() {
+        let mut membership = Membership::new(Uuid::from_u128(1), 16, 1);
+        let mut hear = |own: u64, other: u64, observed| {
+            let seen = [replica(1, own), replica(2, other)];
+            let now = Timestamp::default() + Duration::from_secs(own);
+            let heard = membership.hear(&seen, now, Duration::from_millis(observed), 4);
+            let shards = membership.assignment().shards.len();
+            (shards, heard.beat_within.map(|within| within.as_millis()))
+        };
+        assert_eq!(hear(100, 100, 0), (8, Some(2_000)));
+        assert_eq!(hear(100, 3_700, 500), (8, Some(2_000)));
+        assert_eq!(hear(101, 3_700, 1_500), (8, Some(1_000)));
+        assert_eq!(hear(101, 3_701, 2_000), (8, Some(2_000)), "it has beaten");
+        assert_eq!(hear(103, 3_701, 3_999), (8, Some(1)));
+        assert_eq!(hear(103, 3_701, 4_000), (16, None), "it is dead");
+        assert_eq!(hear(104, 104, 4_500), (8, Some(2_000)), "it is there again");
     }
 
     #[test]

@@ -56,9 +56,10 @@ pub(super) struct Heart {
 impl Heart {
     /// Beats until the rounds end, then leaves.
     pub(super) async fn run(mut self, mut rounds: Rounds) {
+        let began = Instant::now();
         let mut early = None;
         while rounds.next_or(reached(early)).await {
-            early = self.beat().await;
+            early = self.beat(began).await;
         }
         if let Err(error) = self.store.leave(self.own.id).await {
             let error = chain(&error);
@@ -71,7 +72,7 @@ impl Heart {
 
     /// Says when another replica will be dead unless it beats before that: then all that are left
     /// look at once, and take its share over together.
-    async fn beat(&mut self) -> Option<Instant> {
+    async fn beat(&mut self, began: Instant) -> Option<Instant> {
         self.count_partitions();
         let sent = Instant::now();
         let mut answer = pin!(self.store.heartbeat(&self.own));
@@ -86,7 +87,9 @@ impl Heart {
         match answer {
             Ok((seen, database_time)) => {
                 self.clock.observe(database_time, sent);
-                let heard = self.membership.hear(&seen, database_time, self.partitions);
+                let heard =
+                    self.membership
+                        .hear(&seen, database_time, began.elapsed(), self.partitions);
                 self.serve(seen.len(), heard.inputs).await;
                 self.tell_trouble(None);
                 Some(Instant::now() + heard.beat_within?)

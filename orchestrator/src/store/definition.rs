@@ -27,7 +27,10 @@ pub const GRACE: Duration = Duration::from_secs(30);
 /// The condition, in SQL, that nobody has the definition of the row `definition_seen`, joined from
 /// the left as `d`. Says [`GRACE`]. Without any replica nothing is known, hence nothing said.
 pub(super) const IS_MISSING: &str = "(d.seen_at IS NULL OR
-    d.seen_at < (SELECT max(heartbeat_at) FROM replica) - interval '30 s')";
+    d.seen_at < (
+        SELECT max(heartbeat_at) FROM replica
+        WHERE heartbeat_at < statement_timestamp() + interval '2 s'
+    ) - interval '30 s')";
 
 /// A definition that no live replica has.
 #[derive(Debug, Clone, PartialEq, Eq)]

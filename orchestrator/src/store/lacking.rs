@@ -48,7 +48,8 @@ impl Store {
     pub async fn lacking(&self, held: &[Pin]) -> Result<Vec<Lacking>, Error> {
         let statement = sqlx::query(
             "SELECT name, version, fingerprint, seen_at,
-                 seen_at > statement_timestamp() - interval '10 s' AS is_live
+                 seen_at > statement_timestamp() - interval '10 s'
+                     AND seen_at < statement_timestamp() + interval '10 s' AS is_live
              FROM definition_seen d
              WHERE NOT EXISTS (
                  SELECT FROM unnest($1::text[], $2::bigint[], $3::uuid[])

@@ -88,7 +88,8 @@ impl Store {
     pub async fn replicas(&self) -> Result<Vec<ReplicaSeen>, Error> {
         let statement = sqlx::query(
             "SELECT id, name, started_at, heartbeat_at FROM replica
-             WHERE heartbeat_at > statement_timestamp() - interval '2 s' ORDER BY name, id",
+             WHERE heartbeat_at > statement_timestamp() - interval '2 s'
+                 AND heartbeat_at < statement_timestamp() + interval '2 s' ORDER BY name, id",
         );
         let rows = self.run(Ask::Replicas, statement).await?;
         rows.iter().map(|row| Ok(read(row)?)).collect()

@@ -265,7 +265,8 @@ impl World {
                 self.agenda.after(BEAT / 5, Happening::Round(life, round));
             }
         }
-        let heard = replica.membership.hear(seen, at, of);
+        let observed = at.since(Timestamp::default());
+        let heard = replica.membership.hear(seen, at, observed, of);
         let next_beat = heard.beat_within.map_or(BEAT, |within| within.min(BEAT));
         let others = seen.iter().filter(|other| other.id != replica.id);
         self.journal.heard.push(Heard {

@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use local::process::Signal;
+use serde_json::Value;
+use sqlx::{Connection as _, PgConnection};
 
 use super::alone;
 use super::books::{now, open_and_ended, settle, stillness_after};
 use super::shoppers::Shoppers;
 use crate::servers::Servers;
 use crate::wait::until;
-use crate::world::World;
+use crate::world::{SOON, World};
 
 /// The promise is 5 s; the rest is for a machine that does other things, too.
 const MOVES_WITHIN: Duration = Duration::from_secs(8);
@@ -35,6 +37,38 @@ async fn a_replica_is_killed_under_load_and_its_sagas_move_on_the_other() {
     );
     assert!(still.sagas >= 5, "too few to tell: {still:?}");
     assert!(still.longest < MOVES_WITHIN, "{still:?}");
+}
+
+/// The database's clock was an hour ahead while a replica beat for the last time.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_replica_whose_heartbeat_is_ahead_of_the_clock_keeps_no_share() {
+    let world = World::without_services().await;
+    let mut side = PgConnection::connect(&world.urls.orchestrator)
+        .await
+        .unwrap();
+    let dead = "INSERT INTO replica (id, name, started_at, heartbeat_at)
+        VALUES (gen_random_uuid(), 'dead', now(), now() + interval '1 hour')";
+    sqlx::query(dead).execute(&mut side).await.unwrap();
+    let log = || {
+        world
+            .log_of(0)
+            .matches("this replica's share has changed")
+            .count()
+    };
+    until(
+        "it takes the dead one for alive, then the whole",
+        SOON,
+        async || {
+            // At its start, with the dead one, and without it.
+            (log() == 3).then_some(()).ok_or_else(|| world.log_of(0))
+        },
+    )
+    .await;
+    let summary = world.http.get(format!("{}/v1/summary", world.url()));
+    let summary: Value = summary.send().await.unwrap().json().await.unwrap();
+    let replicas = summary["replicas"].as_array().unwrap();
+    assert_eq!(replicas.len(), 1, "{summary}");
+    assert_eq!(replicas[0]["partitions"], 8, "{summary}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
