@@ -9,6 +9,7 @@
 //! shown of a saga was read from the primary within the request; only `problem` knows status codes
 //! of failures, and no database text leaves the process. Nothing here decides about a saga.
 
+mod applied;
 mod backend;
 mod body;
 mod counts;

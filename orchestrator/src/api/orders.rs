@@ -16,6 +16,7 @@ use sagas::{Json, OrderId, SagaId};
 use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
 
+use super::applied;
 use super::backend::Backend;
 use super::body;
 use super::problem::{Kind, PathError, Problem};
@@ -109,7 +110,13 @@ pub(super) async fn give(
         actor,
         reason,
     };
-    let result = match backend.engine()?.order(saga, order).await {
+    let mut answer = backend.engine()?.order(saga, order.clone()).await;
+    if let Err(engine::Error::Unavailable(_)) = answer
+        && let Some(refusal) = applied::before(&backend, saga, &order).await
+    {
+        answer = Err(engine::Error::Refused(refusal));
+    }
+    let result = match answer {
         Ok(result) => result,
         // A repeated order is answered like the first time.
         Err(engine::Error::Refused(Refusal::OrderAppliedBefore(result))) => result,
