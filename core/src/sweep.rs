@@ -8,7 +8,7 @@
 //!
 //! Invariants: a record that the broker has acknowledged is not published again because of another
 //! topic of its row; a part is not handed over while an earlier copy of it is under way; a topic that
-//! takes nothing holds at most [`PARTS_MAX`] parts and stops no other topic. What this forgets is
+//! takes nothing holds at most 500 parts and stops no other topic. What this forgets is
 //! published once more, which readers of events expect.
 //!
 //! No I/O and no clock.
