@@ -160,6 +160,7 @@ impl Membership {
         let is_dead = |id: Uuid| {
             let ahead = self.ahead.get(&id);
             ahead.is_some_and(|(_, first)| observed.saturating_sub(*first) >= SILENCE)
+                && !is_seeded(Bug::BelievesTheFuture)
         };
         let alive = seen.iter().filter(|replica| !is_dead(replica.id));
         alive.cloned().collect()

@@ -105,6 +105,12 @@ bugs! {
     WaitsForItsBeat = "waits-for-its-beat",
     /// A replica looks for wakes of its own shards alone, however late others are.
     LooksAtItsOwnOnly = "looks-at-its-own-only",
+    /// A replica counts as alive for as long as its heartbeat is ahead of the database's clock.
+    BelievesTheFuture = "believes-the-future",
+    /// A saga that cannot be read takes those with it that are loaded beside it.
+    StopsForTheUnreadable = "stops-for-the-unreadable",
+    /// An outbox row of which some records were not taken is published anew as a whole.
+    RepeatsItsNeighbours = "repeats-its-neighbours",
     /// A lane takes any answer of the database for that to its oldest commit.
     MixesUpCommits = "mixes-up-commits",
     /// The store takes what it can see for what Postgres has acknowledged.

@@ -40,6 +40,9 @@ impl Proof {
 /// Scripts of the state machine.
 const MACHINE: &[&str] = &["-p", "sagas", "--features", "sabotage", "--test", "machine"];
 
+/// What one replica decides.
+const CORE: &[&str] = &["-p", "saga-core", "--features", "sagas/sabotage", "--lib"];
+
 const fn simulated(invariant: &'static str, bug: Bug, check: &'static str) -> Row {
     let proof = Proof::Simulation(check);
     Row {
@@ -270,6 +273,30 @@ pub const ROWS: &[Row] = &[
         Bug::LooksAtItsOwnOnly,
         "everything_comes_to_rest",
     ),
+    Row {
+        invariant: "a heartbeat that is ahead of the database's clock counts only while it changes",
+        bug: Bug::BelievesTheFuture,
+        proof: Proof::Test {
+            arguments: CORE,
+            test: "membership::tests::a_heartbeat_from_the_future_counts_only_while_it_changes",
+        },
+    },
+    Row {
+        invariant: "a saga that cannot be read stops none that is loaded with it",
+        bug: Bug::StopsForTheUnreadable,
+        proof: Proof::Test {
+            arguments: CORE,
+            test: "lane::tests::failures::a_saga_that_cannot_be_read_stops_none_that_is_loaded_with_it",
+        },
+    },
+    Row {
+        invariant: "an event that is published is not repeated because of its neighbour",
+        bug: Bug::RepeatsItsNeighbours,
+        proof: Proof::Test {
+            arguments: CORE,
+            test: "sweep::tests::a_part_that_failed_is_published_again_without_its_neighbours",
+        },
+    },
     simulated(
         "an answer of the database ends its own commit",
         Bug::MixesUpCommits,

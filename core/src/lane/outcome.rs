@@ -25,8 +25,11 @@ impl Lane {
         now: Timestamp,
     ) {
         match result {
-            Ok(found) => {
+            Ok(mut found) => {
                 self.loads.end();
+                if is_seeded(Bug::StopsForTheUnreadable) && !found.unreadable.is_empty() {
+                    found.loaded.clear();
+                }
                 // Not what the cache has: a small one keeps fewer sagas than one load brings, and
                 // what it has forgotten again is loaded once more.
                 let readable = found.loaded.iter().map(|loaded| loaded.row.id);
