@@ -63,9 +63,10 @@ mod tests {
     fn a_hundred_ports_differ_and_can_be_bound() {
         let ports: BTreeSet<u16> = (0..100).map(|_| free().unwrap()).collect();
         assert_eq!(ports.len(), 100);
-        for port in ports {
-            assert!(port < outgoing_from());
-            TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
-        }
+        assert!(ports.iter().all(|port| *port < outgoing_from()));
+        let is_free = |port: &&u16| TcpListener::bind((Ipv4Addr::LOCALHOST, **port)).is_ok();
+        let bound = ports.iter().filter(is_free).count();
+        // Programs beside this one may have taken a few since.
+        assert!(bound > 90, "{bound} of 100");
     }
 }
