@@ -10,6 +10,7 @@
 //! Time and identities are arguments, and what a person should read comes out as a fact. So a
 //! simulator drives the code that runs in production.
 
+pub mod admission;
 pub mod batch;
 pub mod cause;
 pub mod clock;

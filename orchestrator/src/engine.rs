@@ -29,6 +29,7 @@ use std::time::{Duration, Instant};
 
 use saga_core::Registry;
 use saga_core::Submission;
+use saga_core::admission::Admission;
 use saga_core::incoming;
 use saga_core::lane::{Bounds, End, NotRunnable, OrderAnswer, StartAnswer, TooLarge};
 use saga_core::membership::Replica;
@@ -175,9 +176,6 @@ pub enum StartError {
     Bus(#[from] bus::Error),
 }
 
-/// New sagas are refused while what waits in a lane fills so many commits: as many as 2 000 sagas in
-/// flight may have waiting at once, which is what a lane carries best.
-const START_COMMITS: usize = 4;
 /// Sagas that must wait for a lane's second commit to begin beside the first. A commit of fewer
 /// costs more a saga than the wait for the first one does (`docs/performance.md`).
 pub const SECOND_COMMIT_MIN: usize = 64;
@@ -196,8 +194,7 @@ impl Engine {
     ) -> Result<Self, StartError> {
         let (lanes, rooms) = Lanes::new(
             settings.lanes.max(1),
-            settings.inbox_max,
-            settings.starts_max(),
+            Admission::new(settings.inbox_max, settings.batch_max),
         );
         let producer = Producer::new(&settings.bus)?;
         let sink = lanes.clone();
@@ -454,11 +451,6 @@ impl Shared {
 }
 
 impl Settings {
-    /// What waits in a lane when it takes no starts any more.
-    fn starts_max(&self) -> usize {
-        (self.batch_max * START_COMMITS).clamp(1, self.inbox_max.max(1))
-    }
-
     fn bounds(&self) -> Bounds {
         let cache_max = self.cache_max / self.lanes.max(1);
         Bounds {

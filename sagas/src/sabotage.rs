@@ -111,6 +111,8 @@ bugs! {
     StopsForTheUnreadable = "stops-for-the-unreadable",
     /// An outbox row of which some records were not taken is published anew as a whole.
     RepeatsItsNeighbours = "repeats-its-neighbours",
+    /// New sagas come in as long as there is any room.
+    AdmitsAllStarts = "admits-all-starts",
     /// A lane takes any answer of the database for that to its oldest commit.
     MixesUpCommits = "mixes-up-commits",
     /// The store takes what it can see for what Postgres has acknowledged.

@@ -13,6 +13,7 @@ use sagas::{Definition, SagaId};
 use crate::journal::Journal;
 use crate::world::World;
 
+mod admission;
 mod commits;
 mod effects;
 mod history;
@@ -74,6 +75,7 @@ checks! {
     commits::only_who_has_the_definition_moves_a_saga,
     commits::what_is_in_doubt_is_read_again,
     commits::a_saga_is_in_one_commit_at_a_time,
+    admission::new_sagas_leave_room_for_those_that_run,
     loads::a_lane_has_one_load_under_way,
     shares::everything_is_served_by_one_replica,
     shares::a_beat_comes_when_another_replica_is_dead,

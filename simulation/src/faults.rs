@@ -99,6 +99,7 @@ faults! {
     PersonDecided = "person decided about a stuck or paused saga",
     PivotFenced = "cancel met a pivot in flight",
     StepGivenUp = "step given up after its last attempt",
+    StartRefused = "start refused: too much waits",
 }
 
 /// The faults of one world.

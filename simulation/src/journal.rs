@@ -19,6 +19,8 @@ use uuid::Uuid;
 pub struct Journal {
     /// What clients asked for.
     pub submissions: Vec<Submitted>,
+    /// Submissions that a lane let in, with the events that waited there.
+    pub admitted: Vec<(SagaId, usize)>,
     /// Submissions that were acknowledged.
     pub accepted: Vec<Accepted>,
     /// Submissions whose key belonged to another one, by position.

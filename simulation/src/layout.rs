@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use saga_core::Registry;
+use saga_core::admission::Admission;
 use saga_core::lane::Bounds;
 use saga_core::outgoing::Topics;
 use saga_core::schedule::{LOAD_MAX, PUBLICATIONS_MAX};
@@ -40,6 +41,11 @@ pub struct Layout {
 }
 
 impl Layout {
+    /// The room of a lane.
+    pub(crate) fn admission(&self) -> Admission {
+        Admission::new(self.inbox_max, self.bounds.batch_max)
+    }
+
     /// Sizes at random; small ones, because queues that are full are where the edges are.
     #[must_use]
     pub fn random(rng: &mut Rng) -> Self {

@@ -298,6 +298,11 @@ pub const ROWS: &[Row] = &[
         },
     },
     simulated(
+        "new sagas leave room for those that run",
+        Bug::AdmitsAllStarts,
+        "new_sagas_leave_room_for_those_that_run",
+    ),
+    simulated(
         "an answer of the database ends its own commit",
         Bug::MixesUpCommits,
         "a_command_is_published_only_when_stored",

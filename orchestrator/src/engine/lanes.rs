@@ -1,12 +1,9 @@
-//! The doors of a replica's lanes, and who is let in when much waits already.
-//!
-//! Invariant: what waits for a lane is bounded. New sagas get as much of the room as a few
-//! commits empty: a start that waits for longer makes no commit larger, only every saga slower. Replies,
-//! compensations and orders finish what was begun, and have all of it.
+//! The doors of a replica's lanes; `saga_core::admission` says what is let in when much waits already.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use saga_core::admission::Admission;
 use saga_core::lane::Input;
 use saga_core::route;
 use sagas::SagaId;
@@ -27,7 +24,7 @@ pub(super) struct Lanes {
 pub(super) struct Door {
     inbox: mpsc::Sender<Message>,
     inside: Arc<AtomicUsize>,
-    starts_max: usize,
+    admission: Admission,
 }
 
 /// The lane's side of its door.
@@ -36,24 +33,27 @@ pub(super) struct Room {
     pub(super) inbox: mpsc::Receiver<Message>,
     /// How many events the lane has taken in and not committed; the lane says so.
     pub(super) inside: Arc<AtomicUsize>,
-    /// How many of them it may have; as many again wait at the door.
-    pub(super) max: usize,
+    /// How many of them it may have.
+    pub(super) admission: Admission,
 }
 
 impl Lanes {
-    /// So many lanes, each with room for `max` events and a queue of as many before it. New sagas come
-    /// in while less than `starts_max` events wait.
-    pub(super) fn new(count: usize, max: usize, starts_max: usize) -> (Self, Vec<Room>) {
-        let max = max.max(1);
+    /// So many lanes, each with this room.
+    pub(super) fn new(count: usize, admission: Admission) -> (Self, Vec<Room>) {
         let pairs = (0..count).map(|_| {
-            let (sender, inbox) = mpsc::channel(max);
+            let (sender, inbox) = mpsc::channel(admission.events_max());
             let inside = Arc::new(AtomicUsize::new(0));
             let door = Door {
                 inbox: sender,
                 inside: Arc::clone(&inside),
-                starts_max,
+                admission,
             };
-            (door, Room { inbox, inside, max })
+            let room = Room {
+                inbox,
+                inside,
+                admission,
+            };
+            (door, room)
         });
         let (doors, rooms): (Vec<_>, Vec<_>) = pairs.unzip();
         let doors = doors.into();
@@ -89,7 +89,8 @@ impl Door {
     /// Whether a new saga may come in: what waits goes into the next commits.
     pub(super) fn takes_starts(&self) -> bool {
         let queued = self.inbox.max_capacity() - self.inbox.capacity();
-        queued + self.inside.load(Ordering::Relaxed) < self.starts_max
+        let inside = self.inside.load(Ordering::Relaxed);
+        self.admission.takes_starts(queued + inside)
     }
 
     /// Gives the lane what a caller wants, if it has room.
@@ -128,14 +129,14 @@ mod tests {
 
     #[test]
     fn new_sagas_are_refused_while_orders_and_replies_still_come_in() {
-        let (lanes, mut rooms) = Lanes::new(1, 4, 2);
+        let (lanes, mut rooms) = Lanes::new(1, Admission::new(5, 1));
         let door = lanes.of(SagaId(uuid::Uuid::nil()));
         let wake = || Message::Input(Input::wake(SagaId(uuid::Uuid::nil())));
         assert!(door.takes_starts());
-        rooms[0].inside.store(1, Ordering::Relaxed);
+        rooms[0].inside.store(3, Ordering::Relaxed);
         door.ask(wake()).unwrap();
-        assert!(!door.takes_starts(), "one is inside, one at the door");
-        for _ in 0..3 {
+        assert!(!door.takes_starts(), "three are inside, one at the door");
+        for _ in 0..4 {
             door.ask(wake()).unwrap();
         }
         assert!(matches!(door.ask(wake()), Err(Error::Overloaded)));

@@ -113,7 +113,7 @@ impl Shell {
     async fn wait(&mut self) {
         let now = self.parts.clock.now();
         let resume = self.lane.resume_at().map(|at| at.since(now));
-        let has_room = self.lane.waiting() < self.room.max && !self.is_stopping;
+        let has_room = self.takes_events() && !self.is_stopping;
         tokio::select! {
             biased;
             Some(result) = self.results.recv() => self.lane.take(result, self.parts.clock.now()),
@@ -127,13 +127,17 @@ impl Shell {
         }
     }
 
+    fn takes_events(&self) -> bool {
+        self.room.admission.takes_events(self.lane.waiting())
+    }
+
     /// Takes what arrived meanwhile, so that it comes into the same batch.
     fn take_what_is_there(&mut self) {
         let now = self.parts.clock.now();
         while let Ok(result) = self.results.try_recv() {
             self.lane.take(result, now);
         }
-        while self.lane.waiting() < self.room.max
+        while self.takes_events()
             && let Ok(message) = self.room.inbox.try_recv()
         {
             self.accept(message, now);

@@ -195,6 +195,12 @@ impl World {
         if !is_up || !is_served || !self.has_room(replica, lane) {
             return self.act_later(number, errand);
         }
+        let admitted = self.admits_start(replica, lane);
+        if !matches!(errand, Errand::Order(_)) && admitted.is_none() {
+            self.faults.count(Fault::StartRefused);
+            return self.act_later(number, errand);
+        }
+        let client = &self.clients.clients[number];
         let submission = match errand {
             Errand::Submit | Errand::SubmitAgain => Some(client.submission(false)),
             Errand::SubmitOther => Some(client.submission(true)),
@@ -212,7 +218,12 @@ impl World {
             Errand::Submit | Errand::SubmitAgain | Errand::SubmitOther => None,
         };
         let input = match (submission, &order) {
-            (Some(submission), _) => Input::start(id, ticket, submission),
+            (Some(submission), _) => {
+                self.journal
+                    .admitted
+                    .extend(admitted.map(|waiting| (id, waiting)));
+                Input::start(id, ticket, submission)
+            }
             (None, Some(Given { order, .. })) => Input::order(id, ticket, order.clone()),
             (None, None) => return,
         };

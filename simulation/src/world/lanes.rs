@@ -92,7 +92,15 @@ impl World {
 
     pub(crate) fn has_room(&self, replica: usize, lane: usize) -> bool {
         let shell = self.replicas[replica].lanes.get(lane);
-        shell.is_some_and(|shell| shell.inbox.len() < self.layout.inbox_max)
+        shell.is_some_and(|shell| shell.inbox.len() < self.layout.admission().events_max())
+    }
+
+    /// How many events wait in a lane and before it, if a new saga may come in beside them.
+    pub(crate) fn admits_start(&self, replica: usize, lane: usize) -> Option<usize> {
+        let shell = self.replicas[replica].lanes.get(lane)?;
+        let waiting = shell.inbox.len() + shell.lane.waiting();
+        let admission = self.layout.admission();
+        admission.takes_starts(waiting).then_some(waiting)
     }
 
     fn turn_soon(&mut self, life: Life, lane: usize) {
@@ -112,7 +120,7 @@ impl World {
     pub(crate) fn turn(&mut self, life: Life, lane: usize) {
         let now = self.process_time(life.replica);
         let true_now = self.now();
-        let inbox_max = self.layout.inbox_max;
+        let admission = self.layout.admission();
         let replica = &mut self.replicas[life.replica];
         let is_stopping = replica.stage == Stage::Stopping;
         let shell = &mut replica.lanes[lane];
@@ -120,7 +128,7 @@ impl World {
         for result in std::mem::take(&mut shell.results) {
             shell.lane.take(result, now);
         }
-        while shell.lane.waiting() < inbox_max
+        while admission.takes_events(shell.lane.waiting())
             && let Some(input) = shell.inbox.pop_front()
         {
             if let Some(arrival) = input.as_reply() {
@@ -148,7 +156,8 @@ impl World {
     /// What the shell waits for beside inputs.
     fn plan_turn(&mut self, life: Life, lane: usize, now: Timestamp) {
         let shell = &mut self.replicas[life.replica].lanes[lane];
-        let has_more = !shell.inbox.is_empty() && shell.lane.waiting() < self.layout.inbox_max;
+        let has_room = self.layout.admission().takes_events(shell.lane.waiting());
+        let has_more = !shell.inbox.is_empty() && has_room;
         let resume = shell.lane.resume_at();
         let must_flush = shell.lane.has_only_deliveries() && !shell.is_flush_planned;
         shell.is_flush_planned |= must_flush;
