@@ -41,6 +41,7 @@ mod replicas;
 mod rest;
 mod services;
 mod standby;
+mod turns;
 
 use broker::{Arriving, Broker, Channel};
 use clients::{Clients, Errand};

@@ -5,21 +5,20 @@
 
 use std::time::Duration;
 
-use saga_core::batch::{Batch, Committed, OutboxId, Outgoing, Slots, State};
+use saga_core::batch::{Batch, Committed, OutboxId, Outgoing, Slots};
 use saga_core::loaded::{Found, Loaded};
 use saga_core::look::Look;
-use saga_core::membership::Replica;
-use saga_core::membership::ReplicaSeen;
+use saga_core::membership::{Replica, ReplicaSeen};
 use saga_core::registry::Pin;
 use saga_core::schedule::{OUTBOX_AGE, OUTBOX_MAX};
 use saga_core::{Cause, CommitError};
-use sagas::machine::{Entry, OrderKind, OrderResult, Progress, Reason, Sent, Trouble};
-use sagas::{Direction, SagaId, Timestamp};
+use sagas::machine::Reason;
+use sagas::{SagaId, Timestamp};
 
+use super::turns::{count_order, describe};
 use super::{Happening, Life, Round, World};
 use crate::faults::{Fault, Faults};
-use crate::journal::{Commit, Journal, Read};
-use crate::recipe::Flaw;
+use crate::journal::{Commit, Read};
 
 /// A statement.
 #[derive(Debug)]
@@ -374,92 +373,6 @@ impl World {
 pub(super) fn members(batch: &Batch) -> impl Iterator<Item = SagaId> {
     let starts = batch.starts.iter().map(|start| start.id);
     starts.chain(batch.updates.iter().map(|update| update.id))
-}
-
-impl World {
-    /// Counts what a saga has come to, and notes why it may wait for a person.
-    fn note_turns(&mut self, saga: SagaId, state: &State) {
-        for entry in &state.entries {
-            for _ in &entry.skipped {
-                self.faults.count(Fault::StepNotNeeded);
-            }
-        }
-        let is_past = matches!(state.moving.reason, Some(Reason::DeadlinePassed { .. }));
-        let is_overdue = state.moving.overdue_since.is_some();
-        if (is_past || is_overdue) && self.journal.overdue.insert(saga) {
-            let turn = if is_past {
-                Fault::DeadlinePassed
-            } else {
-                Fault::Overdue
-            };
-            self.faults.count(turn);
-        }
-        for (step, progress) in state.moving.steps.iter().enumerate() {
-            let Progress::Parked(Trouble::CommandUnbuildable { direction, .. }) = progress else {
-                continue;
-            };
-            if !self.journal.panicked.insert((saga, step, *direction)) {
-                continue;
-            }
-            let is_undo = *direction == Direction::Compensate;
-            let (flaw, turn) = if is_undo {
-                (Flaw::Undo, Fault::UndoPanicked)
-            } else {
-                (Flaw::Command, Fault::ForwardPanicked)
-            };
-            self.faults.count(turn);
-            if self.flaw_of(saga, step) == Some(flaw) {
-                self.journal.troubled.insert(saga);
-            }
-        }
-    }
-
-    fn flaw_of(&self, saga: SagaId, step: usize) -> Option<Flaw> {
-        let client = *self.numbers.get(&saga)?;
-        let recipe = self.scene.recipes.get(self.clients.definition(client))?;
-        Some(recipe.steps.get(step)?.flaw)
-    }
-}
-
-/// Counts an order that is applied, and notes what a person vouches for.
-fn count_order(faults: &mut Faults, journal: &mut Journal, saga: SagaId, entry: &Entry) {
-    let (Some(order), Some(result)) = (&entry.order, entry.result) else {
-        return;
-    };
-    let is_undone = |sent: &Sent| sent.direction == Direction::Compensate;
-    faults.count(match order.kind {
-        OrderKind::Cancel => Fault::SagaCancelled,
-        OrderKind::Pause => Fault::SagaPaused,
-        OrderKind::Resume => Fault::SagaResumed,
-        OrderKind::RetryNow { .. } => Fault::StepRetried,
-        OrderKind::Edit { .. } if entry.sent.iter().any(is_undone) => Fault::UndoEdited,
-        OrderKind::Edit { .. } => Fault::CommandEdited,
-        OrderKind::Skip { .. } if result == OrderResult::Fencing => Fault::SkipFenced,
-        OrderKind::Skip { .. } => Fault::StepSkipped,
-        OrderKind::Resolve { .. } => Fault::UndoResolved,
-    });
-    if let OrderKind::Skip { .. } = order.kind {
-        // Whatever a person did, a person must undo.
-        journal.troubled.insert(saga);
-    }
-}
-
-fn describe(entry: &Entry) -> String {
-    let about = match (&entry.step, entry.direction, entry.outcome) {
-        (Some(step), Some(direction), Some(outcome)) => format!(" {step} {direction} {outcome}"),
-        _ => entry.order.as_ref().map_or_else(String::new, |order| {
-            format!(" {:?} {:?}", order.kind, entry.result)
-        }),
-    };
-    let sent = entry.sent.iter().map(|sent| {
-        format!(
-            " → {} {} {}#{}",
-            sent.step, sent.direction, sent.generation, sent.attempt
-        )
-    });
-    let sent: String = sent.collect();
-    let (revision, status) = (entry.revision, entry.status);
-    format!("{revision} {:?}{about} {status}{sent}", entry.event)
 }
 
 fn round_of(look: &Look) -> Round {
