@@ -31,6 +31,7 @@ pub mod schedule;
 pub mod submission;
 pub mod sweep;
 pub mod unsent;
+pub mod waiters;
 
 pub use cause::Cause;
 pub use commit_error::CommitError;

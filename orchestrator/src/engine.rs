@@ -39,6 +39,7 @@ use saga_core::registry::Pin;
 use saga_core::schedule::{
     ANSWER_WITHIN, BEAT, LATE_EVERY, LOAD_MAX, OUTBOX_EVERY, PUBLICATIONS_MAX, WAKES_EVERY,
 };
+use saga_core::waiters::{ANYWHERE_EVERY, Place};
 use sagas::machine::{Order, OrderResult, Refusal};
 use sagas::{SagaId, Timestamp};
 use tokio::sync::{oneshot, watch};
@@ -59,7 +60,6 @@ use lanes::{Door, Lanes};
 use replicas::{Heart, introduce};
 use rounds::Rounds;
 use shell::{Message, Parts, Shell};
-use waiters::{ANYWHERE_EVERY, HERE_EVERY};
 
 /// What the engine can be set to.
 #[derive(Debug, Clone)]
@@ -258,7 +258,7 @@ impl Engine {
         }
         let waiters = &self.shared.parts.waiters;
         // From now on: it may have ended before its client hears that it was accepted.
-        let mut ending = waiters.wait_for(id, HERE_EVERY);
+        let mut ending = waiters.wait_for(id, Place::Here);
         let answer = self
             .ask(id, |tell| Message::Submit {
                 id,
@@ -269,7 +269,7 @@ impl Engine {
         match answer {
             StartAnswer::Accepted { id, is_new } => {
                 if !is_new {
-                    ending = waiters.wait_for(id, ANYWHERE_EVERY);
+                    ending = waiters.wait_for(id, Place::Anywhere);
                 }
                 Ok(Accepted { id, is_new, ending })
             }
@@ -283,7 +283,7 @@ impl Engine {
     /// The end of a saga that was accepted before, on any replica.
     #[must_use]
     pub fn ending(&self, id: SagaId) -> Ending {
-        self.shared.parts.waiters.wait_for(id, ANYWHERE_EVERY)
+        self.shared.parts.waiters.wait_for(id, Place::Anywhere)
     }
 
     /// Gives an order. Repeated with the same id, it is applied once and answered again.

@@ -113,6 +113,8 @@ bugs! {
     RepeatsItsNeighbours = "repeats-its-neighbours",
     /// New sagas come in as long as there is any room.
     AdmitsAllStarts = "admits-all-starts",
+    /// A replica does not look for sagas that clients wait for.
+    ForgetsWhoWaits = "forgets-who-waits",
     /// A lane takes any answer of the database for that to its oldest commit.
     MixesUpCommits = "mixes-up-commits",
     /// The store takes what it can see for what Postgres has acknowledged.

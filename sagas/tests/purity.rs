@@ -145,7 +145,10 @@ fn what_decides_reads_no_clock_and_rolls_no_die() {
             }
             files += 1;
             let text = fs::read_to_string(&path).expect("source is text");
-            let found: Vec<_> = impure.iter().filter(|name| text.contains(**name)).collect();
+            // A test may begin its time anywhere.
+            let decides = text.split("#[cfg(test)]").next().unwrap_or_default();
+            let named = impure.iter().filter(|name| decides.contains(**name));
+            let found: Vec<_> = named.collect();
             assert!(found.is_empty(), "{} names {found:?}", path.display());
         }
     }

@@ -100,6 +100,7 @@ faults! {
     PivotFenced = "cancel met a pivot in flight",
     StepGivenUp = "step given up after its last attempt",
     StartRefused = "start refused: too much waits",
+    EndLookedUp = "end of a saga looked up for a client",
 }
 
 /// The faults of one world.

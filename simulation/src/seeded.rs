@@ -303,6 +303,11 @@ pub const ROWS: &[Row] = &[
         "new_sagas_leave_room_for_those_that_run",
     ),
     simulated(
+        "a client that waits for the end of a saga is told, wherever it ends",
+        Bug::ForgetsWhoWaits,
+        "everything_comes_to_rest",
+    ),
+    simulated(
         "an answer of the database ends its own commit",
         Bug::MixesUpCommits,
         "a_command_is_published_only_when_stored",

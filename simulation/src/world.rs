@@ -42,6 +42,7 @@ mod rest;
 mod services;
 mod standby;
 mod turns;
+mod waits;
 
 use broker::{Arriving, Broker, Channel};
 use clients::{Clients, Errand};
@@ -122,6 +123,7 @@ pub(crate) enum Round {
     Wakes,
     Late,
     Outbox,
+    Waits,
 }
 
 /// Who waits for a hand-over to the broker.

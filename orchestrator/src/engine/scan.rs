@@ -9,7 +9,6 @@ use saga_core::look::Look;
 use saga_core::membership::Assignment;
 use saga_core::registry::Pin;
 use tokio::sync::watch;
-use tokio::time::Instant;
 
 use super::lanes::Lanes;
 use super::rounds::Rounds;
@@ -71,9 +70,9 @@ pub(super) async fn waiters(
     while rounds.next().await {
         if assignment.has_changed().unwrap_or(false) {
             assignment.mark_unchanged();
-            parts.waiters.scatter(Instant::now());
+            parts.waiters.scatter();
         }
-        let waiting = parts.waiters.to_look_for(Instant::now());
+        let waiting = parts.waiters.to_look_for();
         if waiting.is_empty() {
             continue;
         }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use saga_core::lane::{Input, OrderAnswer, StartAnswer};
 use saga_core::schedule::ANSWER_WITHIN;
 use saga_core::submission::Key;
+use saga_core::waiters::Place;
 use saga_core::{Submission, route};
 use sagas::machine::{Event, Order, OrderResult, Refusal, transition};
 use sagas::{Definition, Json, OrderId, SagaId};
@@ -30,6 +31,8 @@ pub(crate) struct Clients {
     clients: Vec<Client>,
     requests: BTreeMap<u64, Request>,
     last_request: u64,
+    /// Requests whose clients wait for the end of their saga, with the process that is to tell them.
+    pub(crate) waiting: BTreeMap<u64, Life>,
     /// Errands that are not done.
     pub(crate) open: usize,
     /// Orders, by number.
@@ -102,6 +105,7 @@ impl Clients {
         Self {
             clients: clients.collect(),
             requests: BTreeMap::new(),
+            waiting: BTreeMap::new(),
             last_request: 0,
             open: 0,
             orders: Vec::new(),
@@ -219,6 +223,8 @@ impl World {
         };
         let input = match (submission, &order) {
             (Some(submission), _) => {
+                // From now on: it may have ended before its client hears that it was accepted.
+                self.begin_wait(life, id, request, Place::Here);
                 self.journal
                     .admitted
                     .extend(admitted.map(|waiting| (id, waiting)));
@@ -311,8 +317,9 @@ impl World {
 
     /// The client waits no longer: it does not know what became of its request.
     pub(crate) fn give_up(&mut self, request: u64) {
-        if let Some(request) = self.clients.requests.remove(&request) {
-            self.again_or_not(&request);
+        if let Some(open) = self.clients.requests.remove(&request) {
+            self.clients.waiting.remove(&request);
+            self.again_or_not(&open);
         }
     }
 
@@ -327,6 +334,7 @@ impl World {
 
     /// A process is gone: whoever waits for it notices.
     pub(crate) fn connections_break(&mut self, life: Life) {
+        self.clients.waiting.retain(|_, teller| *teller != life);
         let requests = self.clients.requests.iter();
         let broken: Vec<u64> = requests
             .filter(|(_, request)| request.life == life)
@@ -340,9 +348,17 @@ impl World {
 
     /// An answer reaches its client, if it still waits.
     pub(crate) fn told(&mut self, request: u64, answer: &Told) {
-        let Some(request) = self.clients.requests.remove(&request) else {
+        let number = request;
+        let Some(request) = self.clients.requests.remove(&number) else {
             return;
         };
+        match answer {
+            Told::Started(StartAnswer::Accepted { id, is_new: false }) => {
+                self.begin_wait(request.life, *id, number, Place::Anywhere);
+            }
+            Told::Started(StartAnswer::Accepted { .. }) => {}
+            _ => drop(self.clients.waiting.remove(&number)),
+        }
         let saga = self.clients.clients[request.client].id;
         self.say(Some(saga), || format!("its client is told {answer:?}"));
         // Whoever is told something looks at the saga: `GET /v1/sagas/{id}` reads the database.

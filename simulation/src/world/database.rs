@@ -28,6 +28,8 @@ pub(crate) enum Question {
     /// A look, and the definitions of the process.
     Due(Look, Vec<Pin>),
     Outbox(Slots),
+    /// Which of these have ended.
+    Ended(Vec<SagaId>),
     /// A commit that deletes what the broker has of the outbox.
     Delivered(Box<Batch>),
     Load {
@@ -60,6 +62,7 @@ pub(crate) enum Reply {
     Left,
     Due(Round, Vec<SagaId>),
     Outbox(Vec<(OutboxId, Vec<Outgoing>)>),
+    Ended(Vec<SagaId>),
     Delivered,
     Loaded {
         lane: usize,
@@ -188,6 +191,7 @@ impl World {
             Question::Heartbeat(_) => Reply::Failed(Round::Beat),
             Question::Due(look, _) => Reply::Failed(round_of(&look)),
             Question::Outbox(_) => Reply::Failed(Round::Outbox),
+            Question::Ended(_) => Reply::Failed(Round::Waits),
             Question::Leave(_) => Reply::Left,
             Question::Delivered(_) => Reply::Delivered,
         };
@@ -238,6 +242,7 @@ impl World {
                 Reply::Due(round_of(&look), due)
             }
 
+            Question::Ended(sagas) => Reply::Ended(self.store.ended(&sagas)),
             Question::Outbox(slots) => {
                 let rows = self
                     .store

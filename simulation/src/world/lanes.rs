@@ -204,7 +204,8 @@ impl World {
                 Output::Ordered(ticket, answer) => {
                     self.answer_caller(life, lane, ticket, Told::Ordered(answer));
                 }
-                Output::Ended(..) | Output::Note(_) => {}
+                Output::Ended(saga, _) => self.tell_waiters(life, saga),
+                Output::Note(_) => {}
                 Output::Advance {
                     partition,
                     next_offset,

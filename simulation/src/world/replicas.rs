@@ -15,6 +15,7 @@ use saga_core::membership::{Membership, ReplicaSeen};
 use saga_core::registry::Pin;
 use saga_core::route;
 use saga_core::schedule::{BEAT, LATE_EVERY, OUTBOX_EVERY, WAKES_EVERY};
+use saga_core::waiters::{ANYWHERE_EVERY, Waiters};
 use sagas::{SagaId, Timestamp};
 use uuid::Uuid;
 
@@ -41,6 +42,8 @@ pub(crate) struct Replica {
     /// Which of the older binaries runs; `None`: the newest.
     pub(crate) older: Option<usize>,
     pub(crate) membership: Membership,
+    /// Requests whose clients wait.
+    pub(crate) waiters: Waiters<u64>,
     pub(crate) reading: BTreeMap<i32, super::reading::Reading>,
 }
 
@@ -67,6 +70,7 @@ impl Replica {
             lanes: Vec::new(),
             older: None,
             membership: Membership::new(Uuid::nil(), 0, 0),
+            waiters: Waiters::default(),
             reading: BTreeMap::new(),
         }
     }
@@ -120,6 +124,11 @@ impl World {
         if replica.stage == Stage::Stopping {
             return;
         }
+        let awaited = match round {
+            Round::Waits => self.awaited(life),
+            _ => Vec::new(),
+        };
+        let replica = &self.replicas[life.replica];
         let share = replica.membership.assignment();
         let question = match round {
             Round::Beat => Question::Heartbeat(saga_core::membership::Replica {
@@ -137,7 +146,8 @@ impl World {
                 None => return,
             },
             Round::Outbox if !share.partitions.is_empty() => Question::Outbox(share.slots()),
-            Round::Outbox => return self.next_round(life, round),
+            Round::Waits if !awaited.is_empty() => Question::Ended(awaited),
+            Round::Outbox | Round::Waits => return self.next_round(life, round),
         };
         self.ask(life, question);
     }
@@ -148,6 +158,7 @@ impl World {
             Round::Wakes => WAKES_EVERY,
             Round::Late => LATE_EVERY,
             Round::Outbox => OUTBOX_EVERY,
+            Round::Waits => ANYWHERE_EVERY,
         };
         self.agenda.after(every, Happening::Round(life, round));
     }
@@ -173,6 +184,10 @@ impl World {
                 self.next_round(life, Round::Outbox);
             }
             Reply::Delivered => {}
+            Reply::Ended(ended) => {
+                self.end_looked_up(life, &ended);
+                self.next_round(life, Round::Waits);
+            }
             Reply::Loaded {
                 lane,
                 asked,
@@ -261,7 +276,7 @@ impl World {
         }
         if replica.stage == Stage::Starting {
             replica.stage = Stage::Up;
-            for round in [Round::Wakes, Round::Late, Round::Outbox] {
+            for round in [Round::Wakes, Round::Late, Round::Outbox, Round::Waits] {
                 self.agenda.after(BEAT / 5, Happening::Round(life, round));
             }
         }
@@ -286,6 +301,8 @@ impl World {
                 self.give(life, lane, input);
             }
             self.assign(life);
+            let now = self.instant(life.replica);
+            self.replicas[life.replica].waiters.scatter(now);
         }
         next_beat
     }
@@ -340,7 +357,7 @@ impl World {
     }
 
     /// The process's own clock: off by its skew, and never going back.
-    fn instant(&mut self, replica: usize) -> Instant {
+    pub(crate) fn instant(&mut self, replica: usize) -> Instant {
         let micros = self.now().as_micros() + self.replicas[replica].skew;
         let replica = &mut self.replicas[replica];
         replica.local = replica.local.max(Timestamp::from_micros(micros));

@@ -86,6 +86,10 @@ impl World {
             let status = self.store.status(saga);
             return Some(format!("saga {number:?} ({saga}) is still {status:?}"));
         }
+        if !self.clients.waiting.is_empty() {
+            let waiting = self.clients.waiting.len();
+            return Some(format!("{waiting} clients wait for sagas that have ended"));
+        }
         if self.store.outbox_rows() > 0 {
             return Some("lifecycle events wait to be published".to_owned());
         }

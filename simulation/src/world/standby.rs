@@ -127,6 +127,7 @@ impl World {
             Question::Delivered(_) => waits(Ask::Delivered),
             Question::Due(..) => waits(Ask::Due),
             Question::Outbox(_) => waits(Ask::Outbox),
+            Question::Ended(_) => waits(Ask::Ended),
             Question::Load { .. } => waits(Ask::Load),
             Question::Commit { batch, .. } => {
                 // What is refused for its data has not waited for anything.
