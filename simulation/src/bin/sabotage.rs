@@ -19,7 +19,7 @@ use simulation::seeded::{Proof, ROWS, Row};
 #[command(name = "sabotage")]
 struct Arguments {
     /// Seeds that a bug may take to show
-    #[arg(long, default_value_t = 150)]
+    #[arg(long, default_value_t = 300)]
     seeds: u64,
     /// Sagas in each world
     #[arg(long, default_value_t = 20)]
