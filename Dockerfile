@@ -25,6 +25,7 @@ COPY Cargo.toml Cargo.lock ./
 COPY allocator allocator
 COPY sagas sagas
 COPY core core
+COPY log log
 COPY participant participant
 COPY migrations migrations
 COPY local local

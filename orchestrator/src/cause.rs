@@ -9,37 +9,19 @@ mod sqlstate;
 use std::borrow::Cow;
 use std::error::Error;
 use std::io;
-use std::sync::Arc;
 
 use rdkafka::error::KafkaError;
+use saga_log::{causes, database};
 use sqlx::migrate::MigrateError;
 
 pub use saga_core::cause::{Cause, Code};
+pub use saga_log::chain;
 
 /// An error of this crate, with all that caused it.
 #[must_use]
 pub fn of(error: &(dyn Error + 'static)) -> Cause {
     let (told, code) = told(error);
     Cause::new(told, chain(error), code)
-}
-
-/// An error with everything that caused it, in one line, with the code of the server that said no.
-#[must_use]
-pub fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut text = String::new();
-    for error in causes(error) {
-        let own = error.to_string();
-        // Some libraries repeat their source in their own text.
-        if !text.contains(&own) {
-            append(&mut text, &own);
-        }
-        if let Some(sqlx::Error::Database(refusal)) = database(error)
-            && let Some(code) = refusal.code()
-        {
-            text = format!("{text} (SQLSTATE {code})");
-        }
-    }
-    text
 }
 
 /// Our own sentences, up to the first error of a library, of which only facts are told; and its code.
@@ -55,13 +37,6 @@ fn told(error: &(dyn Error + 'static)) -> (String, Option<Code>) {
         }
     }
     (text, None)
-}
-
-fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |error| {
-        let error: &'a (dyn Error + 'static) = *error;
-        error.source()
-    })
 }
 
 fn append(text: &mut String, part: &str) {
@@ -87,12 +62,6 @@ fn fact(error: &(dyn Error + 'static)) -> Option<(String, Option<Code>)> {
     }
     let is_foreign = error.is::<MigrateError>() || error.is::<serde_json::Error>();
     is_foreign.then(|| (String::new(), None))
-}
-
-/// An error of sqlx, one that several callers share included.
-fn database<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a sqlx::Error> {
-    let shared = || error.downcast_ref::<Arc<sqlx::Error>>().map(Arc::as_ref);
-    error.downcast_ref().or_else(shared)
 }
 
 fn of_postgres(error: &sqlx::Error) -> (String, Option<Code>) {

@@ -9,7 +9,6 @@ pub mod config;
 mod conformance;
 mod dev;
 pub mod engine;
-mod limit;
 pub mod logging;
 mod near;
 pub mod store;

@@ -9,16 +9,15 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use saga_log::{chain, trouble};
 use sagas::barrier::Answer;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 use crate::backoff::Backoff;
 use crate::batch::{self, GaveUp, Handlers, Job};
-use crate::cause::chain;
 use crate::clock;
 use crate::inbox::Key;
-use crate::limit::trouble;
 use crate::outside;
 
 /// What it takes to answer a command.

@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
+use saga_log::{Limit, chain, limited};
 use sagas::barrier::{Answer, Decision, Row, decide};
 use sagas::wire::size::REPLY_BYTES_MAX;
 use sagas::wire::{CommandMessage, Fault};
@@ -27,11 +28,9 @@ use sagas::{Direction, Timestamp};
 use sqlx::{Connection as _, PgConnection, PgPool};
 use tracing::Instrument as _;
 
-use crate::cause::chain;
 use crate::connections;
 use crate::handler::{Erased, HandlerError, Tx};
 use crate::inbox::{self, Key, Taken};
-use crate::limit::{Limit, limited};
 use crate::outside::Outside;
 use crate::trouble::{Trouble, has_timed_out, spoils_connection};
 

@@ -64,7 +64,6 @@
 mod answering;
 mod backoff;
 mod batch;
-mod cause;
 mod clock;
 mod connections;
 mod error;
@@ -72,7 +71,6 @@ mod handler;
 mod health;
 mod inbox;
 mod kafka;
-mod limit;
 mod outside;
 mod processor;
 mod purge;

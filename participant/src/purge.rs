@@ -7,10 +7,10 @@
 use std::time::Duration;
 
 use chrono::{Days, NaiveDate};
+use saga_log::chain;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
-use crate::cause::chain;
 use crate::clock;
 use crate::{Error, Settings};
 

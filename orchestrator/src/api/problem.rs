@@ -7,10 +7,10 @@ use std::fmt::Display;
 
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use saga_log::trouble;
 use serde::Serialize;
 
 use crate::cause::{self, Cause};
-use crate::limit::trouble;
 use crate::{engine, store};
 
 /// What went wrong, for programs.

@@ -21,13 +21,13 @@ use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use rdkafka::metadata::MetadataPartition;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use saga_core::record::ReplyRecord;
+use saga_log::trouble;
 use sagas::wire;
 use tokio::sync::watch;
 
 use super::context::Context;
 use super::{Error, Settings};
 use crate::cause::chain;
-use crate::limit::trouble;
 
 /// How long the thread waits for a record before it looks whether it should stop.
 const POLL: Duration = Duration::from_millis(100);

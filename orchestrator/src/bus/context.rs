@@ -9,13 +9,13 @@ use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Message as _};
 use rdkafka::topic_partition_list::TopicPartitionList;
+use saga_log::trouble;
 
 use super::Error;
 use super::delivery::{Countdown, concerns_its_request};
 use super::producer::{Again, give_up, record};
 use super::spread::Spread;
 use crate::cause::chain;
-use crate::limit::trouble;
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Context;

@@ -24,6 +24,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use saga_core::record::{OutgoingRecord, Refusal, Refused};
+use saga_log::trouble;
 use sagas::wire::{CONTENT_TYPE, topics};
 
 use super::context::ProducerContext;
@@ -34,7 +35,6 @@ use super::spread::Spread;
 use super::watch::Watch;
 use super::{Error, RECORD_BYTES_MAX, Settings};
 use crate::cause::chain;
-use crate::limit::trouble;
 
 mod alone;
 mod limits;

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use saga_log::trouble;
 use sagas::wire;
 
 use super::context::Context;
@@ -17,7 +18,6 @@ use super::late::Late;
 use super::outstanding::Outstanding;
 use super::{Error, Settings};
 use crate::cause::{self, Cause};
-use crate::limit::trouble;
 
 const EVERY: Duration = Duration::from_secs(1);
 /// A broker that needs longer than that to name a topic's partitions is not of use.

@@ -1,6 +1,7 @@
 //! Each kind of error: what the log has of it, and what is told outside.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::types::RDKafkaErrorCode;

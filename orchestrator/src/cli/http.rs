@@ -13,6 +13,7 @@ use hyper::server::conn::http1::Builder;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
+use saga_log::trouble;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -20,7 +21,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::Failure;
 use crate::cause::chain;
-use crate::limit::trouble;
 
 /// A connection without a request's head for so long is closed. Longer than the minute for which
 /// load balancers commonly keep an idle connection, so that they close it first.

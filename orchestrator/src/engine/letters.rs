@@ -4,9 +4,8 @@
 //! found at `/v1/dead-letters`.
 
 use saga_core::batch::DeadLetter;
+use saga_log::{Limit, limited};
 use uuid::Uuid;
-
-use crate::limit::{Limit, limited};
 
 /// Somebody else's records may come by the thousand.
 static LETTERS: Limit = Limit::each("a dead letter was kept");

@@ -4,10 +4,10 @@
 //! bounded rate.
 
 use saga_core::lane::{NotRunnable, Note};
+use saga_log::{Limit, limited, trouble};
 
 use super::letters;
 use crate::cause::chain;
-use crate::limit::{Limit, limited, trouble};
 
 /// Each names its saga; a client may send many.
 static REFUSED: Limit = Limit::each("the database refuses the data of an event");

@@ -13,6 +13,7 @@ use saga_core::record::Refused;
 use saga_core::schedule::{OUTBOX_AGE, OUTBOX_MAX};
 use saga_core::sweep::{Next, Part, Sweep};
 use saga_core::unsent;
+use saga_log::{Limit, limited, trouble};
 use tokio::sync::{mpsc, watch};
 
 use super::rounds::Rounds;
@@ -20,7 +21,6 @@ use super::shell::Parts;
 use super::unsent::explain;
 use crate::bus::Delivery;
 use crate::cause::chain;
-use crate::limit::{Limit, limited, trouble};
 use crate::store::outbox::{Left, UnreadableRow};
 
 /// Pages of one walk: what is left over waits for the next one.

@@ -10,6 +10,7 @@ use saga_core::lane::Input;
 use saga_core::membership::Replica;
 use saga_core::membership::{Assignment, Membership, SILENCE};
 use saga_core::registry::Pin;
+use saga_log::{sum_up, trouble};
 use sagas::Timestamp;
 use tokio::sync::watch;
 use tokio::time::{sleep_until, timeout};
@@ -20,7 +21,6 @@ use super::rounds::Rounds;
 use crate::bus::{Producer, ReplyConsumer};
 use crate::cause::{self, Cause, chain};
 use crate::clock::Clock;
-use crate::limit::{sum_up, trouble};
 use crate::store::Store;
 
 /// This process, new with every start. A v7 id holds the time at which it was made.

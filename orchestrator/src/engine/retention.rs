@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use chrono::NaiveDate;
 use saga_core::membership::Assignment;
+use saga_log::{Limit, limited, trouble};
 use sagas::Timestamp;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -23,7 +24,6 @@ use tokio_util::task::TaskTracker;
 use super::rounds::Rounds;
 use super::shell::Parts;
 use crate::cause::chain;
-use crate::limit::{Limit, limited, trouble};
 use crate::store::archive::Part;
 use crate::store::partition::Dropped;
 use crate::store::retention::Policy;

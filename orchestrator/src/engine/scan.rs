@@ -8,13 +8,13 @@ use saga_core::lane::Input;
 use saga_core::look::Look;
 use saga_core::membership::Assignment;
 use saga_core::registry::Pin;
+use saga_log::trouble;
 use tokio::sync::watch;
 
 use super::lanes::Lanes;
 use super::rounds::Rounds;
 use super::shell::Parts;
 use crate::cause::chain;
-use crate::limit::trouble;
 use crate::store::Due;
 
 /// Looks for due wakes of this replica's shards, those that it has just got at once.

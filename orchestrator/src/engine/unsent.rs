@@ -1,11 +1,11 @@
 //! The log lines of records that the broker refuses for what they are.
 
 use saga_core::record::Refused;
+use saga_log::{Limit, limited, trouble};
 use sagas::SagaId;
 
 use crate::bus::{Error, Limits};
 use crate::cause::chain;
-use crate::limit::{Limit, limited, trouble};
 
 /// Many sagas may ask for too much at once.
 static REFUSED: Limit = Limit::each("a record is refused for good");

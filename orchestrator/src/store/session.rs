@@ -12,6 +12,7 @@
 use std::pin::pin;
 use std::time::Duration;
 
+use saga_log::trouble;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgPoolOptions, PgRow};
 use sqlx::query::Query;
@@ -25,7 +26,6 @@ use super::kind::{Ask, Kind};
 use super::overview::ListFilter;
 use super::{Failure, Store, commit, list};
 use crate::cause::chain;
-use crate::limit::trouble;
 
 /// A statement with its arguments.
 pub(super) type Statement = Query<'static, Postgres, PgArguments>;

@@ -2,13 +2,12 @@
 
 use std::time::Instant;
 
+use saga_log::{chain, sum_up, trouble};
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 use super::{HEARD_EVERY, Health};
-use crate::cause::chain;
 use crate::connections;
-use crate::limit::{sum_up, trouble};
 
 const READ_ONLY: &str = "it takes no writes: it is a standby, or was told to be read-only";
 

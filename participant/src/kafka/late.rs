@@ -12,12 +12,12 @@ use std::time::{Duration, Instant};
 use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::metadata::Metadata;
+use saga_log::trouble;
 use sagas::wire::topics::{Partition, Shortage};
 
 use super::client;
 use super::replies::Outstanding;
 use crate::Settings;
-use crate::limit::trouble;
 
 /// What a broker that has its replicas acknowledges takes milliseconds, and a partition gets another
 /// leader within a second.

@@ -15,6 +15,7 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Reb
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::{ClientContext, TopicPartitionList};
+use saga_log::{Limit, chain, limited, trouble};
 use sagas::wire::{CommandMessage, topics};
 use serde::Deserialize;
 use tokio::sync::mpsc;
@@ -23,9 +24,7 @@ use tokio_util::sync::CancellationToken;
 use super::membership::Membership;
 use super::{client, not_made};
 use crate::batch::Job;
-use crate::cause::chain;
 use crate::health::{HEARD_EVERY, Health};
-use crate::limit::{Limit, limited, trouble};
 use crate::{Error, Settings};
 
 /// How long one poll waits where nothing comes; a stop is noticed after it.

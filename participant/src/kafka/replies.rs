@@ -9,6 +9,7 @@ use rdkafka::ClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header, Message as _, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
+use saga_log::{Limit, chain, limited, trouble};
 use sagas::Timestamp;
 use sagas::barrier::Answer;
 use sagas::wire::topics::RECORD_BYTES_MAX;
@@ -20,8 +21,6 @@ use super::alone::{self, Again};
 use super::partitions::Partitions;
 use super::send_now::send_now;
 use super::{client, not_made};
-use crate::cause::chain;
-use crate::limit::{Limit, limited, trouble};
 use crate::{Error, Settings};
 
 /// How long a full queue is left alone before it is tried again.

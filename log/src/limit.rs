@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 /// Lines of one kind: some within a window, the others are counted.
 #[derive(Debug)]
-pub(crate) struct Limit {
+pub struct Limit {
     kind: &'static str,
     lines: u32,
     window: Duration,
@@ -28,12 +28,12 @@ static IN_USE: Mutex<Vec<&'static Limit>> = Mutex::new(Vec::new());
 
 impl Limit {
     /// Trouble that lasts and repeats itself: a line each 5 s.
-    pub(crate) const fn trouble(kind: &'static str) -> Self {
+    pub const fn trouble(kind: &'static str) -> Self {
         Self::new(kind, 1, Duration::from_secs(5))
     }
 
     /// Things that differ from each other: ten lines a second.
-    pub(crate) const fn each(kind: &'static str) -> Self {
+    pub const fn each(kind: &'static str) -> Self {
         Self::new(kind, 10, Duration::from_secs(1))
     }
 
@@ -52,7 +52,7 @@ impl Limit {
     }
 
     /// Whether to say the line; then, how many were left out before it.
-    pub(crate) fn admits(&'static self, now: Instant) -> Option<u64> {
+    pub fn admits(&'static self, now: Instant) -> Option<u64> {
         let (verdict, is_first) = self.decide(now);
         if is_first {
             let mut in_use = IN_USE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -89,7 +89,7 @@ impl Limit {
 }
 
 /// Says how many lines were left out of kinds that have fallen silent since. To be called now and then.
-pub(crate) fn sum_up(now: Instant) {
+pub fn sum_up(now: Instant) {
     let in_use = IN_USE.lock().unwrap_or_else(PoisonError::into_inner);
     for limit in in_use.iter() {
         if let Some(left_out) = limit.rest(now) {
@@ -99,25 +99,25 @@ pub(crate) fn sum_up(now: Instant) {
 }
 
 /// Logs a line of trouble, unless its kind has said enough: a level, what it is, then its fields.
+#[macro_export]
 macro_rules! trouble {
     ($level:ident, $kind:literal $(, $($fields:tt)+)?) => {{
-        static LIMIT: $crate::limit::Limit = $crate::limit::Limit::trouble($kind);
-        $crate::limit::limited!(LIMIT, $level, $kind $(, $($fields)+)?);
+        static LIMIT: $crate::Limit = $crate::Limit::trouble($kind);
+        $crate::limited!(LIMIT, $level, $kind $(, $($fields)+)?);
     }};
 }
 
 /// The same for a limit that several places share.
+#[macro_export]
 macro_rules! limited {
     ($limit:path, $level:ident, $kind:literal $(, $($fields:tt)+)?) => {
         match $limit.admits(std::time::Instant::now()) {
             None => {}
-            Some(0) => tracing::$level!($($($fields)+,)? $kind),
-            Some(left_out) => tracing::$level!($($($fields)+,)? left_out, $kind),
+            Some(0) => $crate::tracing::$level!($($($fields)+,)? $kind),
+            Some(left_out) => $crate::tracing::$level!($($($fields)+,)? left_out, $kind),
         }
     };
 }
-
-pub(crate) use {limited, trouble};
 
 #[cfg(test)]
 mod tests {
