@@ -26,6 +26,7 @@ COPY allocator allocator
 COPY sagas sagas
 COPY core core
 COPY log log
+COPY kafka kafka
 COPY participant participant
 COPY migrations migrations
 COPY local local

@@ -32,7 +32,7 @@ fn every_logged_error_has_its_whole_chain() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
     let root = root.expect("the crate lies in the workspace");
     let (mut files, mut found) = (0, Vec::new());
-    for folder in ["log/src", "participant/src"] {
+    for folder in ["log/src", "kafka/src", "participant/src"] {
         heads_of_errors(&root.join(folder), &mut files, &mut found);
     }
     assert!(found.is_empty(), "{}", found.join("\n"));

@@ -17,7 +17,6 @@ use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::types::RDKafkaConfRes;
 use sagas::SagaId;
 use sagas::wire::topics::{
     COMMAND_PARTITIONS, EVENT_PARTITIONS, Finding, RECORD_BYTES_MAX, REPLICATION, REPLY_PARTITIONS,
@@ -30,15 +29,14 @@ mod delivery;
 mod late;
 mod outstanding;
 mod producer;
-mod send_now;
 mod spread;
 pub mod topics;
 mod watch;
 
 pub use consumer::ReplyConsumer;
 pub use delivery::Delivery;
-pub(crate) use producer::headers;
 pub use producer::{Limits, Producer};
+pub(crate) use saga_kafka::headers;
 
 /// How to reach the broker, and what its topics are like.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,29 +102,10 @@ impl Settings {
     }
 }
 
-/// A refusal of an option with its name, and without its value, which may be a secret.
-fn without_value(error: KafkaError) -> KafkaError {
-    match error {
-        KafkaError::ClientConfig(result, _, name, _) => {
-            let what = match result {
-                RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN => "there is no option",
-                _ => "librdkafka does not take this value of the option",
-            };
-            KafkaError::ClientConfig(
-                result,
-                what.to_owned(),
-                name,
-                "(its value is not shown)".to_owned(),
-            )
-        }
-        other => other,
-    }
-}
-
 impl Error {
     /// A client that could not be made from its settings.
     pub(crate) fn refused(error: KafkaError) -> Self {
-        Self::Settings(without_value(error))
+        Self::Settings(saga_kafka::without_value(error))
     }
 
     /// The saga, the topic and Kafka's code, of a record that was not accepted.

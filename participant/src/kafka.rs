@@ -6,7 +6,6 @@ mod membership;
 mod partitions;
 mod poller;
 mod replies;
-mod send_now;
 mod topic;
 
 pub(crate) use late::tell as tell_late;
@@ -16,7 +15,6 @@ pub(crate) use topic::ensure;
 
 use rdkafka::ClientConfig;
 use rdkafka::error::KafkaError;
-use rdkafka::types::RDKafkaConfRes;
 
 use crate::{Error, Settings};
 
@@ -34,21 +32,10 @@ fn client(settings: &Settings, own: &[(&str, &str)]) -> ClientConfig {
     config
 }
 
-/// The error of a client that could not be made. Of an option that is refused it has the name and not
-/// the value, which may be a secret.
+/// The error of a client that could not be made.
 fn not_made(doing: &'static str) -> impl FnOnce(KafkaError) -> Error {
-    move |error| {
-        let source = match error {
-            KafkaError::ClientConfig(result, _, name, _) => {
-                let what = match result {
-                    RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN => "there is no option",
-                    _ => "librdkafka does not take this value of the option",
-                };
-                let hidden = "(its value is not shown)".to_owned();
-                KafkaError::ClientConfig(result, what.to_owned(), name, hidden)
-            }
-            other => other,
-        };
-        Error::Kafka { doing, source }
+    move |error| Error::Kafka {
+        doing,
+        source: saga_kafka::without_value(error),
     }
 }

@@ -21,16 +21,15 @@ use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use saga_core::record::{OutgoingRecord, Refusal, Refused};
+use saga_kafka::{FLIGHT_MAX, FULL_WAIT, headers, hear_reports, send_now};
 use saga_log::trouble;
-use sagas::wire::{CONTENT_TYPE, topics};
+use sagas::wire::topics;
 
 use super::context::ProducerContext;
 use super::delivery::{Countdown, Delivery, refusal};
 use super::outstanding::Outstanding;
-use super::send_now::send_now;
 use super::spread::Spread;
 use super::watch::Watch;
 use super::{Error, RECORD_BYTES_MAX, Settings};
@@ -44,24 +43,6 @@ pub use limits::Limits;
 
 /// What may wait before librdkafka's own queue, which holds as much again.
 const WAITING_BYTES_MAX: usize = 64 << 20;
-
-/// How long the pump waits while librdkafka's queue of 100 000 records is full. The broker takes
-/// longer than that to empty a full queue, so it never runs dry meanwhile.
-const FULL_WAIT: Duration = Duration::from_millis(5);
-
-/// How long what comes next waits for the broker's answer to what was sent before.
-///
-/// librdkafka spins while records of a partition wait for a request that is on its way, so nothing
-/// is handed over meanwhile; what gathers goes in larger requests. With one broker away the others
-/// get their records at this pace.
-const FLIGHT_MAX: Duration = Duration::from_millis(20);
-
-/// The headers of every record.
-pub(crate) fn headers() -> OwnedHeaders {
-    let (key, value) = CONTENT_TYPE;
-    let value = Some(value);
-    OwnedHeaders::new_with_capacity(1).insert(Header { key, value })
-}
 
 type Done = Box<dyn FnOnce(Delivery) + Send>;
 
@@ -339,11 +320,6 @@ fn not_accepted(record: &OutgoingRecord, source: KafkaError) -> Error {
 /// librdkafka's producer, shared with the thread that polls it.
 type Client = Arc<BaseProducer<ProducerContext, Spread>>;
 
-/// How long one poll for delivery reports lasts; each is handled the moment it comes. rdkafka counts
-/// in whole milliseconds and spins through the last one of every poll: at the 100 ms of its
-/// `ThreadedProducer`, that alone is one percent of a processor.
-const POLL: Duration = Duration::from_secs(1);
-
 fn connect(settings: &Settings, again: Sender<Again>) -> Result<Client, Error> {
     let context = ProducerContext {
         spread: Spread::new(topics::events(&settings.prefix)),
@@ -356,12 +332,7 @@ fn connect(settings: &Settings, again: Sender<Again>) -> Result<Client, Error> {
     let polled = Arc::clone(&client);
     std::thread::Builder::new()
         .name("kafka-reports".to_owned())
-        // The last to hold it drops it, and whatever it still holds is reported as lost.
-        .spawn(move || {
-            while Arc::strong_count(&polled) > 1 {
-                polled.poll(POLL);
-            }
-        })
+        .spawn(move || hear_reports(&polled))
         .map_err(Error::Thread)?;
     Ok(client)
 }

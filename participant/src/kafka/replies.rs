@@ -7,40 +7,25 @@ use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{DeliveryResult, Header, Message as _, OwnedHeaders};
+use rdkafka::message::{DeliveryResult, Message as _};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
+use saga_kafka::{FLIGHT_MAX, FULL_WAIT, headers, hear_reports, send_now};
 use saga_log::{Limit, chain, limited, trouble};
 use sagas::Timestamp;
 use sagas::barrier::Answer;
 use sagas::wire::topics::RECORD_BYTES_MAX;
-use sagas::wire::{CONTENT_TYPE, CommandMessage, ReplyMessage, ReplyTo};
+use sagas::wire::{CommandMessage, ReplyMessage, ReplyTo};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::alone::{self, Again};
 use super::partitions::Partitions;
-use super::send_now::send_now;
 use super::{client, not_made};
 use crate::{Error, Settings};
-
-/// How long a full queue is left alone before it is tried again.
-const FULL_QUEUE_WAIT: Duration = Duration::from_millis(5);
-
-/// How long a batch's replies wait for the broker's answer to those before.
-///
-/// librdkafka spins while records of a partition wait for a request that is on its way, so nothing
-/// is handed over meanwhile; what gathers goes in larger requests. With one broker away the others
-/// get their replies at this pace.
-const FLIGHT_MAX: Duration = Duration::from_millis(20);
 
 /// How long the broker may take to say how many partitions a reply topic has. Before the first reply,
 /// and while a command names a partition that is not there.
 const ASK_WITHIN: Duration = Duration::from_secs(1);
-
-/// How long one poll for delivery reports lasts; each is handled the moment it comes. rdkafka spins
-/// through the last millisecond of every poll, so short ones cost an idle service a percent of a
-/// processor.
-const POLL: Duration = Duration::from_secs(1);
 
 /// Each names its saga.
 static GIVEN_UP: Limit = Limit::each("a reply was given up");
@@ -211,7 +196,7 @@ impl Deliveries {
         while let Err((error, returned)) = producer.send(record) {
             match error.rdkafka_error_code() {
                 Some(RDKafkaErrorCode::QueueFull) => {
-                    std::thread::sleep(FULL_QUEUE_WAIT);
+                    std::thread::sleep(FULL_WAIT);
                     record = returned;
                     continue;
                 }
@@ -258,12 +243,7 @@ impl Replies {
         let producer = connect(settings, broken.clone(), again, false)?;
         let producer = Arc::new(producer);
         let polled = Arc::clone(&producer);
-        spawn("saga-replies", move || {
-            // The last to hold it drops it.
-            while Arc::strong_count(&polled) > 1 {
-                polled.poll(POLL);
-            }
-        })?;
+        spawn("saga-replies", move || hear_reports(&polled))?;
         let settings = settings.clone();
         spawn("saga-alone", move || {
             alone::run(&refused, || {
@@ -366,13 +346,6 @@ impl Pump {
         }
         partition
     }
-}
-
-/// The headers of every record.
-fn headers() -> OwnedHeaders {
-    let (key, value) = CONTENT_TYPE;
-    let value = Some(value);
-    OwnedHeaders::new_with_capacity(1).insert(Header { key, value })
 }
 
 /// A reply as a record.

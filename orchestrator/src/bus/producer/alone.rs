@@ -16,10 +16,11 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, DeliveryResult, Message as _};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
 use saga_core::record::OutgoingRecord;
+use saga_kafka::headers;
 use sagas::SagaId;
 use sagas::wire::topics;
 
-use super::{Error, Settings, config, give_up, headers};
+use super::{Error, Settings, config, give_up};
 use crate::bus::context::Context;
 use crate::bus::delivery::Countdown;
 use crate::bus::spread::Spread;

@@ -16,7 +16,7 @@ use rdkafka::client::{Client, ClientContext};
     unsafe_code,
     reason = "rdkafka does not wrap this call with its time limit"
 )]
-pub(super) fn send_now<C: ClientContext>(client: &Client<C>, within: Duration) {
+pub fn send_now<C: ClientContext>(client: &Client<C>, within: Duration) {
     let millis = i32::try_from(within.as_millis()).unwrap_or(i32::MAX);
     // SAFETY: the client is alive, because it is borrowed, and may be used on any thread. What the
     // call returns, says only whether time was up.
