@@ -1,15 +1,26 @@
 //! Kafka clients, as far as service and SDK use them alike.
 //!
+//! ```text
+//!   send_now, pace   a flight leaves when it is complete, and the next one waits for its answer
+//!   Alone            a record that was refused in company, sent again by itself
+//!   callback         what librdkafka says of itself, in the log
+//! ```
+//!
 //! Not here: which records there are, and what their delivery means.
 
+mod alone;
+pub mod callback;
 mod option;
+mod outgoing;
 mod pace;
 mod send_now;
 
 use rdkafka::message::{Header, OwnedHeaders};
 use sagas::wire::CONTENT_TYPE;
 
+pub use alone::{Alone, NotTaken, is_refused};
 pub use option::without_value;
+pub use outgoing::Outgoing;
 pub use pace::{FLIGHT_MAX, FULL_WAIT, hear_reports};
 pub use send_now::send_now;
 

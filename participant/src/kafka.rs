@@ -1,16 +1,16 @@
 //! The Kafka side: commands in, replies out, offsets after both.
 
-mod alone;
 mod late;
 mod membership;
 mod partitions;
 mod poller;
+mod refused;
 mod replies;
 mod topic;
 
 pub(crate) use late::tell as tell_late;
 pub(crate) use poller::{Offsets, Poller, Record};
-pub(crate) use replies::{Outgoing, Outstanding, Replies};
+pub(crate) use replies::{Outstanding, Replies, reply};
 pub(crate) use topic::ensure;
 
 use rdkafka::ClientConfig;

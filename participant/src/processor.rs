@@ -14,7 +14,7 @@ use crate::answering::{Answering, Stopping, rounds};
 use crate::batch::Job;
 use crate::clock;
 use crate::health::Health;
-use crate::kafka::{Offsets, Outgoing, Outstanding, Record, Replies, tell_late};
+use crate::kafka::{Offsets, Outstanding, Record, Replies, reply, tell_late};
 
 /// A batch whose transactions are committed.
 pub(crate) struct Handled {
@@ -64,7 +64,7 @@ impl Processor {
             answered.sort_by_key(|(job, _)| job.message.reply_to.partition);
             let now = clock::now();
             let answered = answered.into_iter();
-            let outgoing = answered.map(|(job, answer)| Outgoing::to(&job.message, answer, now));
+            let outgoing = answered.map(|(job, answer)| reply(&job.message, answer, now));
             let outgoing = outgoing.collect();
             self.latest.landed().await;
             self.replies.send(outgoing, &replies);

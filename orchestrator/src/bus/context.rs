@@ -1,19 +1,18 @@
 //! What librdkafka calls back: delivery reports, and its log, which becomes ours.
 
 use std::sync::Arc;
-use std::sync::mpsc::Sender;
 
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
-use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::{DeliveryResult, Message as _};
 use rdkafka::topic_partition_list::TopicPartitionList;
+use saga_kafka::{Alone, NotTaken, Outgoing, callback, is_refused};
 use saga_log::trouble;
 
-use super::Error;
-use super::delivery::{Countdown, concerns_its_request};
-use super::producer::{Again, give_up, record};
+use super::delivery::Countdown;
+use super::producer::{give_up, record};
 use super::spread::Spread;
 use crate::cause::chain;
 
@@ -24,44 +23,27 @@ pub(super) struct Context;
 #[derive(Debug)]
 pub(super) struct ProducerContext {
     pub(super) spread: Spread,
-    /// Where a record goes that was refused in company.
-    pub(super) again: Sender<Again>,
+    /// For a record that was refused in company.
+    pub(super) alone: Alone,
 }
 
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        use RDKafkaLogLevel::{Alert, Critical, Debug, Emerg, Error, Info, Notice, Warning};
-        match level {
-            Emerg | Alert | Critical => tracing::error!(facility, "{message}"),
-            // A broker that is away: librdkafka goes on by itself.
-            Error | Warning => tracing::warn!(facility, "{message}"),
-            Notice | Info => tracing::debug!(facility, "{message}"),
-            Debug => tracing::trace!(facility, "{message}"),
-        }
+        callback::log(level, facility, message);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        match error.rdkafka_error_code() {
-            Some(RDKafkaErrorCode::AllBrokersDown | RDKafkaErrorCode::BrokerTransportFailure) => {
-                trouble!(warn, "Kafka is out of reach", error = chain(&error), reason);
-            }
-            _ => trouble!(
-                warn,
-                "the Kafka client reports trouble",
-                error = chain(&error),
-                reason
-            ),
-        }
+        callback::error(&error, reason);
     }
 }
 
 impl ClientContext for ProducerContext {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        Context.log(level, facility, message);
+        callback::log(level, facility, message);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        Context.error(error, reason);
+        callback::error(&error, reason);
     }
 }
 
@@ -77,14 +59,15 @@ impl rdkafka::producer::ProducerContext<Spread> for ProducerContext {
             Ok(message) => return countdown.settle(message.topic(), Ok(())),
             Err(refused) => refused,
         };
-        let record = record(message);
-        if !concerns_its_request(error) {
-            return give_up(record, error.clone(), &countdown);
+        let refused = Outgoing::of(message);
+        if !is_refused(error) {
+            return give_up(record(refused), error.clone(), &countdown);
         }
-        if let Err(unsent) = self.again.send(Again { record, countdown }) {
-            let Again { record, countdown } = unsent.0;
-            countdown.settle(&record.topic, Err(Error::Stopped));
-        }
+        let topic = refused.topic.clone();
+        self.alone.send(refused, move |verdict| match verdict {
+            Ok(()) => countdown.settle(&topic, Ok(())),
+            Err(NotTaken { record: own, error }) => give_up(record(own), error, &countdown),
+        });
     }
 }
 

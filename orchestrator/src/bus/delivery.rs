@@ -3,8 +3,8 @@
 //! Invariant: a batch gets one verdict, after the last of its records has one.
 //!
 //! The broker answers for a whole request, so one record that it does not take costs those beside it
-//! their place too. [`concerns_its_request`] says which answers leave that open: such a record is sent
-//! again alone (`producer/alone.rs`), and only then is [`Refused`] about it.
+//! their place too. [`saga_kafka::is_refused`] says which answers leave that open: such a record is sent
+//! again alone, and only then is [`Refused`] about it.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -43,13 +43,6 @@ pub(super) fn refusal(error: &KafkaError) -> Option<Refusal> {
         Code::PolicyViolation => Some(Refusal::Invalid(Invalid::PolicyViolation)),
         _ => None,
     }
-}
-
-/// Whether the broker may have refused the record only for what was in the request beside it.
-pub(super) fn concerns_its_request(error: &KafkaError) -> bool {
-    let is_for_another =
-        error.rdkafka_error_code() == Some(RDKafkaErrorCode::InvalidDifferentRecord);
-    is_for_another || refusal(error).is_some()
 }
 
 type Done = Box<dyn FnOnce(Delivery) + Send>;

@@ -5,7 +5,7 @@
 //!                                               │
 //!   done  ◄── Countdown, one per batch ◄── delivery reports (thread)
 //!                        ▲                      │ refused in company
-//!                        └── alone.rs (thread) ◄┘
+//!                        └──── Alone (thread) ◄──┘
 //! ```
 //!
 //! Invariant: `done` is called exactly once for every batch, after the last of its records was
@@ -23,9 +23,11 @@ use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use saga_core::record::{OutgoingRecord, Refusal, Refused};
-use saga_kafka::{FLIGHT_MAX, FULL_WAIT, headers, hear_reports, send_now};
+use saga_kafka::{Alone, FLIGHT_MAX, FULL_WAIT, Outgoing, headers, hear_reports, send_now};
 use saga_log::trouble;
+use sagas::SagaId;
 use sagas::wire::topics;
+use uuid::Uuid;
 
 use super::context::ProducerContext;
 use super::delivery::{Countdown, Delivery, refusal};
@@ -35,10 +37,8 @@ use super::watch::Watch;
 use super::{Error, RECORD_BYTES_MAX, Settings};
 use crate::cause::chain;
 
-mod alone;
 mod limits;
 
-pub(super) use alone::{Again, record};
 pub use limits::Limits;
 
 /// What may wait before librdkafka's own queue, which holds as much again.
@@ -84,8 +84,8 @@ impl Drop for Shared {
 struct State {
     settings: Settings,
     client: RwLock<Client>,
-    /// Where a record goes that was refused in company.
-    again: Sender<Again>,
+    /// For a record that was refused in company.
+    alone: Alone,
     /// In the queue, not yet in librdkafka's.
     waiting_bytes: AtomicUsize,
     outstanding: Arc<Outstanding>,
@@ -99,16 +99,15 @@ impl Producer {
     ///
     /// When librdkafka refuses a setting.
     pub fn new(settings: &Settings) -> Result<Self, Error> {
-        let (again, refused) = channel();
+        let alone = Alone::start(config(settings)).map_err(Error::Thread)?;
         let state = Arc::new(State {
             settings: settings.clone(),
-            client: RwLock::new(connect(settings, again.clone())?),
-            again,
+            client: RwLock::new(connect(settings, alone.clone())?),
+            alone,
             waiting_bytes: AtomicUsize::new(0),
             outstanding: Arc::default(),
             is_stopping: AtomicBool::new(false),
         });
-        alone::start(settings.clone(), refused)?;
         let (queue, batches) = channel();
         let pump = Arc::clone(&state);
         std::thread::Builder::new()
@@ -286,7 +285,7 @@ impl State {
             return;
         };
         tracing::error!(%code, reason, "the Kafka producer has failed; a new one takes over");
-        match connect(&self.settings, self.again.clone()) {
+        match connect(&self.settings, self.alone.clone()) {
             Ok(new) => {
                 let mut client = self.client.write().unwrap_or_else(PoisonError::into_inner);
                 let failed = std::mem::replace(&mut *client, new);
@@ -309,21 +308,34 @@ pub(super) fn give_up(record: OutgoingRecord, error: KafkaError, countdown: &Cou
     }
 }
 
-fn not_accepted(record: &OutgoingRecord, source: KafkaError) -> Error {
-    Error::NotAccepted {
-        topic: record.topic.to_string(),
-        saga: record.key,
-        source,
+/// The record of a delivery report as it was published.
+pub(super) fn record(reported: Outgoing) -> OutgoingRecord {
+    OutgoingRecord {
+        topic: reported.topic.into(),
+        key: reported.key.parse().unwrap_or(SagaId(Uuid::nil())),
+        value: reported.value,
+    }
+}
+
+fn not_accepted(record: &OutgoingRecord, error: KafkaError) -> Error {
+    match error {
+        KafkaError::Canceled => Error::Stopped,
+        KafkaError::ClientConfig(..) | KafkaError::ClientCreation(_) => Error::Settings(error),
+        source => Error::NotAccepted {
+            topic: record.topic.to_string(),
+            saga: record.key,
+            source,
+        },
     }
 }
 
 /// librdkafka's producer, shared with the thread that polls it.
 type Client = Arc<BaseProducer<ProducerContext, Spread>>;
 
-fn connect(settings: &Settings, again: Sender<Again>) -> Result<Client, Error> {
+fn connect(settings: &Settings, alone: Alone) -> Result<Client, Error> {
     let context = ProducerContext {
         spread: Spread::new(topics::events(&settings.prefix)),
-        again,
+        alone,
     };
     let client: BaseProducer<ProducerContext, Spread> = config(settings)
         .create_with_context(context)

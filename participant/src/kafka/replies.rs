@@ -1,25 +1,29 @@
 //! Sends replies and knows when the broker has all replies of a batch.
+//!
+//! Invariant: a batch hears of each reply once, when all is said and done.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use rdkafka::ClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Message as _};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
-use saga_kafka::{FLIGHT_MAX, FULL_WAIT, headers, hear_reports, send_now};
+use rdkafka::{ClientConfig, ClientContext};
+use saga_kafka::{
+    Alone, FLIGHT_MAX, FULL_WAIT, NotTaken, Outgoing, headers, hear_reports, is_refused, send_now,
+};
 use saga_log::{Limit, chain, limited, trouble};
 use sagas::Timestamp;
 use sagas::barrier::Answer;
 use sagas::wire::topics::RECORD_BYTES_MAX;
-use sagas::wire::{CommandMessage, ReplyMessage, ReplyTo};
+use sagas::wire::{CommandMessage, ReplyMessage};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::alone::{self, Again};
 use super::partitions::Partitions;
+use super::refused::instead_of;
 use super::{client, not_made};
 use crate::{Error, Settings};
 
@@ -94,13 +98,12 @@ impl Outstanding {
 }
 
 /// Hears of each delivery.
-pub(super) struct Deliveries {
+#[derive(Clone)]
+struct Deliveries {
     /// Cancelled when the producer can never send again.
     broken: CancellationToken,
-    /// Where a reply goes that is refused.
-    again: Arc<Sender<Again>>,
-    /// Whether each request carries one reply, so that a refusal is about it.
-    is_alone: bool,
+    /// For a reply that is refused.
+    alone: Alone,
 }
 
 impl ClientContext for Deliveries {
@@ -117,45 +120,68 @@ impl ProducerContext for Deliveries {
         let Err((error, message)) = delivered else {
             return batch.one_less();
         };
-        if alone::is_refused(error) {
-            let reply = alone::reply(message);
-            if self.is_alone {
-                return self.refuse(&reply, batch, error);
-            }
-            return self.send_again(reply, batch);
+        if is_refused(error) {
+            return self.send_again(Outgoing::of(message), batch);
         }
-        // The producer itself repeats whatever can be repeated, for ever.
-        limited!(
-            GIVEN_UP,
-            error,
-            "a reply was given up; it is sent again when it is asked for",
-            error = chain(error),
-            topic = message.topic(),
-            partition = message.partition(),
-            saga = message.key().map(String::from_utf8_lossy).as_deref()
-        );
-        match error.rdkafka_error_code() {
-            Some(RDKafkaErrorCode::Fatal) => self.broken.cancel(),
-            // The service ends; its offsets stay behind this reply.
-            Some(RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight) => {}
-            _ => batch.one_less(),
-        }
+        let saga = message.key().map(String::from_utf8_lossy);
+        let (topic, partition) = (message.topic(), message.partition());
+        self.give_up(error, topic, partition, saga.as_deref(), &batch);
     }
 }
 
 impl Deliveries {
     fn send_again(&self, reply: Outgoing, batch: Arc<Outstanding>) {
-        if let Err(unsent) = self.again.send(Again { reply, batch }) {
-            unsent.0.batch.one_less();
+        let deliveries = self.clone();
+        self.alone.send(reply, move |verdict| match verdict {
+            Ok(()) => batch.one_less(),
+            Err(NotTaken { record, error }) if is_refused(&error) => {
+                deliveries.refuse(&record, batch, &error);
+            }
+            Err(NotTaken { record, error }) => {
+                let Outgoing {
+                    topic,
+                    partition,
+                    key,
+                    ..
+                } = record;
+                deliveries.give_up(&error, &topic, partition, Some(&key), &batch);
+            }
+        });
+    }
+
+    /// The producer itself repeats whatever can be repeated, for ever.
+    fn give_up(
+        &self,
+        error: &KafkaError,
+        topic: &str,
+        partition: i32,
+        saga: Option<&str>,
+        batch: &Outstanding,
+    ) {
+        limited!(
+            GIVEN_UP,
+            error,
+            "a reply was given up; it is sent again when it is asked for",
+            error = chain(error),
+            topic,
+            partition,
+            saga
+        );
+        match error.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::Fatal) => self.broken.cancel(),
+            // The service ends; its offsets stay behind this reply.
+            Some(RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight) => {}
+            None if *error == KafkaError::Canceled => {}
+            _ => batch.one_less(),
         }
     }
 
     /// The reply is refused for what it is: `failed` goes in its place.
     fn refuse(&self, reply: &Outgoing, batch: Arc<Outstanding>, error: &KafkaError) {
-        let (saga, topic, bytes) = (&reply.key, &*reply.to.topic, reply.value.len());
+        let (saga, topic, bytes) = (&reply.key, &reply.topic, reply.value.len());
         let code = error.rdkafka_error_code();
         let error = chain(error);
-        if let Some(instead) = alone::instead_of(reply, code) {
+        if let Some(instead) = instead_of(reply, code) {
             limited!(
                 GIVEN_UP,
                 error,
@@ -180,14 +206,14 @@ impl Deliveries {
     }
 
     /// Hands a reply to librdkafka, for this partition or for the one that its key says.
-    pub(super) fn hand_over(
+    fn hand_over(
         &self,
         producer: &BaseProducer<Self>,
         reply: &Outgoing,
         partition: Option<i32>,
         batch: &Arc<Outstanding>,
     ) {
-        let topic = &*reply.to.topic;
+        let topic = &*reply.topic;
         let mut record = BaseRecord::with_opaque_to(topic, Arc::clone(batch))
             .key(&reply.key)
             .payload(&*reply.value)
@@ -200,7 +226,7 @@ impl Deliveries {
                     record = returned;
                     continue;
                 }
-                _ if alone::is_refused(&error) => self.refuse(reply, Arc::clone(batch), &error),
+                _ if is_refused(&error) => self.refuse(reply, Arc::clone(batch), &error),
                 code => {
                     limited!(
                         GIVEN_UP,
@@ -236,25 +262,13 @@ pub(crate) struct Replies {
 impl Replies {
     /// `broken` is cancelled when the producer can never send again.
     pub(crate) fn new(settings: &Settings, broken: CancellationToken) -> Result<Self, Error> {
-        let (again, refused) = channel();
-        // The thread that reads it ends with the producer, so it does not keep the other end itself.
-        let again = Arc::new(again);
-        let to_alone = Arc::downgrade(&again);
-        let producer = connect(settings, broken.clone(), again, false)?;
+        let config = config(settings);
+        let alone = Alone::start(config.clone()).map_err(|source| Error::Thread { source })?;
+        let created = config.create_with_context(Deliveries { broken, alone });
+        let producer: BaseProducer<_> = created.map_err(not_made("create the Kafka producer"))?;
         let producer = Arc::new(producer);
         let polled = Arc::clone(&producer);
         spawn("saga-replies", move || hear_reports(&polled))?;
-        let settings = settings.clone();
-        spawn("saga-alone", move || {
-            alone::run(&refused, || {
-                let client = connect(&settings, broken.clone(), to_alone.upgrade()?, true);
-                client
-                    .inspect_err(|error| {
-                        tracing::error!(error = chain(error), "no reply is sent again")
-                    })
-                    .ok()
-            });
-        })?;
         let (flights, to_send) = channel();
         let pump = Pump { producer };
         spawn("saga-pump", move || pump.run(&to_send))?;
@@ -266,7 +280,7 @@ impl Replies {
     pub(crate) fn send(&self, replies: Vec<Outgoing>, batch: &Arc<Outstanding>) {
         batch.more(replies.len());
         if let Some(reply) = replies.first() {
-            batch.topic.get_or_init(|| reply.to.topic.to_string());
+            batch.topic.get_or_init(|| reply.topic.clone());
         }
         let batch = Arc::clone(batch);
         // The thread ends with this channel.
@@ -274,34 +288,18 @@ impl Replies {
     }
 }
 
-fn connect(
-    settings: &Settings,
-    broken: CancellationToken,
-    again: Arc<Sender<Again>>,
-    is_alone: bool,
-) -> Result<BaseProducer<Deliveries>, Error> {
+fn config(settings: &Settings) -> ClientConfig {
     let record_bytes_max = RECORD_BYTES_MAX.to_string();
     let own = [
         ("enable.idempotence", "true"),
         // `send_now` ends the wait when a batch is complete.
-        ("linger.ms", if is_alone { "0" } else { "50" }),
+        ("linger.ms", "50"),
         ("message.timeout.ms", "0"),
         ("queue.buffering.max.messages", "1000000"),
         // What is stored is sent, whatever the bound was when it was stored.
         ("message.max.bytes", record_bytes_max.as_str()),
     ];
-    let mut config = client(settings, &own);
-    if is_alone {
-        // Not for anybody to set otherwise: more than one, and the answer is not about the reply.
-        config.set("batch.num.messages", "1");
-    }
-    let context = Deliveries {
-        broken,
-        again,
-        is_alone,
-    };
-    let created = config.create_with_context(context);
-    created.map_err(not_made("create the Kafka producer"))
+    client(settings, &own)
 }
 
 fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), Error> {
@@ -333,7 +331,7 @@ impl Pump {
 
     /// The partition that its command names, unless the topic does not have it.
     fn partition_of(&self, reply: &Outgoing, partitions: &mut Partitions) -> Option<i32> {
-        let (topic, named) = (&*reply.to.topic, reply.to.partition);
+        let (topic, named) = (&*reply.topic, reply.partition);
         let ask = || {
             let client = self.producer.client();
             let metadata = client.fetch_metadata(Some(topic), ASK_WITHIN).ok()?;
@@ -348,22 +346,19 @@ impl Pump {
     }
 }
 
-/// A reply as a record.
-pub(crate) struct Outgoing {
-    pub(super) to: ReplyTo<'static>,
-    pub(super) key: String,
-    pub(super) value: Vec<u8>,
-}
-
-impl Outgoing {
-    /// What `command` is told.
-    pub(crate) fn to(command: &CommandMessage<'static>, answer: Answer, time: Timestamp) -> Self {
-        let reply = ReplyMessage::to(command, answer, time);
-        Self {
-            to: command.reply_to.clone(),
-            key: reply.key(),
-            value: reply.value(),
-        }
+/// The record that tells `command` its answer.
+pub(crate) fn reply(
+    command: &CommandMessage<'static>,
+    answer: Answer,
+    time: Timestamp,
+) -> Outgoing {
+    let reply = ReplyMessage::to(command, answer, time);
+    let to = &command.reply_to;
+    Outgoing {
+        topic: (*to.topic).to_owned(),
+        partition: to.partition,
+        key: reply.key(),
+        value: reply.value(),
     }
 }
 
