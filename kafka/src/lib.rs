@@ -3,6 +3,7 @@
 //! ```text
 //!   send_now, pace   a flight leaves when it is complete, and the next one waits for its answer
 //!   Alone            a record that was refused in company, sent again by itself
+//!   topics           topics as the broker tells of them, and their creation
 //!   callback         what librdkafka says of itself, in the log
 //! ```
 //!
@@ -14,6 +15,7 @@ mod option;
 mod outgoing;
 mod pace;
 mod send_now;
+pub mod topics;
 
 use rdkafka::message::{Header, OwnedHeaders};
 use sagas::wire::CONTENT_TYPE;

@@ -4,18 +4,12 @@
 //! [`sagas::wire::topics`]: a topic that would lose commands or replies ends the start, everything
 //! else is a warning, and a person decides.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use rdkafka::admin::{
-    AdminClient, AdminOptions, ConfigResource, ConfigResourceResult, NewTopic,
-    OwnedResourceSpecifier, ResourceSpecifier, TopicReplication,
-};
-use rdkafka::client::DefaultClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::metadata::Metadata;
+use saga_kafka::topics::{self, Admin, within};
 use sagas::wire;
-use sagas::wire::topics::{Finding, Found, Holds, TopicSettings, Wanted};
+use sagas::wire::topics::{Finding, Found, Holds, Wanted};
 
 use super::{Error, Settings};
 
@@ -122,11 +116,11 @@ pub async fn describe(settings: &Settings, participants: &[&str]) -> Result<Vec<
     })
     .await
     .map_err(|_| Error::Stopped)?;
-    let mut found = shapes(&found.map_err(unreachable(settings))?);
+    let metadata = found.map_err(unreachable(settings))?;
     let wanted = wanted(settings, participants).into_iter();
     let mut topics: Vec<Topic> = wanted
         .map(|wanted| Topic {
-            found: found.remove(&wanted.name),
+            found: topics::shape(&metadata, &wanted.name),
             wanted,
         })
         .collect();
@@ -134,75 +128,24 @@ pub async fn describe(settings: &Settings, participants: &[&str]) -> Result<Vec<
     Ok(topics)
 }
 
-/// The topics by name, without their settings.
-fn shapes(metadata: &Metadata) -> BTreeMap<String, Found> {
-    let topics = metadata.topics().iter();
-    let shapes = topics.map(|topic| {
-        let first = topic.partitions().first();
-        let found = Found {
-            partitions: count(topic.partitions().len()),
-            replication: first.map_or(0, |partition| count(partition.replicas().len())),
-            settings: Err("they were not asked for".to_owned()),
-        };
-        (topic.name().to_owned(), found)
-    });
-    shapes.collect()
-}
-
 /// Asks for the settings of those that exist, all at once.
-async fn describe_settings(client: &AdminClient<DefaultClientContext>, topics: &mut [Topic]) {
-    let names: Vec<String> = topics
-        .iter()
-        .filter(|topic| topic.found.is_some())
-        .map(|topic| topic.wanted.name.clone())
-        .collect();
-    if names.is_empty() {
-        return;
+async fn describe_settings(client: &Admin, described: &mut [Topic]) {
+    let existing = described.iter().filter(|topic| topic.found.is_some());
+    let names: Vec<&str> = existing.map(|topic| &*topic.wanted.name).collect();
+    let answers = topics::settings(client, &names, &within(ANSWER_WITHIN)).await;
+    let found = described
+        .iter_mut()
+        .filter_map(|topic| topic.found.as_mut());
+    for (found, settings) in found.zip(answers) {
+        found.settings = settings;
     }
-    let asked: Vec<_> = names
-        .iter()
-        .map(|name| ResourceSpecifier::Topic(name))
-        .collect();
-    let answers = client.describe_configs(&asked, &options()).await;
-    for topic in topics {
-        let Topic { wanted, found } = topic;
-        if let Some(found) = found {
-            let answers = answers.as_deref().map_err(ToString::to_string);
-            found.settings = answers.and_then(|answers| settings_of(&wanted.name, answers));
-        }
-    }
-}
-
-/// What the broker said of one topic. A refusal does not say which topic it is about.
-fn settings_of(topic: &str, answers: &[ConfigResourceResult]) -> Result<TopicSettings, String> {
-    let answered = answers.iter().filter_map(|answer| answer.as_ref().ok());
-    let is_meant = |config: &&ConfigResource| match &config.specifier {
-        OwnedResourceSpecifier::Topic(name) => name == topic,
-        _ => false,
-    };
-    if let Some(config) = answered.into_iter().find(is_meant) {
-        let value = |name| config.get(name)?.value.as_deref();
-        return TopicSettings::read(value).map_err(|name| format!("the broker left {name} out"));
-    }
-    let refused = answers.iter().find_map(|answer| answer.as_ref().err());
-    Err(refused.map_or_else(
-        || "the broker left them out".to_owned(),
-        ToString::to_string,
-    ))
 }
 
 /// Says whether all of them were made here.
 async fn create(settings: &Settings, missing: &[&Wanted]) -> Result<bool, Error> {
     let client = client(settings)?;
-    let set: Vec<_> = missing.iter().map(|wanted| wanted.settings()).collect();
-    let new = missing.iter().zip(&set).map(|(wanted, set)| {
-        let replication = TopicReplication::Fixed(settings.replication);
-        let new = NewTopic::new(&wanted.name, wanted.partitions, replication);
-        set.iter()
-            .fold(new, |new, (name, value)| new.set(name, value))
-    });
-    let new: Vec<NewTopic<'_>> = new.collect();
-    let answers = client.create_topics(&new, &options()).await;
+    let options = within(ANSWER_WITHIN);
+    let answers = topics::create(&client, missing, settings.replication, &options).await;
     let mut are_ours = true;
     for answer in answers.map_err(unreachable(settings))? {
         match answer {
@@ -220,28 +163,14 @@ async fn create(settings: &Settings, missing: &[&Wanted]) -> Result<bool, Error>
 /// A setting of a topic that is a number; `None` where the broker does not say.
 pub(super) async fn number(settings: &Settings, topic: &str, name: &str) -> Option<u64> {
     let client = client(settings).ok()?;
-    let asked = [ResourceSpecifier::Topic(topic)];
-    let answers = client.describe_configs(&asked, &options()).await.ok()?;
-    let resource = answers.into_iter().next()?.ok()?;
-    let entry = resource.get(name)?;
-    entry.value.as_deref()?.parse().ok()
+    topics::number(&client, topic, name, &within(ANSWER_WITHIN)).await
 }
 
-fn client(settings: &Settings) -> Result<AdminClient<DefaultClientContext>, Error> {
+fn client(settings: &Settings) -> Result<Admin, Error> {
     settings.client(&[]).create().map_err(Error::refused)
-}
-
-fn options() -> AdminOptions {
-    AdminOptions::new()
-        .request_timeout(Some(ANSWER_WITHIN))
-        .operation_timeout(Some(ANSWER_WITHIN))
 }
 
 fn unreachable(settings: &Settings) -> impl FnOnce(KafkaError) -> Error {
     let brokers = settings.brokers.clone();
     move |source| Error::Unreachable { brokers, source }
-}
-
-fn count(items: usize) -> i32 {
-    i32::try_from(items).unwrap_or(i32::MAX)
 }

@@ -6,10 +6,10 @@
 
 use std::time::{Duration, Instant};
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
-use rdkafka::client::DefaultClientContext;
+use rdkafka::admin::AdminOptions;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use sagas::wire::topics::{Difference, Found, Holds, TopicSettings, Wanted, findings};
+use saga_kafka::topics::{self, Admin, within};
+use sagas::wire::topics::{Difference, Found, Holds, Wanted, findings};
 
 use super::{client, not_made};
 use crate::{Error, Settings};
@@ -21,8 +21,6 @@ const SETTINGS_WITHIN: Duration = Duration::from_secs(5);
 
 /// How long a topic that somebody else has just made is left to become known.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(200);
-
-type Admin = AdminClient<DefaultClientContext>;
 
 /// Creates `topic` if it is absent; looks at it if it is there. Needs the right to create it only
 /// where it is absent. Returns how many partitions it has.
@@ -48,7 +46,10 @@ pub(crate) async fn ensure(settings: &Settings, topic: &str) -> Result<i32, Erro
     let Some(mut found) = found else {
         return Ok(settings.partitions);
     };
-    found.settings = settings_of(&admin, topic).await;
+    let told = topics::settings(&admin, &[topic], &within(SETTINGS_WITHIN)).await;
+    if let Some(settings) = told.into_iter().next() {
+        found.settings = settings;
+    }
     for finding in findings(&wanted, &found) {
         if finding.is_fatal() {
             return Err(Error::Unfit(finding));
@@ -67,16 +68,7 @@ async fn look_for(admin: Admin, topic: String) -> Result<(Admin, Option<Found>),
     // would create it on a broker that creates topics by itself.
     let (admin, found) = tokio::task::spawn_blocking(move || {
         let metadata = admin.inner().fetch_metadata(None, ANSWER_WITHIN);
-        let found = metadata.map(|all| {
-            let known = all.topics().iter().find(|known| known.name() == topic)?;
-            let copies = known.partitions().first();
-            let copies = copies.map_or(0, |partition| partition.replicas().len());
-            Some(Found {
-                partitions: count(known.partitions().len()),
-                replication: count(copies),
-                settings: Err("they were not asked for".to_owned()),
-            })
-        });
+        let found = metadata.map(|all| topics::shape(&all, &topic));
         (admin, found)
     })
     .await
@@ -85,32 +77,10 @@ async fn look_for(admin: Admin, topic: String) -> Result<(Admin, Option<Found>),
     Ok((admin, found))
 }
 
-/// The settings of a topic, or why they are unknown.
-async fn settings_of(admin: &Admin, topic: &str) -> Result<TopicSettings, String> {
-    let options = AdminOptions::new()
-        .request_timeout(Some(SETTINGS_WITHIN))
-        .operation_timeout(Some(SETTINGS_WITHIN));
-    let asked = [ResourceSpecifier::Topic(topic)];
-    let answers = admin.describe_configs(&asked, &options).await;
-    let answers = answers.map_err(|error| error.to_string())?;
-    let left_out = || "the broker left them out".to_owned();
-    let config = answers.into_iter().next().ok_or_else(left_out)?;
-    let config = config.map_err(|code| code.to_string())?;
-    TopicSettings::read(|name| config.get(name)?.value.as_deref())
-        .map_err(|name| format!("the broker left {name} out"))
-}
-
 /// Says whether it was made here.
 async fn create(admin: &Admin, settings: &Settings, wanted: &Wanted) -> Result<bool, Error> {
-    let set = wanted.settings();
-    let replication = TopicReplication::Fixed(settings.replication);
-    let new = NewTopic::new(&wanted.name, wanted.partitions, replication);
-    let new = set
-        .iter()
-        .fold(new, |new, (name, value)| new.set(name, value));
     let options = AdminOptions::new().operation_timeout(Some(ANSWER_WITHIN));
-    let created = admin
-        .create_topics([&new], &options)
+    let created = topics::create(admin, &[wanted], settings.replication, &options)
         .await
         .map_err(failed("create the command topic"))?;
     match created.into_iter().next() {
@@ -126,8 +96,4 @@ async fn create(admin: &Admin, settings: &Settings, wanted: &Wanted) -> Result<b
 
 fn failed(doing: &'static str) -> impl FnOnce(KafkaError) -> Error {
     move |source| Error::Kafka { doing, source }
-}
-
-fn count(items: usize) -> i32 {
-    i32::try_from(items).unwrap_or(i32::MAX)
 }
