@@ -4,6 +4,7 @@
 //!   send_now, pace   a flight leaves when it is complete, and the next one waits for its answer
 //!   Alone            a record that was refused in company, sent again by itself
 //!   topics           topics as the broker tells of them, and their creation
+//!   waiting          records that wait although the broker answers
 //!   callback         what librdkafka says of itself, in the log
 //! ```
 //!
@@ -16,6 +17,7 @@ mod outgoing;
 mod pace;
 mod send_now;
 pub mod topics;
+pub mod waiting;
 
 use rdkafka::message::{Header, OwnedHeaders};
 use sagas::wire::CONTENT_TYPE;

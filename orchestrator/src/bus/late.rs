@@ -1,8 +1,4 @@
-//! Log lines about records that wait although the broker answers.
-//!
-//! librdkafka sends a record again for as long as it takes where the broker says that it has not enough
-//! replicas or no leader, and tells nobody: its log and its error callback stay silent. So the topic is
-//! looked at for a cause.
+//! Log lines about records that wait although the broker answers ([`saga_kafka::waiting`]).
 //!
 //! Invariant: a topic is told of when its records begin to wait, when the cause becomes another one, each
 //! half minute, and once when they have gone; no more often.
@@ -13,21 +9,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use sagas::wire::topics::{Partition, Shortage};
+use saga_kafka::waiting::{
+    ANSWER_WITHIN, LOOK_EVERY, OVERDUE_AFTER, REPLICAS_NEEDED, UNKNOWN, shortage,
+};
+use sagas::wire::topics::Shortage;
 
 use super::context::Context;
-use super::outstanding::{OVERDUE_AFTER, Outstanding, Overdue};
+use super::outstanding::{Outstanding, Overdue};
 use super::{Settings, topics};
 use crate::cause::{self, Cause};
 
-/// Between two looks at a topic, each of which asks the broker.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
-
 /// Between two lines about the same cause.
 const SAID_EVERY: Duration = Duration::from_secs(30);
-
-/// A broker that needs longer than that has answered others meanwhile.
-const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
 /// Looks at what waits, and tells of it.
 pub(super) struct Late {
@@ -124,23 +117,13 @@ impl Late {
             Ok(metadata) => metadata,
             Err(error) => return Reason::NotSeen(cause::of(&error)),
         };
-        let found = metadata.topics().iter();
-        let partitions: Vec<Partition> = found
-            .flat_map(|topic| topic.partitions())
-            .map(|partition| Partition {
-                has_leader: partition.leader() >= 0,
-                replicas: partition.replicas().len(),
-                in_sync: partition.isr().len(),
-            })
-            .collect();
-        Shortage::of(&partitions, self.needed(topic)).map_or(Reason::Unknown, Reason::Lacks)
+        let lacks = shortage(&metadata, topic, self.needed(topic));
+        lacks.map_or(Reason::Unknown, Reason::Lacks)
     }
 
-    /// `min.insync.replicas`, where the broker says so.
-    fn needed(&self, topic: &str) -> Option<usize> {
+    fn needed(&self, topic: &str) -> Option<u64> {
         let runtime = tokio::runtime::Builder::new_current_thread().build().ok()?;
-        let needed = topics::number(&self.settings, topic, "min.insync.replicas");
-        usize::try_from(runtime.block_on(needed)?).ok()
+        runtime.block_on(topics::number(&self.settings, topic, REPLICAS_NEEDED))
     }
 }
 
@@ -148,7 +131,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Lacks(shortage) => shortage.fmt(f),
-            Self::Unknown => f.write_str("unknown: its partitions have leaders and replicas"),
+            Self::Unknown => f.write_str(UNKNOWN),
             Self::NotSeen(cause) => write!(f, "unknown: {}", cause.chain()),
         }
     }

@@ -5,13 +5,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::time::Instant;
+
+use saga_kafka::waiting::OVERDUE_AFTER;
 
 use super::delivery::Countdown;
-
-/// What a broker that has its replicas acknowledges takes milliseconds, and a partition gets another
-/// leader within a second. One look a second says it within 3 s.
-pub(super) const OVERDUE_AFTER: Duration = Duration::from_secs(2);
 
 /// Batches that wait, oldest first.
 #[derive(Default)]
@@ -53,6 +51,8 @@ impl Outstanding {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use sagas::SagaId;
     use uuid::Uuid;
 
