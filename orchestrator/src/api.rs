@@ -1,4 +1,4 @@
-//! REST (`/v1`), health, and the dashboard's files.
+//! REST (`/v1`), health, and the dashboard's files; the socket that they are asked at.
 //!
 //! ```text
 //!   request ─► guard (bounds, one task per request) ─► handler ─► engine (changes)
@@ -31,7 +31,8 @@ mod problem;
 mod query;
 mod read;
 #[cfg(test)]
-pub(crate) mod sample;
+mod sample;
+mod server;
 mod submit;
 mod summary;
 #[cfg(test)]
@@ -44,6 +45,7 @@ use axum::routing::{get, post};
 pub use backend::{Backend, Limits, Startup};
 pub use inputs::SchemaError;
 pub use problem::Problem;
+pub use server::Server;
 
 /// Every route of the service.
 pub fn router(backend: Backend) -> Router {

@@ -6,13 +6,15 @@
 mod arguments;
 mod conformance;
 mod definitions;
+mod dev;
 mod failure;
-mod http;
 mod migrate;
 mod patience;
 mod pins;
 mod places;
 mod retention;
+#[cfg(test)]
+mod sample;
 mod serve;
 mod signals;
 mod startup;
@@ -29,11 +31,7 @@ use clap::{CommandFactory, FromArgMatches};
 use crate::config::Layers;
 use crate::{Registry, logging};
 use arguments::{Cli, DefinitionsVerb, Verb};
-pub(crate) use failure::Failure;
-
-pub(crate) use arguments::{DevArguments, ServeArguments, ServeOnly};
-pub(crate) use serve::{Surroundings, serve};
-pub(crate) use signals::ending;
+use failure::Failure;
 
 /// How long the runtime may take to let go of blocking work at the end of the process.
 const RUNTIME_END: Duration = Duration::from_millis(500);
@@ -81,7 +79,7 @@ async fn command(registry: Registry, verb: Verb, layers: &Layers) -> Result<(), 
             layers.resolve_kafka(&mut arguments.kafka)?;
             Box::pin(serve::run(registry, *arguments)).await
         }
-        Verb::Dev(arguments) => Box::pin(crate::dev::run(registry, *arguments)).await,
+        Verb::Dev(arguments) => Box::pin(dev::run(registry, *arguments)).await,
         Verb::Migrate(mut arguments) => {
             layers.resolve_postgres(&mut arguments.postgres)?;
             migrate::run(&arguments.postgres).await
@@ -108,7 +106,7 @@ async fn command(registry: Registry, verb: Verb, layers: &Layers) -> Result<(), 
 }
 
 /// Prints a line for people or scripts; a closed pipe is no error worth a word.
-pub(crate) fn say(line: &str) {
+fn say(line: &str) {
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }

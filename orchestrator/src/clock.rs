@@ -2,7 +2,7 @@
 //!
 //! This is the only module that reads a clock for decisions.
 
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use saga_core::clock;
 use sagas::Timestamp;
@@ -28,12 +28,4 @@ impl Clock {
     pub fn now(&self) -> Timestamp {
         self.0.at(Instant::now())
     }
-}
-
-/// This machine's own clock, for what no saga depends on and no database is there to say.
-#[must_use]
-#[expect(clippy::disallowed_methods, reason = "this is the clock module")]
-pub(crate) fn wall() -> Timestamp {
-    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    Timestamp::from_micros(0) + since_epoch.unwrap_or_default()
 }

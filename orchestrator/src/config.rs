@@ -22,7 +22,9 @@ pub use kept::KeptByDefinition;
 pub use layers::{Error, Layers};
 pub use options::KafkaOptions;
 pub use secret::Secret;
-pub use settings::{Common, EngineSettings, Http, Kafka, LogFormat, Postgres, Retention};
+pub use settings::{
+    Common, EngineSettings, Http, Kafka, LogFormat, Postgres, Retention, ServeOnly,
+};
 pub use span::Span;
 
 /// Every environment variable that this binary reads, in alphabetical order.

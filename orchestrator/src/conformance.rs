@@ -26,6 +26,7 @@ use crate::bus;
 
 mod case;
 mod channel;
+mod clock;
 mod model;
 mod report;
 mod scale;

@@ -7,7 +7,6 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 mod conformance;
-mod dev;
 pub mod engine;
 pub mod logging;
 mod near;

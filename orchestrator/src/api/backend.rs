@@ -13,7 +13,6 @@ use super::counts::Counting;
 use super::inputs::{Inputs, SchemaError};
 use super::keys::Keys;
 use super::problem::{Kind, Problem};
-use crate::config::Http;
 use crate::engine::Engine;
 use crate::store::Store;
 
@@ -30,19 +29,6 @@ pub struct Limits {
     pub wait_max: Duration,
     /// Most requests in progress.
     pub requests_max: usize,
-}
-
-impl From<&Http> for Limits {
-    fn from(http: &Http) -> Self {
-        let size = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
-        Self {
-            body_bytes_max: size(http.body_bytes_max),
-            json_depth_max: http.json_depth_max,
-            request: http.request_limit.0,
-            wait_max: http.wait_max.0,
-            requests_max: size(http.requests_max),
-        }
-    }
 }
 
 /// What the service still waits for before it can take work.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::config::{Common, EngineSettings, Http, Kafka, Postgres, Retention, Span};
+use crate::config::{Common, EngineSettings, Http, Kafka, Postgres, Retention, ServeOnly, Span};
 
 /// Runs sagas: business transactions over several services, kept consistent by compensations.
 #[derive(Debug, Parser)]
@@ -38,52 +38,35 @@ pub(super) enum Verb {
     Conformance(ConformanceArguments),
 }
 
-/// What only `serve` takes.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct ServeOnly {
-    /// Leave the schema as it is; start only if it is up to date (see `saga migrate`)
-    #[arg(long, env = "SAGA_NO_MIGRATE", help_heading = "Postgres")]
-    #[arg(value_parser = clap::builder::BoolishValueParser::new())]
-    pub(crate) no_migrate: bool,
-    /// Start although a definition was changed under its version; sagas of the one before wait
-    ///
-    /// Without it, the start is refused while open sagas pin another graph than this binary has under
-    /// the same name and version. They stay where they are, and need attention, until a binary has
-    /// what they pin; `saga definitions check` lists them.
-    #[arg(long, env = "SAGA_ALLOW_CHANGED_DEFINITIONS", help_heading = "Engine")]
-    #[arg(value_parser = clap::builder::BoolishValueParser::new())]
-    pub(crate) allow_changed_definitions: bool,
-}
-
 /// Everything that the service needs to know.
 #[derive(Debug, Clone, Args)]
-pub(crate) struct ServeArguments {
+pub(super) struct ServeArguments {
     /// Postgres.
     #[command(flatten)]
-    pub(crate) postgres: Postgres,
+    pub(super) postgres: Postgres,
     /// What only `serve` takes.
     #[command(flatten)]
-    pub(crate) only: ServeOnly,
+    pub(super) only: ServeOnly,
     /// Kafka.
     #[command(flatten)]
-    pub(crate) kafka: Kafka,
+    pub(super) kafka: Kafka,
     /// REST and dashboard.
     #[command(flatten)]
-    pub(crate) http: Http,
+    pub(super) http: Http,
     /// Engine.
     #[command(flatten)]
-    pub(crate) engine: EngineSettings,
+    pub(super) engine: EngineSettings,
     /// What is kept for how long.
     #[command(flatten)]
-    pub(crate) retention: Retention,
+    pub(super) retention: Retention,
 }
 
 /// What `dev` takes.
 #[derive(Debug, Clone, Args)]
-pub(crate) struct DevArguments {
+pub(super) struct DevArguments {
     /// Keep Postgres' data here; without it, everything is gone at the end
     #[arg(long, env = "SAGA_DEV_DATA", value_name = "DIR")]
-    pub(crate) data: Option<PathBuf>,
+    pub(super) data: Option<PathBuf>,
     /// Port of REST and the dashboard on 127.0.0.1
     #[arg(
         long,
@@ -91,12 +74,12 @@ pub(crate) struct DevArguments {
         value_name = "PORT",
         default_value_t = 8080
     )]
-    pub(crate) port: u16,
+    pub(super) port: u16,
     /// Write the addresses of broker and database here, for the participants' processes
     ///
     /// Two lines that a shell can source: `SAGA_BROKERS=host:port` and `SAGA_DATABASE_URL=url`.
     #[arg(long, env = "SAGA_DEV_ADDRESSES", value_name = "PATH")]
-    pub(crate) addresses: Option<PathBuf>,
+    pub(super) addresses: Option<PathBuf>,
 }
 
 /// What `migrate` takes.
@@ -260,7 +243,7 @@ out of reach."#;
 
 /// How a command prints what it found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Output {
+pub(super) enum Output {
     /// Aligned columns for people.
     Table,
     /// One JSON value for programs.

@@ -139,8 +139,8 @@ fn show(definition: &Definition, output: Output, out: &mut dyn Write) -> std::io
 
 #[cfg(test)]
 mod tests {
+    use super::super::sample;
     use super::*;
-    use crate::api::sample;
 
     async fn printed(verb: Option<DefinitionsVerb>, output: Output) -> Result<String, Failure> {
         let mut out = Vec::new();

@@ -8,7 +8,7 @@ use crate::config;
 
 /// Why a command failed. The texts are for people, complete, and without secrets.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Failure {
+pub(super) enum Failure {
     /// It did not work. Exit code 1.
     #[error("{0}")]
     Failed(String),
@@ -28,7 +28,7 @@ pub(crate) enum Failure {
 
 impl Failure {
     /// Prints the text, and gives the exit code.
-    pub(crate) fn report(&self) -> ExitCode {
+    pub(super) fn report(&self) -> ExitCode {
         if let Self::Settings(config::Error::Flags(error)) = self {
             // Help goes to standard output with code 0, errors to standard error with code 2.
             let _ = error.print();

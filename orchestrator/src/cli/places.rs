@@ -1,4 +1,4 @@
-//! From settings to what store and bus want, and how to call those places without their secrets.
+//! From settings to what store, bus and REST want; names of those places without their secrets.
 
 use std::str::FromStr as _;
 use std::time::Duration;
@@ -8,8 +8,9 @@ use sqlx::postgres::PgConnectOptions;
 use tokio::net::TcpStream;
 
 use super::Failure;
+use crate::api::Limits;
 use crate::cause::chain;
-use crate::config::{Kafka, Postgres, Retention};
+use crate::config::{Http, Kafka, Postgres, Retention};
 use crate::near::near;
 use crate::store::Store;
 use crate::store::retention::Policy;
@@ -77,6 +78,18 @@ pub(super) fn bus(settings: &Kafka) -> Result<bus::Settings, Failure> {
         event_retention: settings.event_retention.0,
         extra: settings.kafka_options.expose().clone(),
     })
+}
+
+/// Bounds of one request to REST.
+pub(super) fn limits(settings: &Http) -> Limits {
+    let size = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+    Limits {
+        body_bytes_max: size(settings.body_bytes_max),
+        json_depth_max: settings.json_depth_max,
+        request: settings.request_limit.0,
+        wait_max: settings.wait_max.0,
+        requests_max: size(settings.requests_max),
+    }
 }
 
 /// What is kept for how long. Says aloud which definitions of the settings this binary lacks: their

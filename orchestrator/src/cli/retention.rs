@@ -1,26 +1,22 @@
 //! `retention`: what is kept for how long, what goes when; and does what is due, if asked to.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
 
+use chrono::NaiveDate;
 use saga_core::Registry;
 use sagas::Timestamp;
 use serde_json::json;
-use tokio_util::sync::CancellationToken;
 
 use super::arguments::{Output, RetentionArguments};
 use super::startup::prepare;
 use super::{Failure, places, say, table};
 use crate::cause::chain;
 use crate::config::Span;
-use crate::engine::retention::{Moves, Work};
-use crate::engine::rounds::Rounds;
-use crate::store::partition::{Archived, Partition};
+use crate::engine::retention::run_once;
+use crate::store::partition::Archived;
 use crate::store::purge::{COUNTED_MAX, DueToGo};
 use crate::store::retention::Policy;
 use crate::store::{Error, Store};
-
-/// Rounds are for what repeats; this command only rests between its statements.
-const NEVER_AGAIN: Duration = Duration::from_secs(3_600);
 
 pub(super) async fn run(
     registry: &Registry,
@@ -49,7 +45,8 @@ struct Report {
     due: DueToGo,
     /// Sagas by partition and definition, before anything was done.
     archived: Vec<Archived>,
-    partitions: Vec<Partition>,
+    /// Bytes of each partition, by the first day on which it may be gone.
+    partitions: BTreeMap<NaiveDate, u64>,
     /// `None` in a dry run.
     done: Option<Done>,
 }
@@ -68,6 +65,8 @@ async fn report(store: &Store, policy: &Policy, is_dry: bool) -> Result<Report, 
     let now = store.database_time().await?;
     let due = store.due_to_go(policy, now).await?;
     let (archived, partitions) = (store.archived_sagas().await?, store.partitions().await?);
+    let partitions = partitions.iter().map(|found| (found.day, found.bytes));
+    let partitions = partitions.collect();
     let done = if is_dry {
         None
     } else {
@@ -83,23 +82,15 @@ async fn report(store: &Store, policy: &Policy, is_dry: bool) -> Result<Report, 
     })
 }
 
+/// One run; what held up a drop becomes text.
 async fn work(store: &Store, policy: &Policy, now: Timestamp) -> Result<Done, Error> {
-    let rounds = Rounds::every(NEVER_AGAIN, CancellationToken::new());
-    let shards: Vec<u16> = (0..store.shards()).collect();
-    let work = Work {
-        store,
-        policy,
-        rounds: &rounds,
-        now,
-    };
-    let moved = work.archive(&shards, &mut Moves::default()).await?;
-    let dropped = work.drop_partitions().await?;
+    let done = run_once(store, policy, now).await?;
     Ok(Done {
-        moved,
-        dropped: dropped.partitions.len(),
-        held_up: dropped.held_up.as_ref().map(|error| chain(error)),
-        keys: work.free_keys(&shards).await?,
-        dead_letters: work.drop_dead_letters().await?,
+        moved: done.moved,
+        dropped: done.dropped.partitions.len(),
+        held_up: done.dropped.held_up.as_ref().map(|error| chain(error)),
+        keys: done.keys,
+        dead_letters: done.dead_letters,
     })
 }
 
@@ -155,9 +146,8 @@ impl Report {
     fn bytes(&self, held: &Archived) -> u64 {
         let of_day = self.archived.iter().filter(|other| other.day == held.day);
         let all: u64 = of_day.map(|other| other.sagas).sum();
-        let partition = self.partitions.iter().find(|found| found.day == held.day);
-        let bytes = partition.map_or(0, |found| u128::from(found.bytes));
-        let share = bytes * u128::from(held.sagas) / u128::from(all.max(1));
+        let bytes = self.partitions.get(&held.day).copied().unwrap_or(0);
+        let share = u128::from(bytes) * u128::from(held.sagas) / u128::from(all.max(1));
         u64::try_from(share).unwrap_or(u64::MAX)
     }
 
@@ -172,7 +162,7 @@ impl Report {
 
     fn would_do(&self) -> Vec<String> {
         let today = self.now.to_chrono().date_naive();
-        let partitions = self.partitions.iter().filter(|found| found.day <= today);
+        let partitions = self.partitions.range(..=today);
         vec![
             "This was a dry run; a run now would".to_owned(),
             format!(
@@ -199,7 +189,7 @@ impl Report {
             })
         });
         let today = self.now.to_chrono().date_naive();
-        let due = self.partitions.iter().filter(|found| found.day <= today);
+        let due = self.partitions.range(..=today);
         json!({
             "archived": archived.collect::<Vec<_>>(),
             "due": {
@@ -255,6 +245,8 @@ fn size(bytes: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     const DAY: Duration = Duration::from_secs(86_400);
@@ -282,10 +274,10 @@ mod tests {
                 held("book-trip", "2026-12-20", 30),
                 held("place-order", "2026-12-20", 10),
             ],
-            partitions: vec![
-                Partition::of("2026-11-26".parse().unwrap(), 30_000),
-                Partition::of("2026-12-20".parse().unwrap(), 4_000_000_000),
-            ],
+            partitions: BTreeMap::from([
+                ("2026-11-26".parse().unwrap(), 30_000),
+                ("2026-12-20".parse().unwrap(), 4_000_000_000),
+            ]),
             done: None,
         }
     }

@@ -6,6 +6,7 @@
 //!                                                                               └─► exit
 //! ```
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use saga_core::Registry;
@@ -13,10 +14,9 @@ use saga_core::lane::COMMITS_MAX;
 use tokio_util::sync::CancellationToken;
 
 use super::arguments::ServeArguments;
-use super::http::Server;
 use super::startup::Plan;
 use super::{Failure, places, signals};
-use crate::api::{self, Backend, Limits};
+use crate::api::{self, Backend, Server};
 use crate::engine::{self, Engine};
 use crate::store::Store;
 
@@ -35,11 +35,11 @@ const FOR_REQUESTS: u32 = 4;
 
 /// How the service runs beside its settings.
 #[derive(Debug)]
-pub(crate) struct Surroundings {
+pub(super) struct Surroundings {
     /// Cancelled when the service is to end.
-    pub(crate) ending: CancellationToken,
+    pub(super) ending: CancellationToken,
     /// Whether topics are created and checked at the start.
-    pub(crate) is_ensuring_topics: bool,
+    pub(super) is_ensuring_topics: bool,
 }
 
 pub(super) async fn run(registry: Registry, arguments: ServeArguments) -> Result<(), Failure> {
@@ -51,7 +51,7 @@ pub(super) async fn run(registry: Registry, arguments: ServeArguments) -> Result
 }
 
 /// Serves until told to end.
-pub(crate) async fn serve(
+pub(super) async fn serve(
     registry: Registry,
     settings: ServeArguments,
     surroundings: Surroundings,
@@ -63,11 +63,11 @@ pub(crate) async fn serve(
     let commits_max = COMMITS_MAX * usize::from(settings.engine.lanes);
     let store = places::store(&settings.postgres, commits_max)?;
     let engine = engine_settings(&registry, &settings)?;
-    let limits = Limits::from(&settings.http);
+    let limits = places::limits(&settings.http);
     let partitions = u32::try_from(settings.kafka.reply_partitions).unwrap_or(0);
     let backend = Backend::new(registry.clone(), store.for_readers(), limits, partitions)
         .map_err(|error| Failure::Failed(error.to_string()))?;
-    let server = Server::start(settings.http.listen, api::router(backend.clone())).await?;
+    let server = listen(settings.http.listen, &backend).await?;
     tracing::info!(address = %server.address, "listening; not ready yet");
     let plan = Plan {
         registry,
@@ -96,6 +96,15 @@ pub(crate) async fn serve(
     let limit = settings.engine.drain_limit.0;
     let limit = limit.saturating_sub(settings.engine.drain_delay.0);
     drain(backend, server, engine, store, limit).await
+}
+
+async fn listen(address: SocketAddr, backend: &Backend) -> Result<Server, Failure> {
+    let server = Server::start(address, api::router(backend.clone())).await;
+    server.map_err(|error| {
+        Failure::Failed(format!(
+            "cannot listen on {address}: {error}; choose another address with --listen"
+        ))
+    })
 }
 
 fn engine_settings(

@@ -10,7 +10,7 @@ const INTERRUPTED: i32 = 130;
 
 /// A token that is cancelled by the first signal. From then on, another signal ends the process
 /// at once: what was accepted is stored, and goes on elsewhere or after the next start.
-pub(crate) fn ending() -> Result<CancellationToken, Failure> {
+pub(super) fn ending() -> Result<CancellationToken, Failure> {
     let listen = |kind| {
         signal(kind).map_err(|error| Failure::Failed(format!("cannot listen to signals: {error}")))
     };

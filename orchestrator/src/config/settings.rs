@@ -311,6 +311,24 @@ impl Retention {
     }
 }
 
+/// What only `serve` takes.
+#[derive(Debug, Clone, Args)]
+pub struct ServeOnly {
+    /// Leave the schema as it is; start only if it is up to date (see `saga migrate`)
+    #[arg(long, env = "SAGA_NO_MIGRATE", help_heading = "Postgres")]
+    #[arg(value_parser = clap::builder::BoolishValueParser::new())]
+    pub no_migrate: bool,
+
+    /// Start although a definition was changed under its version; sagas of the one before wait
+    ///
+    /// Without it, the start is refused while open sagas pin another graph than this binary has under
+    /// the same name and version. They stay where they are, and need attention, until a binary has
+    /// what they pin; `saga definitions check` lists them.
+    #[arg(long, env = "SAGA_ALLOW_CHANGED_DEFINITIONS", help_heading = "Engine")]
+    #[arg(value_parser = clap::builder::BoolishValueParser::new())]
+    pub allow_changed_definitions: bool,
+}
+
 /// Every setting that a file may hold, whatever command it is for.
 pub(super) fn every_argument() -> Vec<Arg> {
     let mut command = Command::new("settings");
@@ -320,6 +338,6 @@ pub(super) fn every_argument() -> Vec<Arg> {
     command = Http::augment_args(command);
     command = EngineSettings::augment_args(command);
     command = Retention::augment_args(command);
-    command = crate::cli::ServeOnly::augment_args(command);
+    command = ServeOnly::augment_args(command);
     command.get_arguments().cloned().collect()
 }

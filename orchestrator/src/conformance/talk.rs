@@ -14,10 +14,10 @@ use uuid::Uuid;
 
 use super::Error;
 use super::channel::{Channel, NoReply, PayloadForm};
+use super::clock;
 use super::model::{Handler, Model, shown};
 use super::scale::{self, Scale};
 use super::scenario::{Scenario, Standby};
-use crate::clock;
 
 /// Step and definition of all sagas of a run.
 const NAME: &str = "conformance";

@@ -44,9 +44,48 @@ const DROP_EVERY: Duration = Duration::from_secs(600);
 const DELETED_AT_ONCE: u32 = 1_000;
 /// The shard whose replica looks after what belongs to no shard.
 const FIRST_SHARD: u16 = 0;
+/// Rounds are for what repeats; what is done once only rests between its statements.
+const NEVER_AGAIN: Duration = Duration::from_secs(3_600);
 
 /// Each names its saga.
 static UNMOVED: Limit = Limit::each("a saga cannot be moved to the archive");
+
+/// Work of one run over all shards.
+#[derive(Debug)]
+pub struct Done {
+    /// Sagas that were moved to the archive.
+    pub moved: u64,
+    /// Partitions of the archive that are gone, and why others are not.
+    pub dropped: Dropped,
+    /// Idempotency keys that were freed.
+    pub keys: u64,
+    /// Dead letters that were deleted.
+    pub dead_letters: u64,
+}
+
+/// Moves and drops once what is due at `now`, database time, in all shards, without an engine.
+///
+/// Replicas that run do the same beside it, without harm. What was done before an error stays done.
+///
+/// # Errors
+///
+/// When the database is away, or refuses more than single sagas.
+pub async fn run_once(store: &Store, policy: &Policy, now: Timestamp) -> Result<Done, Error> {
+    let rounds = Rounds::every(NEVER_AGAIN, CancellationToken::new());
+    let shards: Vec<u16> = (0..store.shards()).collect();
+    let work = Work {
+        store,
+        policy,
+        rounds: &rounds,
+        now,
+    };
+    Ok(Done {
+        moved: work.archive(&shards, &mut Moves::default()).await?,
+        dropped: work.drop_partitions().await?,
+        keys: work.free_keys(&shards).await?,
+        dead_letters: work.drop_dead_letters().await?,
+    })
+}
 
 /// Starts both rounds; they end with the token.
 pub(super) fn start(
@@ -135,7 +174,7 @@ async fn drop_old(
 
 /// What is remembered from round to round.
 #[derive(Debug, Default)]
-pub(crate) struct Moves {
+struct Moves {
     /// Day on which partitions were last made.
     made_on: Option<NaiveDate>,
     /// Sagas of each shard that could not be moved; they stand first among those that have ended.
@@ -155,18 +194,18 @@ impl Moves {
 }
 
 /// What a round works with.
-pub(crate) struct Work<'a> {
-    pub(crate) store: &'a Store,
-    pub(crate) policy: &'a Policy,
+struct Work<'a> {
+    store: &'a Store,
+    policy: &'a Policy,
     /// Where it rests, and learns that it is to stop.
-    pub(crate) rounds: &'a Rounds,
-    pub(crate) now: Timestamp,
+    rounds: &'a Rounds,
+    now: Timestamp,
 }
 
 impl Work<'_> {
     /// Makes partitions once a day, and moves what has ended in these shards and was not moved yet, a
     /// batch of each at a time. Returns how many were moved.
-    pub(crate) async fn archive(&self, shards: &[u16], moves: &mut Moves) -> Result<u64, Error> {
+    async fn archive(&self, shards: &[u16], moves: &mut Moves) -> Result<u64, Error> {
         let (store, policy, now) = (self.store, self.policy, self.now);
         let today = now.to_chrono().date_naive();
         if moves.made_on != Some(today) {
@@ -242,7 +281,7 @@ impl Work<'_> {
     }
 
     /// Drops the partitions whose day has come, and says so in the log.
-    pub(crate) async fn drop_partitions(&self) -> Result<Dropped, Error> {
+    async fn drop_partitions(&self) -> Result<Dropped, Error> {
         let dropped = self.store.drop_partitions(self.now).await?;
         for gone in &dropped.partitions {
             tracing::info!(day = %gone.day, bytes = gone.bytes, "dropped a partition of the archive");
@@ -258,7 +297,7 @@ impl Work<'_> {
     }
 
     /// Deletes the dead letters that are too old; returns how many.
-    pub(crate) async fn drop_dead_letters(&self) -> Result<u64, Error> {
+    async fn drop_dead_letters(&self) -> Result<u64, Error> {
         let mut gone = 0;
         loop {
             let sent = Instant::now();
@@ -274,7 +313,7 @@ impl Work<'_> {
     }
 
     /// Frees the keys of these shards that are too old; returns how many.
-    pub(crate) async fn free_keys(&self, shards: &[u16]) -> Result<u64, Error> {
+    async fn free_keys(&self, shards: &[u16]) -> Result<u64, Error> {
         let mut freed = 0;
         let mut due = shards.to_vec();
         while !due.is_empty() {

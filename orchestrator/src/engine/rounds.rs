@@ -8,13 +8,13 @@ use tokio_util::sync::CancellationToken;
 
 /// Comes round at an interval; only the waiting is cancelled, never the work.
 #[derive(Debug)]
-pub(crate) struct Rounds {
+pub(super) struct Rounds {
     ticks: Interval,
     stop: CancellationToken,
 }
 
 impl Rounds {
-    pub(crate) fn every(period: Duration, stop: CancellationToken) -> Self {
+    pub(super) fn every(period: Duration, stop: CancellationToken) -> Self {
         let mut ticks = interval(period);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self { ticks, stop }
@@ -37,7 +37,7 @@ impl Rounds {
     }
 
     /// Rests within a round; `false` once it is time to stop.
-    pub(crate) async fn pause(&self, rest: Duration) -> bool {
+    pub(super) async fn pause(&self, rest: Duration) -> bool {
         tokio::select! {
             biased;
             () = self.stop.cancelled() => false,

@@ -64,15 +64,6 @@ pub struct Dropped {
     pub held_up: Option<Error>,
 }
 
-#[cfg(test)]
-impl Partition {
-    /// One that is attached.
-    pub(crate) fn of(day: NaiveDate, bytes: u64) -> Self {
-        let state = State::Attached;
-        Self { day, bytes, state }
-    }
-}
-
 impl Store {
     /// The archive's partitions, those that go first, first.
     ///

@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
@@ -92,6 +92,14 @@ fn an_unknown_key_of_the_file_ends_with_2_and_a_near_match() {
     std::fs::write(&file, text).unwrap();
     let said = ["unknown key `listn`; did you mean `listen`?"];
     check(saga().arg("serve").env("SAGA_CONFIG", &file), 2, &said);
+}
+
+#[test]
+fn an_address_in_use_ends_with_1_and_names_the_flag() {
+    let held = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = held.local_addr().unwrap().to_string();
+    let said = [&*format!("cannot listen on {address}: "), "--listen"];
+    check(saga().args(["serve", "--listen", &address]), 1, &said);
 }
 
 #[test]

@@ -11,8 +11,11 @@ use clap::{Args as _, Command, FromArgMatches as _};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 
+use super::arguments::{DevArguments, ServeArguments};
+use super::serve::{Surroundings, serve};
+use super::signals::ending;
+use super::{Failure, say};
 use crate::cause::chain;
-use crate::cli::{DevArguments, Failure, ServeArguments, Surroundings, ending, say, serve};
 use crate::{Registry, bus};
 
 type Broker = MockCluster<'static, DefaultProducerContext>;
@@ -26,7 +29,7 @@ const PARTITIONS: i32 = 4;
 /// The in-process broker does not wake a fetch when a record comes, so fetches must be short.
 const BROKER_OPTIONS: &str = "fetch.wait.max.ms=5";
 
-pub(crate) async fn run(registry: Registry, arguments: DevArguments) -> Result<(), Failure> {
+pub(super) async fn run(registry: Registry, arguments: DevArguments) -> Result<(), Failure> {
     let ending = ending()?;
     let postgres = start_postgres(arguments.data.clone()).await?;
     let url = postgres.url(DATABASE);
@@ -136,6 +139,7 @@ fn settings(url: &str, brokers: &str, port: u16) -> Result<ServeArguments, Failu
 
 #[cfg(test)]
 mod tests {
+    use super::super::sample;
     use super::*;
 
     #[test]
@@ -153,7 +157,7 @@ mod tests {
 
     #[test]
     fn the_private_broker_has_every_topic() {
-        let broker = start_broker(&crate::api::sample::registry()).unwrap();
+        let broker = start_broker(&sample::registry()).unwrap();
         let client: rdkafka::consumer::BaseConsumer = rdkafka::ClientConfig::new()
             .set("bootstrap.servers", broker.bootstrap_servers())
             .create()

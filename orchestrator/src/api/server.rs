@@ -1,9 +1,9 @@
 //! The listening socket and its connections.
 //!
 //! Everything that a peer can hold on to is bounded: the number of connections, and the time in
-//! which a request's head must come. What is inside a request is `api`'s.
+//! which a request's head must come. What is inside a request is the router's.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,6 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::Failure;
 use crate::cause::chain;
 
 /// A connection without a request's head for so long is closed. Longer than the minute for which
@@ -34,23 +33,22 @@ const NO_ROOM: Duration = Duration::from_millis(200);
 
 /// The HTTP server in its task.
 #[derive(Debug)]
-pub(super) struct Server {
+pub struct Server {
     /// Where it listens.
-    pub(super) address: SocketAddr,
+    pub address: SocketAddr,
     closing: CancellationToken,
     task: JoinHandle<()>,
 }
 
 impl Server {
     /// Listens, and answers from now on.
-    pub(super) async fn start(address: SocketAddr, router: Router) -> Result<Self, Failure> {
-        let refused = |error: std::io::Error| {
-            Failure::Failed(format!(
-                "cannot listen on {address}: {error}; choose another address with --listen"
-            ))
-        };
-        let listener = TcpListener::bind(address).await.map_err(refused)?;
-        let address = listener.local_addr().map_err(refused)?;
+    ///
+    /// # Errors
+    ///
+    /// When the system does not give the address, because it is in use for example.
+    pub async fn start(address: SocketAddr, router: Router) -> io::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
         let closing = CancellationToken::new();
         let task = tokio::spawn(accept(listener, router, closing.clone()));
         Ok(Self {
@@ -62,7 +60,7 @@ impl Server {
 
     /// Takes no new connection, and waits for the requests in progress; `false` when some were
     /// still there after `within`.
-    pub(super) async fn finish(mut self, within: Duration) -> bool {
+    pub async fn finish(mut self, within: Duration) -> bool {
         self.closing.cancel();
         let is_done = tokio::time::timeout(within, &mut self.task).await.is_ok();
         if !is_done {
@@ -116,7 +114,7 @@ async fn answer(stream: TcpStream, service: TowerToHyperService<Router>, watcher
 }
 
 /// The peer went away before it was accepted.
-fn is_of_the_peer(error: &std::io::Error) -> bool {
+fn is_of_the_peer(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         ErrorKind::ConnectionRefused | ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset
@@ -163,13 +161,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_address_in_use_names_the_flag() {
+    async fn an_address_in_use_is_refused() {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let first = Server::start(any, Router::new()).await.unwrap();
-        let failure = Server::start(first.address, Router::new())
-            .await
-            .unwrap_err();
-        assert!(failure.to_string().contains("--listen"), "{failure}");
+        let error = Server::start(first.address, Router::new()).await;
+        assert_eq!(error.unwrap_err().kind(), ErrorKind::AddrInUse);
         assert!(first.finish(Duration::from_secs(10)).await);
     }
 }
