@@ -31,6 +31,7 @@ COPY participant participant
 COPY migrations migrations
 COPY local local
 COPY orchestrator orchestrator
+COPY program program
 COPY examples examples
 COPY tests tests
 COPY bench bench
@@ -44,7 +45,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,target=/src/target,sharing=locked \
     cargo build --locked --release \
         --package shop --bin shop --bin shop-orchestrator \
-        --package orchestrator --bin saga \
+        --package saga-program --bin saga \
     && install -D --target-directory=/programs \
         target/release/shop target/release/shop-orchestrator target/release/saga
 

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use orchestrator::Registry;
+use saga_program::Registry;
 use sagas::definition::Problems;
 use sagas::{Definition, RetryPolicy};
 use schemars::JsonSchema;

@@ -36,7 +36,7 @@ mod watch;
 pub use consumer::ReplyConsumer;
 pub use delivery::Delivery;
 pub use producer::{Limits, Producer};
-pub(crate) use saga_kafka::headers;
+pub use saga_kafka::headers;
 
 /// How to reach the broker, and what its topics are like.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,8 +82,9 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// What all clients have in common.
-    pub(crate) fn client(&self, ours: &[(&str, &str)]) -> ClientConfig {
+    /// Configuration of a client: what all clients have in common, then `ours`, then [`Self::extra`].
+    #[must_use]
+    pub fn client(&self, ours: &[(&str, &str)]) -> ClientConfig {
         let mut config = ClientConfig::new();
         config
             .set("bootstrap.servers", &self.brokers)
@@ -103,8 +104,9 @@ impl Settings {
 }
 
 impl Error {
-    /// A client that could not be made from its settings.
-    pub(crate) fn refused(error: KafkaError) -> Self {
+    /// Error of a client that could not be made from its settings; hides their values.
+    #[must_use]
+    pub fn refused(error: KafkaError) -> Self {
         Self::Settings(saga_kafka::without_value(error))
     }
 

@@ -1,16 +1,10 @@
 //! The saga orchestrator: stores sagas in Postgres, drives participants through Kafka, answers REST.
+//!
+//! What it is to do comes as settings; flags, variables and files are those of `saga-program`.
 
 pub mod api;
 pub mod bus;
 pub mod cause;
-pub mod cli;
 pub mod clock;
-pub mod config;
-mod conformance;
 pub mod engine;
-pub mod logging;
-mod near;
 pub mod store;
-
-pub use cli::main;
-pub use saga_core::Registry;

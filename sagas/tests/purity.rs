@@ -1,4 +1,5 @@
-//! `sagas` and `saga-core` cannot do I/O, because they cannot name anything that does.
+//! Arrows between the crates of the workspace: `sagas` and `saga-core` cannot do I/O, because they
+//! cannot name anything that does, and of what goes into production only `saga-program` knows `local`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -119,6 +120,35 @@ fn what_decides_depends_on_nothing_that_does_io_or_logs() {
         .filter(|name| !service.contains(**name))
         .collect();
     assert!(missed.is_empty(), "the walk does not find {missed:?}");
+}
+
+/// Names of the packages that name `wanted` in their own manifest, for more than their tests.
+fn dependents(metadata: &Metadata, wanted: &str) -> BTreeSet<String> {
+    let packages = metadata.packages.iter();
+    let names: BTreeMap<_, _> = packages
+        .map(|package| (&package.id, package.name.as_str()))
+        .collect();
+    let nodes = metadata.resolve.nodes.iter();
+    let dependents = nodes.filter(|node| {
+        node.deps.iter().any(|dependency| {
+            let is_at_run_time = dependency.dep_kinds.iter().any(|kind| kind.kind.is_none());
+            names[&dependency.pkg] == wanted && is_at_run_time
+        })
+    });
+    let names = dependents.map(|node| names[&node.id].to_owned());
+    names.collect()
+}
+
+#[test]
+fn of_what_goes_into_production_only_the_program_starts_servers() {
+    let metadata = metadata();
+    // The others are tools and examples.
+    let expected = ["bench", "saga-program", "shop", "xtask"].map(str::to_owned);
+    assert_eq!(dependents(&metadata, "local"), BTreeSet::from(expected));
+    let service = needed_by(&metadata, "orchestrator");
+    for absent in ["local", "saga-program", "clap"] {
+        assert!(!service.contains(absent), "orchestrator needs {absent}");
+    }
 }
 
 /// The clock and the die are in the standard library and in `uuid`, which both crates name.

@@ -6,14 +6,14 @@
 
 use std::process::ExitCode;
 
-use orchestrator::Registry;
+use saga_program::Registry;
 use sagas::Definition;
 use shop::commands::{CancelOrder, CreateOrder, ReleaseStock, ReserveStock};
 use shop::place_order::PlaceOrder;
 
 fn main() -> ExitCode {
     let release = std::env::var("RELEASE").unwrap_or_default();
-    orchestrator::main(match release.as_str() {
+    saga_program::main(match release.as_str() {
         "mistaken" => Registry::new().with(with_stock(1)),
         "forgetful" => Registry::new().with(with_stock(2)),
         "corrected" => Registry::new()

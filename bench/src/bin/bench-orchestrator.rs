@@ -7,5 +7,5 @@ use std::process::ExitCode;
 static ALLOCATOR: allocator::Mimalloc = allocator::Mimalloc;
 
 fn main() -> ExitCode {
-    orchestrator::main(bench::steps3::registry())
+    saga_program::main(bench::steps3::registry())
 }

@@ -1,10 +1,10 @@
 //! The sagas that this business runs.
 
-use orchestrator::Registry;
+use saga_program::Registry;
 
 use crate::place_order::place_order;
 
-/// All definitions, for [`orchestrator::main`].
+/// All definitions, for [`saga_program::main`].
 ///
 /// # Panics
 ///

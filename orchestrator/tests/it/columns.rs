@@ -189,6 +189,7 @@ fn sources() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let folders = [
         "orchestrator/src",
+        "program/src",
         "participant/src",
         "participant/migrations",
         "examples/shop/src",

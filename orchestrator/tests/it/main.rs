@@ -1,5 +1,4 @@
-//! The store on a real Postgres, the bus on a real Kafka, and the program as users start it. One
-//! binary: one server of each.
+//! The store on a real Postgres and the bus on a real Kafka. One binary: one server of each.
 
 #![allow(
     clippy::unwrap_used,
@@ -19,7 +18,6 @@ mod log;
 mod outbox;
 mod overview;
 mod plans;
-mod program;
 mod reading;
 mod refused;
 mod retention;

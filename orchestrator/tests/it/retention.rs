@@ -3,7 +3,6 @@
 mod dropping;
 mod ending;
 mod moving;
-mod program;
 mod size;
 
 use std::time::Duration;

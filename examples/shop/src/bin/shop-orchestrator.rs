@@ -7,5 +7,5 @@ use std::process::ExitCode;
 static ALLOCATOR: allocator::Mimalloc = allocator::Mimalloc;
 
 fn main() -> ExitCode {
-    orchestrator::main(shop::registry())
+    saga_program::main(shop::registry())
 }

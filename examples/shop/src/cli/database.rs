@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
-use orchestrator::config::database_url;
+use saga_program::config::database_url;
 use sqlx::postgres::PgConnectOptions;
 
 /// The service's own database.

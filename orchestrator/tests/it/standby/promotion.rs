@@ -4,11 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use orchestrator::Registry;
 use orchestrator::engine::{Accepted, Engine, Error, Settings};
 use orchestrator::store::retention::Policy;
-use saga_core::Submission;
 use saga_core::submission::Key;
+use saga_core::{Registry, Submission};
 use sagas::SagaId;
 use tokio::task::JoinSet;
 use uuid::Uuid;

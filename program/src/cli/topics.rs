@@ -1,14 +1,15 @@
 //! `topics`: what Kafka has, and what the definitions of this binary need.
 
+use orchestrator::bus;
+use orchestrator::bus::topics::{self, Topic};
+use orchestrator::cause::{self, chain};
 use sagas::wire::topics::{Difference, RECORD_BYTES_MAX};
 use serde_json::{Value, json};
 
 use super::arguments::{Output, TopicsArguments, TopicsVerb};
 use super::{Failure, places, say, table};
-use crate::bus::topics::{self, Topic};
-use crate::cause::{self, chain};
+use crate::Registry;
 use crate::config::Span;
-use crate::{Registry, bus};
 
 pub(super) async fn run(registry: &Registry, arguments: &TopicsArguments) -> Result<(), Failure> {
     let settings = places::bus(&arguments.kafka)?;

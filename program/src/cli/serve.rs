@@ -9,6 +9,9 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use orchestrator::api::{self, Backend, Server};
+use orchestrator::engine::{self, Engine};
+use orchestrator::store::Store;
 use saga_core::Registry;
 use saga_core::lane::COMMITS_MAX;
 use tokio_util::sync::CancellationToken;
@@ -16,9 +19,6 @@ use tokio_util::sync::CancellationToken;
 use super::arguments::ServeArguments;
 use super::startup::Plan;
 use super::{Failure, places, signals};
-use crate::api::{self, Backend, Server};
-use crate::engine::{self, Engine};
-use crate::store::Store;
 
 /// Events in one commit: beyond it, a commit takes longer without carrying much more per second.
 const BATCH_MAX: usize = 500;

@@ -72,7 +72,7 @@ fn list(registry: &Registry, output: Output, out: &mut dyn Write) -> std::io::Re
         return writeln!(
             out,
             "This binary has no definitions. Link them in: \
-             orchestrator::main(Registry::new().with(definition))"
+             saga_program::main(Registry::new().with(definition))"
         );
     }
     let head = ["NAME", "VERSION", "STEPS", "FINGERPRINT", "RETIRED"];

@@ -1,8 +1,9 @@
 //! `conformance`: puts a running participant through the barrier's cases, and prints the report.
 
+use saga_log::chain;
+
 use super::arguments::ConformanceArguments;
 use super::{Failure, places, say, topics};
-use crate::cause::chain;
 use crate::conformance::{self, Error, Scenario};
 
 pub(super) async fn run(arguments: &ConformanceArguments) -> Result<(), Failure> {

@@ -6,6 +6,7 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
+use orchestrator::bus;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
@@ -14,6 +15,7 @@ use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::producer::future_producer::DeliveryFuture;
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use saga_log::chain;
 use sagas::wire::size::REPLY_BYTES_MAX;
 use sagas::wire::topics::{Holds, Wanted};
 use sagas::wire::{CommandMessage, ReplyMessage, ReplyTo};
@@ -21,8 +23,6 @@ use sagas::wire::{CommandMessage, ReplyMessage, ReplyTo};
 use tokio::runtime::Handle;
 
 use super::Error;
-use crate::bus;
-use crate::cause::chain;
 
 /// Two, so that a participant that lets its client choose the partition is noticed.
 const PARTITIONS: i32 = 2;

@@ -3,16 +3,16 @@
 //! What is away is waited for, without end and aloud, because the parts of a deployment start in
 //! any order. What is wrong and stays wrong ends the start with a text that says what to do.
 
+use orchestrator::api::{Backend, Startup};
+use orchestrator::bus;
+use orchestrator::cause::{self, Cause, chain};
+use orchestrator::engine::{Engine, Settings, StartError};
+use orchestrator::store::{self, Store};
 use saga_core::Registry;
 
 use super::patience::Patience;
 use super::{Failure, pins, places, topics};
-use crate::api::{Backend, Startup};
-use crate::bus;
-use crate::cause::{self, Cause, chain};
 use crate::config::Postgres;
-use crate::engine::{Engine, Settings, StartError};
-use crate::store::{self, Store};
 
 /// What the start needs.
 pub(super) struct Plan {

@@ -18,11 +18,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use orchestrator::bus;
 use rdkafka::error::KafkaError;
 use sagas::wire::topics;
 use uuid::Uuid;
-
-use crate::bus;
 
 mod case;
 mod channel;

@@ -3,20 +3,20 @@
 use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
+use orchestrator::engine::retention::run_once;
+use orchestrator::store::partition::Archived;
+use orchestrator::store::purge::{COUNTED_MAX, DueToGo};
+use orchestrator::store::retention::Policy;
+use orchestrator::store::{Error, Store};
 use saga_core::Registry;
+use saga_log::chain;
 use sagas::Timestamp;
 use serde_json::json;
 
 use super::arguments::{Output, RetentionArguments};
 use super::startup::prepare;
 use super::{Failure, places, say, table};
-use crate::cause::chain;
 use crate::config::Span;
-use crate::engine::retention::run_once;
-use crate::store::partition::Archived;
-use crate::store::purge::{COUNTED_MAX, DueToGo};
-use crate::store::retention::Policy;
-use crate::store::{Error, Store};
 
 pub(super) async fn run(
     registry: &Registry,

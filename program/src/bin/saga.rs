@@ -5,12 +5,12 @@
 
 use std::process::ExitCode;
 
-use orchestrator::Registry;
+use saga_program::Registry;
 
 /// A lane allocates on one thread what others free: worth a quarter of the processor time.
 #[global_allocator]
 static ALLOCATOR: allocator::Mimalloc = allocator::Mimalloc;
 
 fn main() -> ExitCode {
-    orchestrator::main(Registry::new())
+    saga_program::main(Registry::new())
 }

@@ -3,18 +3,18 @@
 use std::str::FromStr as _;
 use std::time::Duration;
 
+use orchestrator::api::Limits;
+use orchestrator::store::Store;
+use orchestrator::store::retention::Policy;
+use orchestrator::{bus, store};
 use saga_core::Registry;
+use saga_log::chain;
 use sqlx::postgres::PgConnectOptions;
 use tokio::net::TcpStream;
 
 use super::Failure;
-use crate::api::Limits;
-use crate::cause::chain;
 use crate::config::{Http, Kafka, Postgres, Retention};
 use crate::near::near;
-use crate::store::Store;
-use crate::store::retention::Policy;
-use crate::{bus, store};
 
 /// A database that does not even take a connection within this time is away.
 const PROBE_WITHIN: Duration = Duration::from_secs(3);

@@ -1,14 +1,12 @@
 //! `saga retention`, as an operator runs it.
 
-use super::completed;
-use crate::database::{SHARDS, fresh};
+use crate::database::{SHARDS, fresh, id};
 use crate::program::{check, saga};
-use crate::sample::id;
 
 #[tokio::test]
 async fn a_dry_run_changes_nothing_and_a_run_moves_what_has_ended() {
     let mut db = fresh().await;
-    completed(&db.store, 1..=20).await;
+    db.complete(20).await;
     let shards = SHARDS.to_string();
     let retention = |more: &[&str]| {
         let mut command = saga();
@@ -43,7 +41,7 @@ async fn a_dry_run_changes_nothing_and_a_run_moves_what_has_ended() {
 #[tokio::test]
 async fn sagas_that_cannot_be_moved_stay_and_hold_up_no_others() {
     let mut db = fresh().await;
-    completed(&db.store, 1..=300).await;
+    db.complete(300).await;
     let bad = [7, 8, 200]
         .map(|number| format!("'{}'", id(number)))
         .join(", ");

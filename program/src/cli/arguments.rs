@@ -8,7 +8,8 @@ use crate::config::{Common, EngineSettings, Http, Kafka, Postgres, Retention, Se
 
 /// Runs sagas: business transactions over several services, kept consistent by compensations.
 #[derive(Debug, Parser)]
-#[command(version, about, max_term_width = 100)]
+// Name that `--version` prints, whatever the binary is called.
+#[command(name = "orchestrator", version, about, max_term_width = 100)]
 #[command(after_help = "\
 Try it: `saga dev` needs nothing but Postgres' programs on this machine.
 Exit codes: 0 done; 1 it failed; 2 wrong arguments or settings; 3 Postgres or Kafka is out of reach;
@@ -258,7 +259,7 @@ mod tests {
 
     use super::*;
     use crate::config::{Layers, variables};
-    use crate::store::retention::Policy;
+    use orchestrator::store::retention::Policy;
 
     fn serve(arguments: &[&str], file: Option<&str>) -> ServeArguments {
         let folder = std::env::temp_dir();

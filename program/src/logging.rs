@@ -1,8 +1,8 @@
 //! Log lines: human on a terminal, one JSON object per line elsewhere; always on standard error.
 //!
-//! The rule that the rest of the crate keeps: an event that concerns one saga carries its id in the
+//! The rule that the service keeps: an event that concerns one saga carries its id in the
 //! field `saga`, its own or its span's, an error is a field with its whole chain
-//! ([`crate::cause::chain`]), and secrets are never fields.
+//! ([`saga_log::chain`]), and secrets are never fields.
 
 use std::io::IsTerminal;
 
@@ -82,7 +82,7 @@ mod tests {
     fn every_logged_error_has_its_whole_chain() {
         let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         let mut found = Vec::new();
-        for folder in ["orchestrator/src", "examples/shop/src"] {
+        for folder in ["orchestrator/src", "program/src", "examples/shop/src"] {
             heads_of_errors(&crates.join(folder), &mut found);
         }
         assert!(found.is_empty(), "{}", found.join("\n"));

@@ -3,7 +3,8 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use crate::cause::Cause;
+use orchestrator::cause::Cause;
+
 use crate::config;
 
 /// Why a command failed. The texts are for people, complete, and without secrets.

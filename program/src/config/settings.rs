@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Arg, Args, Command, ValueEnum};
+use orchestrator::store::retention::Policy;
 use sagas::wire::topics;
 
 use super::{KafkaOptions, KeptByDefinition, Secret, Span};
-use crate::store::retention::Policy;
 
 /// What every command takes.
 #[derive(Debug, Clone, Args)]

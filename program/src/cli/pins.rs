@@ -13,16 +13,16 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
+use orchestrator::cause::{self, Cause, chain};
+use orchestrator::store::lacking::{Counted, Lacking};
+use orchestrator::store::{self, Store};
 use saga_core::Registry;
 use saga_core::registry::Pin;
 use serde_json::{Value, json};
 
 use super::arguments::Output;
 use super::{Failure, places, say, table};
-use crate::cause::{self, Cause, chain};
 use crate::config::Postgres;
-use crate::store::lacking::{Counted, Lacking};
-use crate::store::{self, Store};
 
 /// Time in which sagas are counted, and one more statement. A replica that starts is waited for.
 const COUNTING: Duration = Duration::from_secs(10);

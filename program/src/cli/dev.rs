@@ -8,15 +8,16 @@
 use std::path::PathBuf;
 
 use clap::{Args as _, Command, FromArgMatches as _};
+use orchestrator::bus;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
+use saga_log::chain;
 
 use super::arguments::{DevArguments, ServeArguments};
 use super::serve::{Surroundings, serve};
 use super::signals::ending;
 use super::{Failure, say};
-use crate::cause::chain;
-use crate::{Registry, bus};
+use crate::Registry;
 
 type Broker = MockCluster<'static, DefaultProducerContext>;
 
