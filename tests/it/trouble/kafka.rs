@@ -43,10 +43,17 @@ async fn kafka_stops_and_is_killed_and_every_order_ends_as_promised() {
     assert!(most <= SENT_AGAIN_MAX, "{most} of one saga");
 }
 
-/// A saga that was cancelled before its pivot, by this order, and the answer.
-async fn cancelled_one(world: &World, seed: u64) -> ((Uuid, Uuid), (u16, Value)) {
+/// A saga that was cancelled before its pivot, by this order, and the answer. What it places on the way is
+/// added to `placed`.
+async fn cancelled_one(
+    world: &World,
+    seed: u64,
+    placed: &mut Vec<Placed>,
+) -> ((Uuid, Uuid), (u16, Value)) {
     for planned in Workload::new(seed, 0).take(20) {
         let saga = world.submit(&planned.order).await;
+        let order = planned.order.order;
+        placed.push(Placed { order, saga });
         let cancelled = (saga, Uuid::now_v7());
         let answer = cancel_once(world, cancelled).await;
         if answer.0 == 200 {
@@ -82,7 +89,8 @@ async fn outage(world: &mut World, how: &str, take_away: fn(Servers)) -> Vec<Pla
     })
     .await;
 
-    let (cancelled, before) = cancelled_one(world, seeds_of_cancelled).await;
+    let mut extra = Vec::new();
+    let (cancelled, before) = cancelled_one(world, seeds_of_cancelled, &mut extra).await;
     let servers = world.servers.clone();
     blocking(move || take_away(servers)).await;
     let gone = Instant::now();
@@ -103,7 +111,8 @@ async fn outage(world: &mut World, how: &str, take_away: fn(Servers)) -> Vec<Pla
     let back = Instant::now();
     world.ready(0).await;
     println!("ready {:?} after Kafka, {how}, was back", back.elapsed());
-    let placed = shoppers.close().await;
+    let mut placed = shoppers.close().await;
+    placed.extend(extra);
     until(
         "all end",
         super::ALL_ENDED_WITHIN,
