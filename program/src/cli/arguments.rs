@@ -8,8 +8,8 @@ use crate::config::{Common, EngineSettings, Http, Kafka, Postgres, Retention, Se
 
 /// Runs sagas: business transactions over several services, kept consistent by compensations.
 #[derive(Debug, Parser)]
-// Name that `--version` prints, whatever the binary is called.
-#[command(name = "orchestrator", version, about, max_term_width = 100)]
+// Spelt out, where clap would take name and description of this crate.
+#[command(name = "orchestrator", version, max_term_width = 100)]
 #[command(after_help = "\
 Try it: `saga dev` needs nothing but Postgres' programs on this machine.
 Exit codes: 0 done; 1 it failed; 2 wrong arguments or settings; 3 Postgres or Kafka is out of reach;

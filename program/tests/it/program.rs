@@ -67,9 +67,10 @@ fn help_shows_every_variable_and_no_secret() {
 }
 
 #[test]
-fn the_version_is_that_of_the_orchestrator() {
-    let said = concat!("orchestrator ", env!("CARGO_PKG_VERSION"), "\n");
-    check(saga().arg("--version"), 0, &[said]);
+fn the_program_introduces_itself_as_the_orchestrator() {
+    let version = concat!("orchestrator ", env!("CARGO_PKG_VERSION"), "\n");
+    check(saga().arg("--version"), 0, &[version]);
+    check(saga().arg("--help"), 0, &["Runs sagas: "]);
 }
 
 #[test]
