@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 
+use sagas::splitmix::scramble;
 use uuid::Uuid;
 
 /// What is shared out; part of the hash, so that partitions and shards do not move in step.
@@ -62,14 +63,6 @@ fn weight(replica: Uuid, share: Share, number: u32) -> u64 {
         Share::Shards => 0x7368_6172,
     };
     scramble(high ^ scramble(low ^ scramble(u64::from(number) ^ (salt << 32))))
-}
-
-/// The finalizer of splitmix64.
-fn scramble(seed: u64) -> u64 {
-    let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 #[cfg(test)]

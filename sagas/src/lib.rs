@@ -17,6 +17,8 @@ pub mod name;
 pub mod retry;
 #[doc(hidden)]
 pub mod sabotage;
+#[doc(hidden)]
+pub mod splitmix;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 pub mod time;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::sabotage::{Bug, is_seeded};
+use crate::splitmix::scramble;
 
 /// Longest wait between attempts beyond those of a policy, after silence and after a failure.
 pub const SILENCE_MAX: Duration = Duration::from_secs(15 * 60);
@@ -82,14 +83,6 @@ impl RetryPolicy {
     pub fn is_last(&self, attempt: u32) -> bool {
         attempt >= self.attempts_max
     }
-}
-
-/// The finalizer of splitmix64: every bit of the seed moves every bit of the result.
-fn scramble(seed: u64) -> u64 {
-    let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use sagas::splitmix::{INCREMENT, scramble};
 use uuid::Uuid;
 
 /// A source of numbers.
@@ -20,7 +21,7 @@ impl Rng {
         let mut counter = seed;
         let state = std::array::from_fn(|_| {
             let word = scramble(counter);
-            counter = counter.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            counter = counter.wrapping_add(INCREMENT);
             word
         });
         Self { state }
@@ -84,14 +85,6 @@ pub fn mix(parts: &[u64]) -> u64 {
     parts
         .iter()
         .fold(0, |sum, part| scramble(sum ^ scramble(*part)))
-}
-
-/// The finalizer of splitmix64.
-fn scramble(seed: u64) -> u64 {
-    let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 #[cfg(test)]
