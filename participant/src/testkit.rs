@@ -48,6 +48,7 @@
 use std::sync::Arc;
 
 use sagas::Command;
+pub use sagas::barrier::{CaseReport, Report, Verdict};
 use sqlx::PgPool;
 
 use crate::{Service, Settings};
@@ -57,11 +58,9 @@ mod case;
 mod fault;
 mod instance;
 mod plan;
-mod report;
 mod standby;
 
 use plan::{Plan, Sample, json};
-pub use report::{CaseReport, Report, Verdict};
 
 /// The cases, and what they are tried on.
 #[must_use = "nothing is tried before it is run"]

@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use orchestrator::bus;
 use rdkafka::error::KafkaError;
+use sagas::barrier::Report;
 use sagas::wire::topics;
 use uuid::Uuid;
 
@@ -27,13 +28,11 @@ mod case;
 mod channel;
 mod clock;
 mod model;
-mod report;
 mod scale;
 mod scenario;
 mod talk;
 
 use channel::{Channel, ReplyTopic};
-pub(crate) use report::Report;
 pub(crate) use scenario::Scenario;
 
 /// Why the cases could not be tried, or not to their end.

@@ -17,8 +17,10 @@ use std::borrow::Cow;
 use crate::direction::{Direction, Outcome};
 use crate::sabotage::{Bug, is_seeded};
 
+mod report;
 mod row;
 
+pub use report::{CaseReport, Report, Verdict};
 pub use row::{Row, Stored};
 
 /// What a command asks of the barrier. The direction `fence` is split by what it fences.

@@ -11,12 +11,11 @@ mod repeated;
 mod unconfirmed;
 
 use sagas::Outcome;
-use sagas::barrier::Ask;
+use sagas::barrier::{Ask, CaseReport, Report, Verdict};
 
 use super::bench::{Bench, Saga, Wrong, came};
 use super::instance::Instance;
 use super::plan::Plan;
-use super::report::{CaseReport, Report, Verdict};
 use crate::inbox;
 
 /// The first case: it weighs one effect, which all others need.
@@ -147,7 +146,7 @@ pub(super) async fn run_all(plan: &Plan) -> Report {
         }
     }
     Report {
-        participant: plan.participant,
+        participant: plan.participant.to_owned(),
         cases,
     }
 }

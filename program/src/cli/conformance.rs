@@ -28,10 +28,10 @@ pub(super) async fn run(arguments: &ConformanceArguments) -> Result<(), Failure>
     } else {
         say(&report.to_string());
     }
-    match report.failed() {
+    match report.failed().count() {
         0 => Ok(()),
         failed => {
-            let all = report.len();
+            let all = report.cases.len();
             Err(Failure::Failed(format!(
                 "{participant} does not keep the barrier: {failed} of {all} cases failed"
             )))

@@ -6,9 +6,10 @@
 mod one;
 mod several;
 
+use sagas::barrier::{CaseReport, Report, Verdict};
+
 use super::Error;
 use super::channel::Channel;
-use super::report::{CaseReport, Report, Verdict};
 use super::scenario::Scenario;
 use super::talk::{Stop, Talk};
 

@@ -1,53 +1,85 @@
-//! What came of the cases, for people and for programs.
+//! Report of the barrier's cases, tried on a participant: verdicts, for people and for programs.
+//!
+//! Invariant: a case that was not tried names the reason, and one that failed has the exchange that
+//! led to it.
+//!
+//! Not here: the cases. They are in two kits, one for a service's own tests (`participant::testkit`),
+//! the other for a running participant in any language (`saga conformance`).
 
 use std::fmt;
 
 use serde_json::{Value, json};
 
-/// What came of all cases.
+/// Verdicts of all cases.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Report {
-    pub(super) participant: String,
-    /// In the order in which they were tried.
-    pub(super) cases: Vec<CaseReport>,
+#[must_use = "a report that nobody looks at finds nothing"]
+pub struct Report {
+    /// Name of the participant.
+    pub participant: String,
+    /// One per case, in the order in which they were tried.
+    pub cases: Vec<CaseReport>,
 }
 
+/// Verdict of one case.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct CaseReport {
-    pub(super) name: &'static str,
-    pub(super) verdict: Verdict,
+pub struct CaseReport {
+    /// Name of the case: `late forward`.
+    pub name: &'static str,
+    /// Whether it holds.
+    pub verdict: Verdict,
 }
 
+/// Whether a case holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub enum Verdict {
+    /// Answers and effects are as they have to be.
     Passed,
+    /// The case was not tried.
     Skipped {
+        /// The reason: a sample that is missing, or a first case that failed.
         why: &'static str,
     },
+    /// An answer or an effect is wrong.
     Failed {
-        /// What was sent and what came, in order.
+        /// Commands and answers up to the failure, in order.
         exchange: Vec<String>,
+        /// The answer or effect that was expected last.
         expected: String,
+        /// The answer or effect that came instead.
         came: String,
     },
 }
 
 impl Report {
-    /// How many cases failed.
-    pub(crate) fn failed(&self) -> usize {
+    /// Names of the cases that failed.
+    pub fn failed(&self) -> impl Iterator<Item = &'static str> {
         let failed = |case: &&CaseReport| matches!(case.verdict, Verdict::Failed { .. });
-        self.cases.iter().filter(failed).count()
+        self.cases.iter().filter(failed).map(|case| case.name)
     }
 
-    /// How many cases there are.
-    pub(crate) fn len(&self) -> usize {
-        self.cases.len()
-    }
-
-    pub(crate) fn to_json(&self) -> Value {
+    /// The report as JSON, for programs.
+    ///
+    /// ```text
+    /// {"participant":"till","failed":1,"cases":[
+    ///   {"name":"late forward","verdict":"ok"},
+    ///   {"name":"refused forward","verdict":"skipped","why":"…"},
+    ///   {"name":"fenced","verdict":"failed","exchange":["…"],"expected":"…","came":"…"}]}
+    /// ```
+    #[must_use]
+    pub fn to_json(&self) -> Value {
         let cases: Vec<_> = self.cases.iter().map(CaseReport::to_json).collect();
-        let failed = self.failed();
+        let failed = self.failed().count();
         json!({ "participant": self.participant, "failed": failed, "cases": cases })
+    }
+
+    /// Ends the test unless every case that could be tried holds.
+    ///
+    /// # Panics
+    ///
+    /// With the whole report, when a case failed.
+    #[track_caller]
+    pub fn assert_passed(&self) {
+        assert!(self.failed().next().is_none(), "{self}");
     }
 }
 
@@ -91,7 +123,7 @@ impl fmt::Display for Report {
                 }
             }
         }
-        let (failed, all) = (self.failed(), self.len());
+        let (failed, all) = (self.failed().count(), self.cases.len());
         match failed {
             0 => write!(f, "{} keeps the barrier.", self.participant),
             _ => write!(f, "{}: {failed} of {all} cases failed.", self.participant),
@@ -136,5 +168,6 @@ mod tests {
             (&json["failed"], &json["cases"][2]["came"]),
             (&json!(1), &json!("that"))
         );
+        assert_eq!(report.failed().collect::<Vec<_>>(), ["three"]);
     }
 }
