@@ -88,7 +88,7 @@ mod wake;
 
 pub use entry::{Entry, EntryKind, Sent};
 pub use event::{Event, Reply};
-pub use order::{Order, OrderKind, OrderResult};
+pub use order::{Order, OrderKind, OrderName, OrderResult};
 pub use progress::{Fence, Flight, Progress, Purpose, Trouble, Waits};
 pub use restore::{Row, Unrestorable};
 pub use saga::{Applied, Moving, Paper, Papers, Pause, Reason, Saga, Status};

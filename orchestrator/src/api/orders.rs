@@ -4,13 +4,11 @@
 //! answered like the first time. Here only its form is checked; whether it makes sense is for the
 //! state machine to say.
 
-use std::str::FromStr;
-
 use axum::Json as Answer;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
-use sagas::machine::{Order, OrderKind, OrderResult, Refusal};
+use sagas::machine::{Order, OrderKind, OrderName, OrderResult, Refusal};
 use sagas::wire::size::COMMAND_BYTES_MAX;
 use sagas::{Json, OrderId, SagaId};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -26,39 +24,14 @@ use crate::engine;
 /// Bytes of an actor's name and of a reason: history is kept for long.
 const TEXT_MAX: usize = 1_000;
 
-/// The last part of the path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Name {
-    Cancel,
-    Pause,
-    Resume,
-    Retry,
-    Edit,
-    Skip,
-    Resolve,
-}
-
-impl FromStr for Name {
-    type Err = Problem;
-
-    fn from_str(word: &str) -> Result<Self, Problem> {
-        Ok(match word {
-            "cancel" => Self::Cancel,
-            "pause" => Self::Pause,
-            "resume" => Self::Resume,
-            "retry" => Self::Retry,
-            "edit" => Self::Edit,
-            "skip" => Self::Skip,
-            "resolve" => Self::Resolve,
-            other => {
-                let detail = format!(
-                    "there is no order {other:?}; orders are cancel, pause, resume, retry, edit, \
-                     skip and resolve"
-                );
-                return Err(Problem::new(Kind::NotFound, detail));
-            }
-        })
-    }
+/// The order that the last part of the path names.
+fn named(word: &str) -> Result<OrderName, Problem> {
+    OrderName::parse(word).ok_or_else(|| {
+        let all: Vec<_> = OrderName::ALL.iter().map(|name| name.as_str()).collect();
+        let all = all.join(", ");
+        let detail = format!("there is no order {word:?}; orders are {all}");
+        Problem::new(Kind::NotFound, detail)
+    })
 }
 
 #[derive(Deserialize)]
@@ -99,7 +72,7 @@ pub(super) async fn give(
     headers: HeaderMap,
     bytes: Bytes,
 ) -> Result<Answer<Done>, Problem> {
-    let name: Name = name.parse()?;
+    let name = named(&name)?;
     let saga = saga_id(&id)?;
     let body: Body = body::read(&headers, &bytes, backend.limits().json_depth_max)?;
     let order_id = OrderId(body.order_id.unwrap_or_else(Uuid::now_v7));
@@ -133,24 +106,31 @@ pub(super) async fn give(
     }))
 }
 
+/// Fields that an order takes beside actor and reason.
+fn takes(name: OrderName) -> &'static [&'static str] {
+    match name {
+        OrderName::Cancel | OrderName::Pause | OrderName::Resume => &[],
+        OrderName::Retry | OrderName::Resolve => &["/step"],
+        OrderName::Edit => &["/step", "/payload"],
+        OrderName::Skip => &["/step", "/reply"],
+    }
+}
+
 /// The order, if its fields are those that it takes.
-fn kind(name: Name, body: Body) -> Result<OrderKind, Problem> {
+fn kind(name: OrderName, body: Body) -> Result<OrderKind, Problem> {
     let mut errors = Vec::new();
     text_fault("/actor", &body.actor, &mut errors);
     text_fault("/reason", &body.reason, &mut errors);
-    let takes = |field: &str| match field {
-        "/step" => !matches!(name, Name::Cancel | Name::Pause | Name::Resume),
-        "/payload" => name == Name::Edit,
-        _ => name == Name::Skip,
-    };
+    let takes = takes(name);
     let given = [
         ("/step", body.step.is_some()),
         ("/payload", body.payload.is_some()),
         ("/reply", body.reply.is_some()),
     ];
     for (path, is_given) in given {
-        let is_needed = takes(path) && path != "/reply" && name != Name::Retry;
-        let message = match (is_given, takes(path)) {
+        let is_taken = takes.contains(&path);
+        let is_needed = is_taken && path != "/reply" && name != OrderName::Retry;
+        let message = match (is_given, is_taken) {
             (true, false) => "this order does not take it",
             (false, _) if is_needed => "is missing",
             _ => continue,
@@ -173,24 +153,26 @@ fn kind(name: Name, body: Body) -> Result<OrderKind, Problem> {
         return Err(incomplete(errors));
     }
     Ok(match (name, body.step, body.payload) {
-        (Name::Cancel, ..) => OrderKind::Cancel,
-        (Name::Pause, ..) => OrderKind::Pause,
-        (Name::Resume, ..) => OrderKind::Resume,
-        (Name::Retry, step, _) => OrderKind::RetryNow { step },
-        (Name::Edit, Some(step), Some(payload)) => OrderKind::Edit { step, payload },
-        (Name::Skip, Some(step), _) => {
+        (OrderName::Cancel, ..) => OrderKind::Cancel,
+        (OrderName::Pause, ..) => OrderKind::Pause,
+        (OrderName::Resume, ..) => OrderKind::Resume,
+        (OrderName::Retry, step, _) => OrderKind::RetryNow { step },
+        (OrderName::Edit, Some(step), Some(payload)) => OrderKind::Edit { step, payload },
+        (OrderName::Skip, Some(step), _) => {
             let reply = body.reply;
             OrderKind::Skip { step, reply }
         }
-        (Name::Resolve, Some(step), _) => OrderKind::Resolve { step },
-        (Name::Edit | Name::Skip | Name::Resolve, ..) => return Err(incomplete(errors)),
+        (OrderName::Resolve, Some(step), _) => OrderKind::Resolve { step },
+        (OrderName::Edit | OrderName::Skip | OrderName::Resolve, ..) => {
+            return Err(incomplete(errors));
+        }
     })
 }
 
-fn refused(name: Name, refusal: &Refusal) -> Problem {
+fn refused(name: OrderName, refusal: &Refusal) -> Problem {
     let path = match (refusal, name) {
         (Refusal::UnknownStep(_), _) => "/step",
-        (Refusal::PayloadUnfit { .. }, Name::Skip) => "/reply",
+        (Refusal::PayloadUnfit { .. }, OrderName::Skip) => "/reply",
         (Refusal::PayloadUnfit { .. }, _) => "/payload",
         (Refusal::OrderIdUsedOtherwise { .. }, _) => {
             return Problem::new(Kind::OrderUsedOtherwise, refusal.to_string());
@@ -201,10 +183,10 @@ fn refused(name: Name, refusal: &Refusal) -> Problem {
     Problem::invalid("the order does not fit the saga".to_owned(), errors)
 }
 
-fn text(name: Name, result: OrderResult) -> &'static str {
+fn text(name: OrderName, result: OrderResult) -> &'static str {
     match (result, name) {
         (OrderResult::Cancelling, _) => "the saga turns back; what took effect is compensated",
-        (OrderResult::Fencing, Name::Cancel) => {
+        (OrderResult::Fencing, OrderName::Cancel) => {
             "the pivot is in flight: its participant decides whether it took effect; if not, the \
              saga turns back"
         }
@@ -248,7 +230,7 @@ fn fault(path: &str, message: &str) -> PathError {
 mod tests {
     use super::*;
 
-    fn paths(name: Name, body: &str) -> Vec<String> {
+    fn paths(name: OrderName, body: &str) -> Vec<String> {
         let body: Body = serde_json::from_str(body).unwrap();
         let Err(problem) = kind(name, body) else {
             return Vec::new();
@@ -274,7 +256,7 @@ mod tests {
 
     #[test]
     fn a_value_that_repeats_a_key_is_malformed() {
-        for (name, field) in [(Name::Edit, "payload"), (Name::Skip, "reply")] {
+        for (name, field) in [(OrderName::Edit, "payload"), (OrderName::Skip, "reply")] {
             let text = r#""actor":"a","reason":"b","step":"s""#;
             let text = format!(r#"{{{text},"{field}":{{"a":[{{"b":1,"b":1}}]}}}}"#);
             let problem = kind(name, serde_json::from_str(&text).unwrap()).unwrap_err();
@@ -289,20 +271,42 @@ mod tests {
         let who = r#""actor":"a","reason":"b""#;
         let with = |more: &str| format!("{{{who}{more}}}");
         let (step, payload, reply) = (r#","step":"s""#, r#","payload":null"#, r#","reply":null"#);
-        for name in [Name::Cancel, Name::Pause, Name::Resume] {
+        for name in [OrderName::Cancel, OrderName::Pause, OrderName::Resume] {
             assert!(paths(name, &with("")).is_empty());
             let all = with(&format!("{step}{payload}{reply}"));
             assert_eq!(paths(name, &all), ["/step", "/payload", "/reply"]);
         }
-        assert!(paths(Name::Retry, &with("")).is_empty());
-        assert!(paths(Name::Retry, &with(step)).is_empty());
-        assert_eq!(paths(Name::Edit, &with("")), ["/step", "/payload"]);
-        assert!(paths(Name::Edit, &with(&format!("{step}{payload}"))).is_empty());
-        assert_eq!(paths(Name::Skip, &with(payload)), ["/step", "/payload"]);
-        assert!(paths(Name::Skip, &with(&format!("{step}{reply}"))).is_empty());
-        assert_eq!(paths(Name::Resolve, &with(reply)), ["/step", "/reply"]);
+        assert!(paths(OrderName::Retry, &with("")).is_empty());
+        assert!(paths(OrderName::Retry, &with(step)).is_empty());
+        assert_eq!(paths(OrderName::Edit, &with("")), ["/step", "/payload"]);
+        assert!(paths(OrderName::Edit, &with(&format!("{step}{payload}"))).is_empty());
+        assert_eq!(
+            paths(OrderName::Skip, &with(payload)),
+            ["/step", "/payload"]
+        );
+        assert!(paths(OrderName::Skip, &with(&format!("{step}{reply}"))).is_empty());
+        assert_eq!(paths(OrderName::Resolve, &with(reply)), ["/step", "/reply"]);
         let nul = r#","step":"s","payload":{"a":["\u0000"]}"#;
-        assert!(paths(Name::Edit, &with(nul)).is_empty());
+        assert!(paths(OrderName::Edit, &with(nul)).is_empty());
+    }
+
+    #[test]
+    fn every_name_is_a_route_to_the_order_of_that_name() {
+        for &name in OrderName::ALL {
+            assert_eq!(named(name.as_str()).unwrap(), name);
+            let fields = takes(name).iter().map(|path| {
+                let field = path.trim_start_matches('/');
+                format!(r#","{field}":"s""#)
+            });
+            let body = format!(
+                r#"{{"actor":"a","reason":"b"{}}}"#,
+                fields.collect::<String>()
+            );
+            let order = kind(name, serde_json::from_str(&body).unwrap()).unwrap();
+            assert_eq!(order.name(), name);
+            let others = named("wipe").unwrap_err();
+            assert!(others.detail().contains(name.as_str()), "{name:?}");
+        }
     }
 
     #[test]
@@ -310,7 +314,7 @@ mod tests {
         let give = |bytes: usize| {
             let payload = "x".repeat(bytes - 2);
             let body = format!(r#"{{"actor":"a","reason":"b","step":"s","payload":"{payload}"}}"#);
-            kind(Name::Edit, serde_json::from_str(&body).unwrap())
+            kind(OrderName::Edit, serde_json::from_str(&body).unwrap())
         };
         assert!(give(COMMAND_BYTES_MAX).is_ok());
         let problem = give(COMMAND_BYTES_MAX + 1).unwrap_err();

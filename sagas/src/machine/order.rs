@@ -19,6 +19,7 @@
 
 mod by_hand;
 mod cancel;
+mod name;
 mod pause;
 mod retry;
 mod same;
@@ -34,6 +35,7 @@ use crate::json::Json;
 use crate::sabotage::{Bug, is_seeded};
 
 pub(super) use cancel::cancelled;
+pub use name::OrderName;
 
 /// An operator's order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

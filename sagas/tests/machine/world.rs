@@ -344,15 +344,7 @@ impl<'a> World<'a> {
     fn count_what_is_new(&mut self, transition: &Transition) {
         let Transition { next, entry, .. } = transition;
         if let Some(order) = &entry.order {
-            self.count(match order.kind {
-                OrderKind::Cancel => "cancel",
-                OrderKind::Pause => "pause",
-                OrderKind::Resume => "resume",
-                OrderKind::RetryNow { .. } => "retry now",
-                OrderKind::Edit { .. } => "edit",
-                OrderKind::Skip { .. } => "skip",
-                OrderKind::Resolve { .. } => "resolve",
-            });
+            self.count(order.kind.name().as_str());
         }
         if entry.late {
             self.count("recorded as late");
