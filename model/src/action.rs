@@ -1,6 +1,7 @@
 //! What may happen next in a world.
 
 use sagas::machine::{Progress, Waits};
+use sagas::testkit::Intent;
 use sagas::{Direction, Outcome, Status};
 
 use crate::rule::Rule;
@@ -17,7 +18,7 @@ pub enum Action {
     /// Time passed.
     Wake(Due, Door),
     /// An operator gives an order.
-    Order(Wish, Door),
+    Order(Intent, Door),
     /// The process dies; another one puts the saga together from what is stored.
     Crash,
     /// Everything under way gets lost.
@@ -65,66 +66,6 @@ pub enum Due {
     Deadline,
 }
 
-/// An order, without the id that it gets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wish {
-    /// Turn back.
-    Cancel,
-    /// Hold.
-    Pause,
-    /// Let go.
-    Resume,
-    /// Retry everything that waits.
-    RetryAll,
-    /// Retry this step.
-    Retry(usize),
-    /// Send this step another payload.
-    Edit(usize),
-    /// This step was done by hand.
-    Skip(usize),
-    /// This step was undone by hand.
-    Resolve(usize),
-}
-
-impl Wish {
-    /// Every order; the step is a placeholder for any.
-    pub const ALL: &'static [Self] = &[
-        Self::Cancel,
-        Self::Pause,
-        Self::Resume,
-        Self::RetryAll,
-        Self::Retry(0),
-        Self::Edit(0),
-        Self::Skip(0),
-        Self::Resolve(0),
-    ];
-
-    /// The word that REST has for it.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Cancel => "cancel",
-            Self::Pause => "pause",
-            Self::Resume => "resume",
-            Self::RetryAll => "retry all",
-            Self::Retry(_) => "retry",
-            Self::Edit(_) => "edit",
-            Self::Skip(_) => "skip",
-            Self::Resolve(_) => "resolve",
-        }
-    }
-
-    fn for_steps(self, count: usize) -> Vec<Self> {
-        match self {
-            Self::Cancel | Self::Pause | Self::Resume | Self::RetryAll => vec![self],
-            Self::Retry(_) => (0..count).map(Self::Retry).collect(),
-            Self::Edit(_) => (0..count).map(Self::Edit).collect(),
-            Self::Skip(_) => (0..count).map(Self::Skip).collect(),
-            Self::Resolve(_) => (0..count).map(Self::Resolve).collect(),
-        }
-    }
-}
-
 impl Action {
     /// Whether it happens by itself where nothing goes wrong any more and nobody helps.
     #[must_use]
@@ -167,10 +108,10 @@ pub(crate) fn possible(world: &World, state: &State, actions: &mut Vec<Action>) 
         actions.extend(replies.map(|reply| Action::Answer(reply, door)));
         actions.extend(due(world, state).map(|due| Action::Wake(due, door)));
         if state.left.orders > 0 {
-            let wishes = world.configuration.wishes.iter();
+            let intents = world.configuration.intents.iter();
             let count = world.configuration.shape.len();
-            let wishes = wishes.flat_map(|wish| wish.for_steps(count));
-            actions.extend(wishes.map(|wish| Action::Order(wish, door)));
+            let intents = intents.flat_map(|intent| intent.for_steps(count));
+            actions.extend(intents.map(|intent| Action::Order(intent, door)));
         }
     }
     if state.left.crashes > 0 {

@@ -4,7 +4,8 @@
 
 use std::fmt;
 
-use crate::action::Wish;
+use sagas::testkit::Intent;
+
 use crate::shape::{self, Shape};
 
 /// One bounded world.
@@ -23,7 +24,7 @@ pub struct Configuration {
     /// What the participants may answer beside success.
     pub answers: Answers,
     /// Orders that may be given, one at a time, for any step.
-    pub wishes: &'static [Wish],
+    pub intents: &'static [Intent],
     /// How many orders.
     pub orders: u8,
     /// How often the process dies, or a commit ends ambiguously.
@@ -90,7 +91,7 @@ const PLAIN: Configuration = Configuration {
     attempts_max: 1,
     has_deadline: false,
     answers: REFUSING,
-    wishes: Wish::ALL,
+    intents: Intent::ALL,
     orders: 0,
     crashes: 0,
     losses: 0,
@@ -116,7 +117,7 @@ const FAULTY: Configuration = Configuration {
 #[rustfmt::skip] // One world, one line.
 pub const CONFIGURATIONS: &[Configuration] = &[
     Configuration { name: "pair-one-order", shape: shape::PAIR, orders: 1, ..SMALL },
-    Configuration { name: "pair-unreadable", shape: shape::PAIR, answers: UNREADABLE, wishes: CANCEL, orders: 1, ..SMALL },
+    Configuration { name: "pair-unreadable", shape: shape::PAIR, answers: UNREADABLE, intents: CANCEL, orders: 1, ..SMALL },
     Configuration { name: "pair-crash-loss", shape: shape::PAIR, crashes: 1, losses: 1, ..SMALL },
     Configuration { name: "pair-copy", shape: shape::PAIR, copies: 1, ..SMALL },
     Configuration { name: "pair-purge", shape: shape::PAIR, purges: 1, ..SMALL },
@@ -138,11 +139,11 @@ pub const CONFIGURATIONS: &[Configuration] = &[
     Configuration { name: "diamond-order", shape: shape::DIAMOND, orders: 1, ..PLAIN },
     Configuration { name: "parallel-order", shape: shape::PARALLEL, orders: 1, ..PLAIN },
     Configuration { name: "conditional-order", shape: shape::CONDITIONAL, orders: 1, ..PLAIN },
-    Configuration { name: "chain-hold", shape: shape::CHAIN, wishes: HOLD, orders: 2, ..PLAIN },
-    Configuration { name: "diamond-hold", shape: shape::DIAMOND, wishes: HOLD, orders: 2, ..PLAIN },
-    Configuration { name: "parallel-hold", shape: shape::PARALLEL, wishes: HOLD, orders: 2, ..PLAIN },
+    Configuration { name: "chain-hold", shape: shape::CHAIN, intents: HOLD, orders: 2, ..PLAIN },
+    Configuration { name: "diamond-hold", shape: shape::DIAMOND, intents: HOLD, orders: 2, ..PLAIN },
+    Configuration { name: "parallel-hold", shape: shape::PARALLEL, intents: HOLD, orders: 2, ..PLAIN },
     Configuration { name: "chain-two-orders", shape: shape::CHAIN, orders: 2, ..PLAIN },
-    Configuration { name: "diamond-two-orders", shape: shape::DIAMOND, wishes: ALL_BUT_EDIT, orders: 2, ..PLAIN },
+    Configuration { name: "diamond-two-orders", shape: shape::DIAMOND, intents: ALL_BUT_EDIT, orders: 2, ..PLAIN },
     Configuration { name: "fork-two-orders", shape: shape::FORK, orders: 2, ..PLAIN },
     Configuration { name: "parallel-two-orders", shape: shape::PARALLEL, orders: 2, ..PLAIN },
     Configuration { name: "conditional-two-orders", shape: shape::CONDITIONAL, orders: 2, ..PLAIN },
@@ -163,26 +164,31 @@ pub const CONFIGURATIONS: &[Configuration] = &[
     Configuration { name: "pair-hostile", shape: shape::PAIR, answers: HOSTILE, orders: 1, ..PLAIN },
     Configuration { name: "pair-order-purge", shape: shape::PAIR, answers: FAILING, orders: 1, purges: 2, ..PLAIN },
     Configuration { name: "pair-order-copy", shape: shape::PAIR, orders: 1, copies: 1, crashes: 1, ..PLAIN },
-    Configuration { name: "pair-edit-skip", shape: shape::PAIR, wishes: EDIT_AND_SKIP, orders: 2, ..PLAIN },
-    Configuration { name: "pair-edits", shape: shape::PAIR, wishes: EDITS, orders: 3, ..PLAIN },
+    Configuration { name: "pair-edit-skip", shape: shape::PAIR, intents: EDIT_AND_SKIP, orders: 2, ..PLAIN },
+    Configuration { name: "pair-edits", shape: shape::PAIR, intents: EDITS, orders: 3, ..PLAIN },
 ];
 
-const CANCEL: &[Wish] = &[Wish::Cancel];
-const HOLD: &[Wish] = &[Wish::Pause, Wish::Resume];
+const CANCEL: &[Intent] = &[Intent::Cancel];
+const HOLD: &[Intent] = &[Intent::Pause, Intent::Resume];
 /// Each edit doubles what may be on the way: two beside other orders do not fit on a diamond.
-const ALL_BUT_EDIT: &[Wish] = &[
-    Wish::Cancel,
-    Wish::Pause,
-    Wish::Resume,
-    Wish::RetryAll,
-    Wish::Retry(0),
-    Wish::Skip(0),
-    Wish::Resolve(0),
+const ALL_BUT_EDIT: &[Intent] = &[
+    Intent::Cancel,
+    Intent::Pause,
+    Intent::Resume,
+    Intent::RetryAll,
+    Intent::Retry(0),
+    Intent::Skip(0),
+    Intent::Resolve(0),
 ];
 /// What it takes to give up on an edited step while its successor stands in the way.
-const EDIT_AND_SKIP: &[Wish] = &[Wish::Edit(0), Wish::Skip(0)];
+const EDIT_AND_SKIP: &[Intent] = &[Intent::Edit(0), Intent::Skip(0)];
 /// Orders that put a new generation in flight while the old one is, and what makes it matter.
-const EDITS: &[Wish] = &[Wish::Edit(0), Wish::Cancel, Wish::Pause, Wish::Resume];
+const EDITS: &[Intent] = &[
+    Intent::Edit(0),
+    Intent::Cancel,
+    Intent::Pause,
+    Intent::Resume,
+];
 
 impl fmt::Display for Configuration {
     /// The bounds.
@@ -218,11 +224,19 @@ impl fmt::Display for Configuration {
         ];
         for (count, word) in counts.iter().filter(|(count, _)| *count > 0) {
             write!(f, ", {count} {word}")?;
-            if *word == "orders" && self.wishes.len() < Wish::ALL.len() {
-                let words: Vec<_> = self.wishes.iter().map(|wish| wish.word()).collect();
+            if *word == "orders" && self.intents.len() < Intent::ALL.len() {
+                let words: Vec<_> = self.intents.iter().map(name_of).collect();
                 write!(f, " ({})", words.join(", "))?;
             }
         }
         Ok(())
+    }
+}
+
+/// Name in a report; REST has one for both retries.
+fn name_of(intent: &Intent) -> &'static str {
+    match intent {
+        Intent::RetryAll => "retry all",
+        one => one.name().as_str(),
     }
 }

@@ -5,12 +5,13 @@
 use std::collections::HashSet;
 use std::sync::Mutex;
 
-use sagas::machine::{Event, Order, OrderKind, Row, Saga};
+use sagas::machine::{Event, Order, Row, Saga};
+use sagas::testkit::Intent;
 use sagas::{Definition, Json, OrderId, SagaId, Status};
 use stateright::{Model, Property};
 use uuid::Uuid;
 
-use crate::action::{self, Action, Door, Due, Handler, Wish};
+use crate::action::{self, Action, Door, Due, Handler};
 use crate::binary::Binary;
 use crate::configuration::Configuration;
 use crate::door;
@@ -78,7 +79,7 @@ impl World {
                 let wake = Event::Wake { published };
                 door::pass(self, state, &wake, Some(*due), *door)
             }
-            Action::Order(wish, door) => self.order(state, *wish, *door),
+            Action::Order(intent, door) => self.order(state, *intent, *door),
             Action::Crash => Some(self.crash(state)),
             Action::Lose => {
                 let mut after = state.clone();
@@ -128,28 +129,12 @@ impl World {
         (changed || after.broken.is_some()).then_some(after)
     }
 
-    fn order(&self, state: &State, wish: Wish, door: Door) -> Option<State> {
-        let edited = || Json::parse(shape::EDITED.to_owned()).expect("it is JSON");
-        let kind = match wish {
-            Wish::Cancel => OrderKind::Cancel,
-            Wish::Pause => OrderKind::Pause,
-            Wish::Resume => OrderKind::Resume,
-            Wish::RetryAll => OrderKind::RetryNow { step: None },
-            Wish::Retry(step) => OrderKind::RetryNow {
-                step: Some(shape::name(step)),
-            },
-            Wish::Edit(step) => OrderKind::Edit {
-                step: shape::name(step),
-                payload: edited(),
-            },
-            Wish::Skip(step) => OrderKind::Skip {
-                step: shape::name(step),
-                reply: Json::parse("1".to_owned()).ok(),
-            },
-            Wish::Resolve(step) => OrderKind::Resolve {
-                step: shape::name(step),
-            },
-        };
+    fn order(&self, state: &State, intent: Intent, door: Door) -> Option<State> {
+        let kind = intent.order_kind(
+            shape::name,
+            |_| Json::parse(shape::EDITED.to_owned()).expect("it is JSON"),
+            |_| Json::parse("1".to_owned()).ok(),
+        );
         let order = Order {
             id: OrderId(Uuid::from_u128(state.left.orders.into())),
             actor: String::new(),

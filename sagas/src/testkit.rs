@@ -21,6 +21,7 @@
 mod cases;
 mod closures;
 mod failure;
+mod intent;
 mod interleavings;
 pub mod invariants;
 mod participants;
@@ -37,6 +38,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 pub use failure::Failure;
+pub use intent::Intent;
 pub use report::Report;
 
 use crate::definition::Definition;

@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::intent::Intent;
 use super::invariants::{Broken, require};
 use super::promises;
 use super::run::{Plan, Run};
 use crate::id::OrderId;
+use crate::json::Json;
 use crate::machine::{Event, Order, OrderKind, Papers, Progress, Transition, Trouble};
 
 /// More than any case needs: each of 64 steps, resolved twice.
@@ -18,20 +20,6 @@ const HELP_MAX: usize = 128;
 
 /// Longer than any wake is ahead.
 const YEARS: Duration = Duration::from_secs(10 * 365 * 86_400);
-
-/// An order, for a step where it is about one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wish {
-    Cancel,
-    Pause,
-    Resume,
-    RetryAll,
-    Retry(usize),
-    /// The payload of a sample has no other: the same one, as the next generation.
-    Edit(usize),
-    Skip(usize),
-    Resolve(usize),
-}
 
 /// What a person does about a refusal that only a person can decide about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -44,8 +32,8 @@ pub(super) enum Remedy {
 
 impl Run<'_> {
     /// Gives an order, twice. `false` where it makes no sense, which leaves no trace.
-    pub(super) fn order(&mut self, wish: Wish) -> Result<bool, Broken> {
-        let Some(event) = self.accepted(wish) else {
+    pub(super) fn order(&mut self, intent: Intent) -> Result<bool, Broken> {
+        let Some(event) = self.accepted(intent) else {
             return Ok(false);
         };
         self.apply(&event)?;
@@ -59,60 +47,53 @@ impl Run<'_> {
     }
 
     /// Every order, but a cancel, that the saga takes as it stands.
-    pub(super) fn orders(&self) -> Vec<Wish> {
-        let steps = 0..self.subject.definition.steps().len();
-        let of_steps = steps.flat_map(|step| {
-            [
-                Wish::Retry(step),
-                Wish::Edit(step),
-                Wish::Skip(step),
-                Wish::Resolve(step),
-            ]
-        });
-        let all = [Wish::Pause, Wish::RetryAll].into_iter().chain(of_steps);
-        all.filter(|wish| self.accepted(*wish).is_some()).collect()
+    pub(super) fn orders(&self) -> Vec<Intent> {
+        let count = self.subject.definition.steps().len();
+        let (alone, about_steps): (Vec<Intent>, Vec<Intent>) = Intent::ALL
+            .iter()
+            .filter(|intent| **intent != Intent::Cancel)
+            .partition(|intent| intent.step().is_none());
+        let of_step = |step| about_steps.iter().map(move |intent| intent.about(step));
+        let all = alone.into_iter().chain((0..count).flat_map(of_step));
+        all.filter(|intent| self.accepted(*intent).is_some())
+            .collect()
     }
 
-    fn accepted(&self, wish: Wish) -> Option<Event> {
+    fn accepted(&self, intent: Intent) -> Option<Event> {
         let id = OrderId(Uuid::from_u128(2 + self.saga.orders.len() as u128));
         let event = Event::Order(Order {
             id,
             actor: "operator".to_owned(),
             reason: "the kit tries it".to_owned(),
-            kind: self.kind(wish)?,
+            kind: self.kind(intent)?,
         });
         let (definition, rules) = (self.subject.definition, self.subject.rules);
         let verdict = (rules.transition)(definition, &self.saga, event.clone(), self.now);
         verdict.is_ok().then_some(event)
     }
 
-    fn kind(&self, wish: Wish) -> Option<OrderKind> {
-        let name = |step| self.subject.name(step).to_owned();
-        Some(match wish {
-            Wish::Cancel => OrderKind::Cancel,
-            Wish::Pause => OrderKind::Pause,
-            Wish::Resume => OrderKind::Resume,
-            Wish::RetryAll => OrderKind::RetryNow { step: None },
-            Wish::Retry(step) => OrderKind::RetryNow {
-                step: Some(name(step)),
-            },
-            Wish::Edit(step) => {
-                let Papers {
-                    forward,
-                    compensation,
-                    ..
-                } = &self.saga.papers[step];
-                OrderKind::Edit {
-                    step: name(step),
-                    payload: compensation.as_ref().or(forward.as_ref())?.payload.clone(),
-                }
-            }
-            Wish::Skip(step) => OrderKind::Skip {
-                step: name(step),
-                reply: Some(self.subject.replies[step].clone()),
-            },
-            Wish::Resolve(step) => OrderKind::Resolve { step: name(step) },
-        })
+    fn kind(&self, intent: Intent) -> Option<OrderKind> {
+        let sent = if let Intent::Edit(step) = intent {
+            Some(self.last_payload(step)?)
+        } else {
+            None
+        };
+        Some(intent.order_kind(
+            |step| self.subject.name(step).to_owned(),
+            |_| sent.unwrap_or_else(Json::null),
+            |step| Some(self.subject.replies[step].clone()),
+        ))
+    }
+
+    /// What an edit sends: the payload of a sample has no other, so it is the same one.
+    fn last_payload(&self, step: usize) -> Option<Json> {
+        let Papers {
+            forward,
+            compensation,
+            ..
+        } = &self.saga.papers[step];
+        let sent = compensation.as_ref().or(forward.as_ref())?;
+        Some(sent.payload.clone())
     }
 
     /// Decides about the first step that waits for a person; `false` where there is none.
@@ -125,28 +106,28 @@ impl Run<'_> {
         let Some((step, Progress::Parked(trouble))) = parked.next() else {
             return Ok(false);
         };
-        let wish = match (trouble, plan.remedy) {
+        let intent = match (trouble, plan.remedy) {
             (
                 Trouble::CompensationRefused { .. } | Trouble::RefusedUnexpectedly { .. },
                 Remedy::Edits,
-            ) => Wish::Edit(step),
+            ) => Intent::Edit(step),
             (
                 Trouble::CompensationRefused { .. } | Trouble::RefusedUnexpectedly { .. },
                 Remedy::Retries,
-            ) => Wish::Retry(step),
+            ) => Intent::Retry(step),
             (Trouble::Expired { .. } | Trouble::RefusedUnexpectedly { .. }, _)
                 if !self.saga.is_unwinding() =>
             {
-                Wish::Skip(step)
+                Intent::Skip(step)
             }
-            _ => Wish::Resolve(step),
+            _ => Intent::Resolve(step),
         };
         self.helped += 1;
         require(
             self.helped <= HELP_MAX,
             "a person decides again and again, and nothing comes of it",
         )?;
-        self.order(wish)
+        self.order(intent)
     }
 
     /// Whether the world, or a person, has made the step wait for a person.
@@ -192,7 +173,7 @@ impl Run<'_> {
         let due = (rules.transition)(definition, &self.saga, wake, later);
         require(due.is_err(), "something became due in a paused saga")?;
         let has_ended = self.saga.status().is_terminal();
-        let resumes = self.order(Wish::Resume)?;
+        let resumes = self.order(Intent::Resume)?;
         require(resumes != has_ended, "a paused saga cannot be resumed")
     }
 }

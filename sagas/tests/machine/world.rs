@@ -17,9 +17,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use sagas::machine::{
-    CONFIRM_WITHIN, Entry, Event, Order, OrderKind, Progress, Reason, Reply, Saga, Send,
-    Transition, Waits, transition,
+    CONFIRM_WITHIN, Entry, Event, Order, Progress, Reason, Reply, Saga, Send, Transition, Waits,
+    transition,
 };
+use sagas::testkit::Intent;
 use sagas::{Definition, Direction, Json, Outcome, Refusal, SagaId, Timestamp};
 use uuid::Uuid;
 
@@ -27,7 +28,7 @@ use crate::invariants::{self, Broken, require};
 use crate::script::order;
 use participant::Participants;
 use sabotage::Sabotage;
-use schedule::{Op, What};
+use schedule::Op;
 use spec::Spec;
 
 /// What was counted, so that a fault which never happens is noticed.
@@ -116,13 +117,13 @@ impl<'a> World<'a> {
                 break;
             }
             for step in parked {
-                let what = if self.saga.is_unwinding() {
-                    What::Resolve
+                let intent = if self.saga.is_unwinding() {
+                    Intent::Resolve(step)
                 } else {
-                    What::Skip
+                    Intent::Skip(step)
                 };
                 self.now = self.now + Duration::from_millis(1);
-                let order = self.order(what, step);
+                let order = self.order(intent);
                 self.apply(&Event::Order(order))?;
             }
             self.be_fair()?;
@@ -168,8 +169,9 @@ impl<'a> World<'a> {
             }
             Op::ClockBack { by } => self.now = self.now - by,
             Op::Cancel { number } => self.apply(&Event::Order(order(&number.to_string())))?,
-            Op::Order { what, which } => {
-                let order = self.order(what, usize::from(which) % self.spec.steps.len());
+            Op::Order { intent, which } => {
+                let step = usize::from(which) % self.spec.steps.len();
+                let order = self.order(intent.about(step));
                 self.apply(&Event::Order(order))?;
             }
             Op::Crash => self.crash()?,
@@ -182,24 +184,13 @@ impl<'a> World<'a> {
     }
 
     /// An order with an id of its own.
-    fn order(&self, what: What, step: usize) -> Order {
-        let name = Spec::name(step);
+    fn order(&self, intent: Intent) -> Order {
         let json = |text: String| Json::parse(text).expect("it is JSON");
-        let kind = match what {
-            What::Pause => OrderKind::Pause,
-            What::Resume => OrderKind::Resume,
-            What::RetryAll => OrderKind::RetryNow { step: None },
-            What::Retry => OrderKind::RetryNow { step: Some(name) },
-            What::Edit => OrderKind::Edit {
-                step: name,
-                payload: json(format!(r#"{{"step":{step},"seen":[99]}}"#)),
-            },
-            What::Skip => OrderKind::Skip {
-                step: name,
-                reply: Some(json(format!(r#"{{"step":{step}}}"#))),
-            },
-            What::Resolve => OrderKind::Resolve { step: name },
-        };
+        let kind = intent.order_kind(
+            Spec::name,
+            |step| json(format!(r#"{{"step":{step},"seen":[99]}}"#)),
+            |step| Some(json(format!(r#"{{"step":{step}}}"#))),
+        );
         Order {
             kind,
             ..order(&(1000 + self.history.len()).to_string())
@@ -371,7 +362,7 @@ impl<'a> World<'a> {
         /// Eight steps, forward and back, with a wake between any two, end far below.
         const ROUNDS_MAX: usize = 500;
         if self.saga.moving.paused.is_some() {
-            let order = self.order(What::Resume, 0);
+            let order = self.order(Intent::Resume);
             self.apply(&Event::Order(order))?;
         }
         for _ in 0..ROUNDS_MAX {
@@ -420,8 +411,14 @@ impl<'a> World<'a> {
         self.apply(&Event::Wake { published: false })?;
         self.apply(&Event::Start)?;
         self.apply(&Event::Order(order("99")))?;
-        for what in [What::Pause, What::Edit, What::Skip, What::Resolve] {
-            let order = self.order(what, 0);
+        let intents = [
+            Intent::Pause,
+            Intent::Edit(0),
+            Intent::Skip(0),
+            Intent::Resolve(0),
+        ];
+        for intent in intents {
+            let order = self.order(intent);
             self.apply(&Event::Order(order))?;
         }
         require(saga == self.saga, "an ended saga changed")

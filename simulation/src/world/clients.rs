@@ -14,9 +14,10 @@ use saga_core::submission::Key;
 use saga_core::waiters::Place;
 use saga_core::{Submission, route};
 use sagas::machine::{Event, Order, OrderResult, Refusal, transition};
+use sagas::testkit::Intent;
 use sagas::{Definition, Json, OrderId, SagaId};
 
-use super::orders::{Wanted, Wish};
+use super::orders::Wanted;
 use super::replicas::Stage;
 use super::{Happening, Life, World};
 use crate::commands::Task;
@@ -161,15 +162,15 @@ impl World {
         // Most sagas are done within some fifty milliseconds.
         let latest = self.rng.pick(&[60, 60, 60, 3_000, 9_000]);
         for _ in 0..self.rng.between(1, 4) {
-            let wish = self.any_wish();
+            let intent = self.any_intent();
             let number = self.clients.orders.len();
             let id = OrderId(self.rng.uuid());
-            self.clients.orders.push(Wanted::new(id, wish, None));
+            self.clients.orders.push(Wanted::new(id, intent, None));
             let wait = begin + self.rng.millis(0, latest);
             self.plan_errand(wait, client, Errand::Order(number));
-            if wish == Wish::Pause {
+            if intent == Intent::Pause {
                 let id = OrderId(self.rng.uuid());
-                let resume = Wanted::new(id, Wish::Resume, None);
+                let resume = Wanted::new(id, Intent::Resume, None);
                 self.clients.orders.push(resume);
                 let wait = wait + self.rng.millis(0, 3_000);
                 self.plan_errand(wait, client, Errand::Order(number + 1));

@@ -1,4 +1,4 @@
-//! Orders of operators: what one wants, and the order that it becomes once the saga has been looked
+//! Orders of operators: intents, and the order that each becomes once the saga has been looked
 //! at, as on the dashboard.
 //!
 //! Invariant: an order is made once; given again, it is the same order under the same id. Most are
@@ -6,53 +6,27 @@
 //! machine.
 
 use sagas::machine::{Order, OrderKind, Progress};
+use sagas::testkit::Intent;
 use sagas::{Json, OrderId, Saga, SagaId};
 
 use super::World;
 use crate::faults::Fault;
 
-/// What an operator wants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wish {
-    Cancel,
-    Pause,
-    Resume,
-    RetryAll,
-    Retry,
-    Edit,
-    Skip,
-    Resolve,
-}
-
-/// Pause and resume more often than once: they are what a stale state answers wrongly.
-const ANY: [Wish; 10] = [
-    Wish::Cancel,
-    Wish::Cancel,
-    Wish::Pause,
-    Wish::Pause,
-    Wish::Resume,
-    Wish::RetryAll,
-    Wish::Retry,
-    Wish::Edit,
-    Wish::Skip,
-    Wish::Resolve,
-];
-
 /// An order that somebody is going to give.
 #[derive(Debug, Clone)]
 pub(crate) struct Wanted {
     id: OrderId,
-    wish: Wish,
+    intent: Intent,
     /// The step that it is about, where whoever gives it has one in mind.
     step: Option<usize>,
     order: Option<Order>,
 }
 
 impl Wanted {
-    pub(crate) fn new(id: OrderId, wish: Wish, step: Option<usize>) -> Self {
+    pub(crate) fn new(id: OrderId, intent: Intent, step: Option<usize>) -> Self {
         Self {
             id,
-            wish,
+            intent,
             step,
             order: None,
         }
@@ -60,16 +34,23 @@ impl Wanted {
 }
 
 impl World {
-    /// Something that an operator may want.
-    pub(crate) fn any_wish(&mut self) -> Wish {
-        self.rng.pick(&ANY)
+    /// An intent that an operator may have; the step is a placeholder.
+    pub(crate) fn any_intent(&mut self) -> Intent {
+        // What a stale state answers wrongly is wanted twice as often.
+        let weight = |intent: &Intent| match intent {
+            Intent::Cancel | Intent::Pause => 2,
+            _ => 1,
+        };
+        let weighed = |intent: &Intent| std::iter::repeat_n(*intent, weight(intent));
+        let any: Vec<Intent> = Intent::ALL.iter().flat_map(weighed).collect();
+        self.rng.pick(&any)
     }
 
     /// The order of that number, made now if it is given for the first time.
     pub(crate) fn order(&mut self, number: usize, saga: SagaId) -> Order {
         let Wanted {
             id,
-            wish,
+            intent,
             step,
             order,
         } = self.clients.orders[number].clone();
@@ -81,38 +62,28 @@ impl World {
             id,
             actor: "operator".to_owned(),
             reason: format!("order {number}"),
-            kind: self.kind(wish, step, saga),
+            kind: self.kind(intent, step, saga),
         };
         self.clients.orders[number].order = Some(order.clone());
         order
     }
 
-    fn kind(&mut self, wish: Wish, step: Option<usize>, saga: SagaId) -> OrderKind {
+    fn kind(&mut self, intent: Intent, step: Option<usize>, saga: SagaId) -> OrderKind {
         let stored = self.store.load(&[saga]).pop();
         let seen = stored.and_then(|stored| self.restore(stored));
         let number = step.unwrap_or_else(|| self.step_to_order_about(seen.as_ref()));
-        let step = format!("step-{number}");
         let is_fit = !self.rng.chance(100);
-        match wish {
-            Wish::Cancel => OrderKind::Cancel,
-            Wish::Pause => OrderKind::Pause,
-            Wish::Resume => OrderKind::Resume,
-            Wish::RetryAll => OrderKind::RetryNow { step: None },
-            Wish::Retry => OrderKind::RetryNow { step: Some(step) },
-            Wish::Edit => OrderKind::Edit {
-                step,
-                payload: json(if is_fit {
-                    format!(r#"{{"task":0,"step":{number},"seen":[99]}}"#)
+        intent.about(number).order_kind(
+            |step| format!("step-{step}"),
+            |step| {
+                json(if is_fit {
+                    format!(r#"{{"task":0,"step":{step},"seen":[99]}}"#)
                 } else {
                     r#""unfit""#.to_owned()
-                }),
+                })
             },
-            Wish::Skip => OrderKind::Skip {
-                step,
-                reply: self.substitute(number, is_fit),
-            },
-            Wish::Resolve => OrderKind::Resolve { step },
-        }
+            |step| self.substitute(step, is_fit),
+        )
     }
 
     /// A step in flight or parked, three times of four; else any, or one that there is not.

@@ -7,10 +7,11 @@
 use std::time::Duration;
 
 use sagas::machine::{Progress, Trouble};
+use sagas::testkit::Intent;
 use sagas::{Direction, OrderId, Saga, SagaId, Status};
 
 use super::clients::Errand;
-use super::orders::{Wanted, Wish};
+use super::orders::Wanted;
 use super::{Happening, World};
 use crate::faults::Fault;
 
@@ -35,10 +36,10 @@ impl World {
             let Some(saga) = stored.and_then(|stored| self.restore(stored)) else {
                 continue;
             };
-            if let Some((wish, step)) = self.decide_as_a_person(&saga) {
+            if let Some((intent, step)) = self.decide_as_a_person(&saga) {
                 self.faults.count(Fault::PersonDecided);
                 self.clients.attended.insert(client);
-                let order = Wanted::new(OrderId(self.rng.uuid()), wish, step);
+                let order = Wanted::new(OrderId(self.rng.uuid()), intent, step);
                 self.clients.orders.push(order);
                 let number = self.clients.orders.len() - 1;
                 self.plan_errand(Duration::ZERO, client, Errand::Order(number));
@@ -46,9 +47,9 @@ impl World {
         }
     }
 
-    fn decide_as_a_person(&mut self, saga: &Saga) -> Option<(Wish, Option<usize>)> {
+    fn decide_as_a_person(&mut self, saga: &Saga) -> Option<(Intent, Option<usize>)> {
         if saga.moving.paused.is_some() {
-            return self.faults.are_over().then_some((Wish::Resume, None));
+            return self.faults.are_over().then_some((Intent::Resume, None));
         }
         if saga.status() != Status::Stuck {
             return None;
@@ -63,34 +64,38 @@ impl World {
         };
         // What always ends it, unless something else may help, too.
         let last = if saga.is_unwinding() {
-            Wish::Resolve
+            Intent::Resolve(0)
         } else {
-            Wish::Skip
+            Intent::Skip(0)
         };
-        let wishes: &[Wish] = match trouble {
+        let intents: &[Intent] = match trouble {
             Trouble::CommandUnbuildable {
                 direction: Direction::Forward,
                 ..
             }
-            | Trouble::RefusedUnexpectedly { .. } => &[Wish::Edit, Wish::Retry, Wish::Cancel],
-            Trouble::CommandUnbuildable { .. } | Trouble::CompensationRefused { .. } => {
-                &[Wish::Edit, Wish::Retry]
+            | Trouble::RefusedUnexpectedly { .. } => {
+                &[Intent::Edit(0), Intent::Retry(0), Intent::Cancel]
             }
-            Trouble::ReplyUnreadable { .. } => &[Wish::Retry, Wish::Cancel],
+            Trouble::CommandUnbuildable { .. } | Trouble::CompensationRefused { .. } => {
+                &[Intent::Edit(0), Intent::Retry(0)]
+            }
+            Trouble::ReplyUnreadable { .. } => &[Intent::Retry(0), Intent::Cancel],
             Trouble::DoneByHand | Trouble::UndoneElsewhere | Trouble::Expired { .. } => &[],
         };
-        let wish = if wishes.is_empty() || self.rng.chance(500) {
+        let intent = if intents.is_empty() || self.rng.chance(500) {
             last
         } else {
-            self.rng.pick(wishes)
+            self.rng.pick(intents)
         };
-        Some((wish, Some(step)))
+        Some((intent, Some(step)))
     }
 
     /// Answers of a step cannot be used. It is tried again by itself, in a while.
-    fn ask_again(&mut self, saga: &Saga) -> Option<(Wish, Option<usize>)> {
+    fn ask_again(&mut self, saga: &Saga) -> Option<(Intent, Option<usize>)> {
         let mut steps = saga.moving.steps.iter();
         let step = steps.position(|step| step.waits_for_a_person(saga.is_unwinding()))?;
-        self.rng.chance(300).then_some((Wish::Retry, Some(step)))
+        self.rng
+            .chance(300)
+            .then_some((Intent::Retry(0), Some(step)))
     }
 }

@@ -2,8 +2,8 @@
 //! knows any more what took effect, so a person decides, forward and back.
 
 use super::super::failure::Failure;
+use super::super::intent::Intent;
 use super::super::invariants::Broken;
-use super::super::person::Wish;
 use super::super::run::{How, Plan, Quiet, Run};
 use super::super::subject::Subject;
 use crate::definition::StepKind;
@@ -80,11 +80,11 @@ fn forward(run: &mut Run<'_>, step: usize, how: How, then: Then) -> Result<(), B
     match then {
         Then::GoesOn | Then::IsRefusedLater => {}
         Then::IsCancelledAtOnce => {
-            run.order(Wish::Cancel)?;
+            run.order(Intent::Cancel)?;
         }
         Then::IsCancelledWhenStuck => {
             while run.saga.status() != Status::Stuck && run.advance(&plan)? {}
-            run.order(Wish::Cancel)?;
+            run.order(Intent::Cancel)?;
         }
     }
     run.is_thorough = false;
@@ -97,7 +97,7 @@ fn back(run: &mut Run<'_>, step: usize) -> Result<(), Broken> {
     run.apply(&Event::Start)?;
     while *run.progress(step) != Progress::Done && run.advance(&plan)? {}
     run.purge(step);
-    run.order(Wish::Cancel)?;
+    run.order(Intent::Cancel)?;
     run.is_thorough = false;
     run.go_on(&plan)?;
     run.comes_back()

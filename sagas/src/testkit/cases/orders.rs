@@ -8,8 +8,8 @@
 //! over all of them, and they are so few that about [`EVENTS_MAX`] events happen in them.
 
 use super::super::failure::Failure;
+use super::super::intent::Intent;
 use super::super::invariants::{Broken, require};
-use super::super::person::Wish;
 use super::super::run::{Plan, Run};
 use super::super::subject::Subject;
 use crate::machine::{Event, Progress, Status};
@@ -32,7 +32,7 @@ enum OnTheWay {
 /// One case: what, and how.
 #[derive(Debug, Clone, Copy)]
 struct Case {
-    order: Wish,
+    order: Intent,
     /// The saga is paused when the order is given, and resumed then.
     is_held: bool,
     on_the_way: OnTheWay,
@@ -104,14 +104,14 @@ fn all_at(at: &Run<'_>) -> Vec<Case> {
     cases
 }
 
-fn hows(at: &Run<'_>, order: Wish) -> Vec<(bool, OnTheWay)> {
+fn hows(at: &Run<'_>, order: Intent) -> Vec<(bool, OnTheWay)> {
     use OnTheWay::{ArrivesFirst, ArrivesLast, IsLost};
     let is_idle = |step: usize| *at.progress(step) == Progress::Idle;
     match (order, at.commands.is_empty()) {
-        (Wish::Pause, true) => vec![(true, ArrivesFirst)],
-        (Wish::Pause, false) => vec![(true, ArrivesFirst), (true, IsLost)],
+        (Intent::Pause, true) => vec![(true, ArrivesFirst)],
+        (Intent::Pause, false) => vec![(true, ArrivesFirst), (true, IsLost)],
         // Nothing is sent.
-        (Wish::Skip(step), _) if is_idle(step) => vec![(false, ArrivesFirst)],
+        (Intent::Skip(step), _) if is_idle(step) => vec![(false, ArrivesFirst)],
         (_, true) => vec![(false, ArrivesFirst), (true, ArrivesFirst)],
         (_, false) => vec![
             (false, ArrivesFirst),
@@ -127,8 +127,8 @@ impl Case {
         // What the order itself does is the same whatever is on the way.
         run.is_thorough = self.on_the_way == OnTheWay::ArrivesFirst;
         let on_the_way = run.commands.len();
-        if self.is_held && self.order != Wish::Pause {
-            require(run.order(Wish::Pause)?, "a saga cannot be paused")?;
+        if self.is_held && self.order != Intent::Pause {
+            require(run.order(Intent::Pause)?, "a saga cannot be paused")?;
         }
         run.order(self.order)?;
         run.is_thorough = false;
@@ -146,24 +146,24 @@ impl Case {
         run.go_on(plan)?;
         run.comes_back()?;
         match self.order {
-            Wish::Pause | Wish::Resume | Wish::RetryAll | Wish::Retry(_) => run.ended(end),
-            Wish::Cancel | Wish::Edit(_) | Wish::Skip(_) | Wish::Resolve(_) => Ok(()),
+            Intent::Pause | Intent::Resume | Intent::RetryAll | Intent::Retry(_) => run.ended(end),
+            Intent::Cancel | Intent::Edit(_) | Intent::Skip(_) | Intent::Resolve(_) => Ok(()),
         }
     }
 
     fn in_words(&self, subject: &Subject<'_>) -> String {
         let order = match self.order {
-            Wish::Cancel => "a cancel".to_owned(),
-            Wish::Pause => "a pause".to_owned(),
-            Wish::Resume => "a resume".to_owned(),
-            Wish::RetryAll => "a retry of everything".to_owned(),
-            Wish::Retry(step) => format!("a retry of {}", subject.name(step)),
-            Wish::Edit(step) => format!("an edit of {}", subject.name(step)),
-            Wish::Skip(step) => format!("a skip of {}", subject.name(step)),
-            Wish::Resolve(step) => format!("a resolve of {}", subject.name(step)),
+            Intent::Cancel => "a cancel".to_owned(),
+            Intent::Pause => "a pause".to_owned(),
+            Intent::Resume => "a resume".to_owned(),
+            Intent::RetryAll => "a retry of everything".to_owned(),
+            Intent::Retry(step) => format!("a retry of {}", subject.name(step)),
+            Intent::Edit(step) => format!("an edit of {}", subject.name(step)),
+            Intent::Skip(step) => format!("a skip of {}", subject.name(step)),
+            Intent::Resolve(step) => format!("a resolve of {}", subject.name(step)),
         };
         let held = match (self.is_held, self.order) {
-            (true, Wish::Pause) | (false, _) => "",
+            (true, Intent::Pause) | (false, _) => "",
             (true, _) => " while it is paused",
         };
         let on_the_way = match self.on_the_way {

@@ -4,8 +4,9 @@
 //! Each is tried where the step was the last to be done, and where everything is to be undone.
 
 use super::super::failure::Failure;
+use super::super::intent::Intent;
 use super::super::invariants::{Broken, require};
-use super::super::person::{Remedy, Wish};
+use super::super::person::Remedy;
 use super::super::run::{Plan, Run};
 use super::super::subject::Subject;
 use crate::definition::StepKind;
@@ -55,7 +56,7 @@ pub(in crate::testkit) fn run(subject: &Subject<'_>) -> Result<usize, Failure> {
 fn as_soon_as_done(run: &mut Run<'_>, step: usize, plan: &Plan) -> Result<(), Broken> {
     run.apply(&Event::Start)?;
     while *run.progress(step) != Progress::Done && run.advance(plan)? {}
-    run.order(Wish::Cancel)?;
+    run.order(Intent::Cancel)?;
     go_on(run, step, plan)
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
+use sagas::testkit::Intent;
 
 /// One thing that happens. Messages are picked by a number modulo how many there are.
 #[derive(Debug, Clone, Copy)]
@@ -25,28 +26,18 @@ pub(crate) enum Op {
     /// An operator cancels.
     Cancel { number: u8 },
     /// An operator gives another order, about the step that `which` points at.
-    Order { what: What, which: u8 },
+    Order { intent: Intent, which: u8 },
     /// The orchestrator dies and starts again from what is stored.
     Crash,
     /// The participants drop their rows.
     Purge,
 }
 
-/// Orders other than cancel.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum What {
-    Pause,
-    Resume,
-    RetryAll,
-    Retry,
-    Edit,
-    Skip,
-    Resolve,
-}
-
-fn orders() -> impl Strategy<Value = What> {
-    use What::{Edit, Pause, Resolve, Resume, Retry, RetryAll, Skip};
-    prop::sample::select(vec![Pause, Resume, RetryAll, Retry, Edit, Skip, Resolve])
+/// Orders other than cancel; the step is a placeholder.
+fn orders() -> impl Strategy<Value = Intent> {
+    let all = Intent::ALL.iter().copied();
+    let others = all.filter(|intent| *intent != Intent::Cancel);
+    prop::sample::select(others.collect::<Vec<_>>())
 }
 
 /// Up to forty operations; messages get through more often than not.
@@ -66,7 +57,7 @@ pub(crate) fn schedules() -> impl Strategy<Value = Vec<Op>> {
         }),
         1 => (0..500_u64).prop_map(|by| Op::ClockBack { by: Duration::from_millis(by) }),
         1 => (0..3_u8).prop_map(|number| Op::Cancel { number }),
-        3 => (orders(), which()).prop_map(|(what, which)| Op::Order { what, which }),
+        3 => (orders(), which()).prop_map(|(intent, which)| Op::Order { intent, which }),
         2 => Just(Op::Crash),
     ];
     // Rows are purged in one world of eight: everything after it is for a person.
