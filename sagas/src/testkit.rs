@@ -26,6 +26,7 @@ mod interleavings;
 pub mod invariants;
 mod participants;
 mod person;
+pub mod probe;
 mod promises;
 mod report;
 mod run;

@@ -3,8 +3,9 @@
 //! Three services of the same kind, each with a command that it may refuse, one that it may not,
 //! and one that undoes both.
 
-use sagas::definition::{DefinitionBuilder, Maybe, NamedStep, Needs, Presence, SendingStep, Step};
-use sagas::{Command, StepKind};
+use sagas::Command;
+use sagas::definition::DefinitionBuilder;
+use sagas::testkit::probe::{self, Handle, Probe, Receipt};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -18,13 +19,6 @@ pub const SERVICES: [&str; 3] = ["north", "east", "west"];
 pub struct Task {
     /// Tells one submission from another.
     pub number: u32,
-}
-
-/// What every command answers.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-pub struct Receipt {
-    /// The step that took effect.
-    pub step: usize,
 }
 
 macro_rules! commands {
@@ -74,63 +68,12 @@ pub(crate) fn panics(task: u32) -> bool {
     task % 3 == 1
 }
 
-/// The four handles that a step may hand out.
-#[derive(Clone, Copy)]
-pub(crate) enum Handle {
-    Step(Step<Receipt>),
-    Maybe(Maybe<Receipt>),
-    Note(Step<()>),
-    MaybeNote(Maybe<()>),
-}
-
-/// Handles, each kind in its list.
-pub(crate) type Lists = (
-    Vec<Step<Receipt>>,
-    Vec<Maybe<Receipt>>,
-    Vec<Step<()>>,
-    Vec<Maybe<()>>,
-);
-
-pub(crate) fn lists(handles: impl Iterator<Item = Handle>) -> Lists {
-    let mut lists = Lists::default();
-    for handle in handles {
-        match handle {
-            Handle::Step(step) => lists.0.push(step),
-            Handle::Maybe(maybe) => lists.1.push(maybe),
-            Handle::Note(note) => lists.2.push(note),
-            Handle::MaybeNote(note) => lists.3.push(note),
-        }
-    }
-    lists
-}
-
-/// The numbers of the steps whose receipts were read.
-trait Seen {
-    fn numbers(self) -> Vec<usize>;
-}
-
-impl Seen for (Vec<Receipt>, Vec<Option<Receipt>>, Vec<()>, Vec<Option<()>>) {
-    fn numbers(self) -> Vec<usize> {
-        let (always, maybe, ..) = self;
-        let all = always.into_iter().chain(maybe.into_iter().flatten());
-        all.map(|receipt| receipt.step).collect()
-    }
-}
-
-impl Seen for (Vec<Receipt>, Vec<Receipt>, Vec<()>, Vec<()>) {
-    fn numbers(self) -> Vec<usize> {
-        let (always, given, ..) = self;
-        let all = always.into_iter().chain(given);
-        all.map(|receipt| receipt.step).collect()
-    }
-}
-
 /// Adds a step to the definition.
 pub(crate) fn add(
     saga: &mut DefinitionBuilder<Task>,
     number: usize,
     step: &StepRecipe,
-    needs: Lists,
+    needs: impl Iterator<Item = Handle>,
 ) -> Handle {
     match (step.service, step.refusable) {
         (0, true) => add_as::<NorthAsk, NorthUndo>(saga, number, step, needs),
@@ -146,78 +89,26 @@ fn add_as<C, U>(
     saga: &mut DefinitionBuilder<Task>,
     number: usize,
     step: &StepRecipe,
-    needs: Lists,
+    needs: impl Iterator<Item = Handle>,
 ) -> Handle
 where
     C: Command<Reply = Receipt> + From<(u32, usize, Vec<usize>)>,
     U: Command + From<(u32, usize, Vec<usize>)>,
 {
-    let name = format!("step-{number}");
-    let named = saga.step(&name);
-    match step.condition {
-        Condition::Always => {
-            let sending = send::<_, _, C>(named.after(needs), number, step);
-            match step.kind {
-                StepKind::Pivot => Handle::Step(sending.pivot()),
-                _ => finish::<_, _, C, U>(sending, number, step, Handle::Step, Handle::Note),
-            }
-        }
-        Condition::When => {
-            let named = named.after(needs).when(|task, _| runs(task.number));
-            let sending = send::<_, _, C>(named, number, step);
-            finish::<_, _, C, U>(sending, number, step, Handle::Maybe, Handle::MaybeNote)
-        }
-        Condition::Given => {
-            let sending = send::<_, _, C>(named.given(needs), number, step);
-            finish::<_, _, C, U>(sending, number, step, Handle::Maybe, Handle::MaybeNote)
-        }
-    }
-}
-
-fn send<'b, N, P, C>(
-    named: NamedStep<'b, Task, N, P>,
-    number: usize,
-    step: &StepRecipe,
-) -> SendingStep<'b, Task, N, C, P>
-where
-    N: Needs<Replies: Seen>,
-    P: Presence,
-    C: Command<Reply = Receipt> + From<(u32, usize, Vec<usize>)>,
-{
-    let is_flawed = step.flaw == Flaw::Command;
-    named.send(move |task, receipts| {
-        assert!(!(is_flawed && panics(task.number)), "{FLAWED}");
-        C::from((task.number, number, receipts.numbers()))
-    })
-}
-
-fn finish<N, P, C, U>(
-    sending: SendingStep<'_, Task, N, C, P>,
-    number: usize,
-    step: &StepRecipe,
-    awaited: fn(P::Handle<Receipt>) -> Handle,
-    note: fn(P::Handle<()>) -> Handle,
-) -> Handle
-where
-    N: Needs<Replies: Seen>,
-    P: Presence,
-    C: Command<Reply = Receipt>,
-    U: Command + From<(u32, usize, Vec<usize>)>,
-{
-    let is_flawed = step.flaw == Flaw::Undo;
-    match step.kind {
-        StepKind::Compensatable => awaited(sending.compensate(
-            move |task: &Task, receipts: N::Replies, own: Option<Receipt>| {
-                assert!(!(is_flawed && panics(task.number)), "{FLAWED}");
-                let own = own.map(|receipt| receipt.step);
-                let seen = receipts.numbers().into_iter().chain(own).collect();
-                U::from((task.number, number, seen))
-            },
-        )),
-        StepKind::Retriable => awaited(sending.retriable()),
-        StepKind::Query => awaited(sending.query()),
-        StepKind::Notify => note(sending.notify()),
-        StepKind::Hint => note(sending.hint()),
-        StepKind::Pivot => unreachable!("the pivot always runs"),
-    }
+    let flaw = step.flaw;
+    let build = move |of: Flaw, task: &Task, seen| {
+        assert!(!(flaw == of && panics(task.number)), "{FLAWED}");
+        (task.number, number, seen)
+    };
+    let probe = Probe {
+        kind: step.kind,
+        condition: match step.condition {
+            Condition::Always => probe::Condition::Always,
+            Condition::When => probe::Condition::When(Box::new(|task: &Task| runs(task.number))),
+            Condition::Given => probe::Condition::Given,
+        },
+        command: move |task: &Task, seen| C::from(build(Flaw::Command, task, seen)),
+        compensation: move |task: &Task, seen| U::from(build(Flaw::Undo, task, seen)),
+    };
+    probe.add(saga, &format!("step-{number}"), needs)
 }

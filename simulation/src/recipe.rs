@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use sagas::testkit::probe::must_need;
 use sagas::{Definition, RetryPolicy, StepKind};
 
 use crate::commands::{self, SERVICES, Task};
@@ -185,18 +186,6 @@ fn flaw(kind: StepKind, rng: &mut Rng) -> Flaw {
     }
 }
 
-/// What the kinds ask for: beside the point of no return there is no legal end.
-fn must_need(later: StepKind, earlier: StepKind) -> bool {
-    match later {
-        StepKind::Compensatable | StepKind::Query | StepKind::Hint => false,
-        StepKind::Pivot => true,
-        StepKind::Retriable | StepKind::Notify => matches!(
-            earlier,
-            StepKind::Compensatable | StepKind::Query | StepKind::Pivot
-        ),
-    }
-}
-
 impl Recipe {
     /// The same name and version with another graph: a deploy that forgot to raise the version.
     #[must_use]
@@ -231,8 +220,8 @@ impl Recipe {
         let mut handles = Vec::new();
         for (number, step) in self.steps.iter().enumerate() {
             let needs = step.needs.iter().map(|need| handles[*need]);
-            let needs = commands::lists(needs);
-            handles.push(commands::add(&mut saga, number, step, needs));
+            let handle = commands::add(&mut saga, number, step, needs);
+            handles.push(handle);
         }
         saga.build()
             .unwrap_or_else(|problems| panic!("{problems}\n{self:#?}"))

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use sagas::barrier::{Answer, Decision, Row, decide};
 use sagas::fault::UNREADABLE_REPLY;
+use sagas::testkit::probe::Receipt;
 use sagas::wire::{Attribute, CommandMessage, ReplyMessage};
 use sagas::{Fault as Failure, Outcome, SagaId, StepKind, Timestamp};
 use serde_json::json;
@@ -15,7 +16,7 @@ use serde_json::json;
 use super::broker::{Addressed, Producer};
 use super::{BEGIN, Happening, Waits, World};
 use crate::bus::Record;
-use crate::commands::{Receipt, SERVICES};
+use crate::commands::SERVICES;
 use crate::faults::Fault;
 use crate::journal::{Effect, Said};
 use crate::layout::Layout;

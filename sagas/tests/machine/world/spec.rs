@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use sagas::definition::{DefinitionBuilder, Maybe, NamedStep, Needs, Presence, SendingStep, Step};
+use sagas::definition::DefinitionBuilder;
+use sagas::testkit::probe::{self, Handle, Probe, Receipt, must_need};
 use sagas::{Command, Definition, RetryPolicy, StepKind};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -65,12 +66,6 @@ pub(crate) enum Fate {
     Unbuildable,
     /// The closure that builds its compensation panics.
     UndoUnbuildable,
-}
-
-/// What every probe answers.
-#[derive(Serialize, Deserialize, JsonSchema)]
-pub(crate) struct Receipt {
-    pub(crate) step: usize,
 }
 
 macro_rules! probes {
@@ -187,14 +182,7 @@ fn fate_of(raw: u8, is_hostile: bool) -> Fate {
 
 /// What the kinds ask for, and whatever else the mask picks among the earlier steps.
 fn needs(earlier: &[StepSpec], kind: StepKind, mask: u8) -> Vec<usize> {
-    let must = |step: &StepSpec| match kind {
-        StepKind::Compensatable | StepKind::Query | StepKind::Hint => false,
-        StepKind::Pivot => true,
-        StepKind::Retriable | StepKind::Notify => match step.kind {
-            StepKind::Compensatable | StepKind::Query | StepKind::Pivot => true,
-            StepKind::Retriable | StepKind::Notify | StepKind::Hint => false,
-        },
-    };
+    let must = |step: &StepSpec| must_need(kind, step.kind);
     let steps = earlier.iter().enumerate();
     let needs = steps.filter(|(index, step)| must(step) || u16::from(mask) >> index & 1 == 1);
     needs.map(|(index, _)| index).collect()
@@ -237,8 +225,8 @@ impl Spec {
         }
         let mut handles = Vec::new();
         for (index, step) in self.steps.iter().enumerate() {
-            let needs = Picked::of(step.needs.iter().map(|need| handles[*need]));
-            handles.push(if step.refusable {
+            let needs = step.needs.iter().map(|need| handles[*need]);
+            let handle = if step.refusable {
                 add(&mut saga, index, step, needs, |step, seen| Ask {
                     step,
                     seen,
@@ -248,65 +236,11 @@ impl Spec {
                     step,
                     seen,
                 })
-            });
+            };
+            handles.push(handle);
         }
         saga.build()
             .unwrap_or_else(|problems| panic!("{problems}\n{self:#?}"))
-    }
-}
-
-/// The four handles that a step may hand out.
-#[derive(Clone, Copy)]
-enum Handle {
-    Step(Step<Receipt>),
-    Maybe(Maybe<Receipt>),
-    Note(Step<()>),
-    MaybeNote(Maybe<()>),
-}
-
-type Lists = (
-    Vec<Step<Receipt>>,
-    Vec<Maybe<Receipt>>,
-    Vec<Step<()>>,
-    Vec<Maybe<()>>,
-);
-
-/// Handles, each kind in its list.
-struct Picked;
-
-impl Picked {
-    fn of(handles: impl Iterator<Item = Handle>) -> Lists {
-        let mut lists = Lists::default();
-        for handle in handles {
-            match handle {
-                Handle::Step(step) => lists.0.push(step),
-                Handle::Maybe(maybe) => lists.1.push(maybe),
-                Handle::Note(note) => lists.2.push(note),
-                Handle::MaybeNote(note) => lists.3.push(note),
-            }
-        }
-        lists
-    }
-}
-
-/// The numbers of the steps whose receipts were read.
-trait Seen {
-    fn numbers(self) -> Vec<usize>;
-}
-
-impl Seen for (Vec<Receipt>, Vec<Option<Receipt>>, Vec<()>, Vec<Option<()>>) {
-    fn numbers(self) -> Vec<usize> {
-        let (always, maybe, ..) = self;
-        let all = always.into_iter().chain(maybe.into_iter().flatten());
-        all.map(|receipt| receipt.step).collect()
-    }
-}
-
-impl Seen for (Vec<Receipt>, Vec<Receipt>, Vec<()>, Vec<()>) {
-    fn numbers(self) -> Vec<usize> {
-        let (always, given, ..) = self;
-        let all = always.into_iter().chain(given);
-        all.map(|receipt| receipt.step).collect()
     }
 }
 
@@ -314,76 +248,27 @@ fn add<C: Command<Reply = Receipt>>(
     saga: &mut DefinitionBuilder<()>,
     index: usize,
     step: &StepSpec,
-    needs: Lists,
+    needs: impl Iterator<Item = Handle>,
     command: fn(usize, Vec<usize>) -> C,
 ) -> Handle {
-    let named = saga.step(&Spec::name(index));
-    match step.condition {
-        Condition::None => {
-            let sending = send(named.after(needs), index, step, command);
-            match step.kind {
-                StepKind::Pivot => Handle::Step(sending.pivot()),
-                _ => finish(sending, index, step, Handle::Step, Handle::Note),
-            }
-        }
-        Condition::When(holds) => {
-            let named = named.after(needs).when(move |(), _| holds);
-            let sending = send(named, index, step, command);
-            finish(sending, index, step, Handle::Maybe, Handle::MaybeNote)
-        }
-        Condition::Given => {
-            let sending = send(named.given(needs), index, step, command);
-            finish(sending, index, step, Handle::Maybe, Handle::MaybeNote)
-        }
-    }
-}
-
-fn send<'b, N, P, C>(
-    named: NamedStep<'b, (), N, P>,
-    index: usize,
-    step: &StepSpec,
-    command: fn(usize, Vec<usize>) -> C,
-) -> SendingStep<'b, (), N, C, P>
-where
-    N: Needs<Replies: Seen>,
-    P: Presence,
-    C: Command<Reply = Receipt>,
-{
     let fate = step.fate;
-    named.send(move |(), receipts| {
-        assert!(fate != Fate::Unbuildable, "{BROKEN}");
-        command(index, receipts.numbers())
-    })
-}
-
-fn finish<N, P, C>(
-    sending: SendingStep<'_, (), N, C, P>,
-    index: usize,
-    step: &StepSpec,
-    awaited: fn(P::Handle<Receipt>) -> Handle,
-    note: fn(P::Handle<()>) -> Handle,
-) -> Handle
-where
-    N: Needs<Replies: Seen>,
-    P: Presence,
-    C: Command<Reply = Receipt>,
-{
-    let fate = step.fate;
-    match step.kind {
-        StepKind::Compensatable => awaited(sending.compensate(
-            move |(), receipts, own: Option<Receipt>| {
-                assert!(fate != Fate::UndoUnbuildable, "{BROKEN}");
-                let own = own.map(|receipt| receipt.step);
-                let seen = receipts.numbers().into_iter().chain(own).collect();
-                Undo { step: index, seen }
-            },
-        )),
-        StepKind::Retriable => awaited(sending.retriable()),
-        StepKind::Query => awaited(sending.query()),
-        StepKind::Notify => note(sending.notify()),
-        StepKind::Hint => note(sending.hint()),
-        StepKind::Pivot => unreachable!("the pivot always runs"),
-    }
+    let probe = Probe {
+        kind: step.kind,
+        condition: match step.condition {
+            Condition::None => probe::Condition::Always,
+            Condition::When(holds) => probe::Condition::When(Box::new(move |()| holds)),
+            Condition::Given => probe::Condition::Given,
+        },
+        command: move |(): &(), seen| {
+            assert!(fate != Fate::Unbuildable, "{BROKEN}");
+            command(index, seen)
+        },
+        compensation: move |(): &(), seen| {
+            assert!(fate != Fate::UndoUnbuildable, "{BROKEN}");
+            Undo { step: index, seen }
+        },
+    };
+    probe.add(saga, &Spec::name(index), needs)
 }
 
 /// What the broken closures say; their panics are not printed.
