@@ -26,6 +26,7 @@
 
 use std::fmt;
 use std::str::FromStr as _;
+use std::sync::Arc;
 
 use saga_core::kind;
 use sqlx::postgres::PgConnectOptions;
@@ -51,6 +52,7 @@ pub mod replica;
 pub mod retention;
 mod schema;
 mod session;
+mod sql;
 mod terms;
 
 pub use load::Due;
@@ -86,6 +88,14 @@ impl fmt::Debug for Settings {
             .field("shards", &self.shards)
             .finish_non_exhaustive()
     }
+}
+
+/// The texts of all statements whose arguments are numbered by the program, as they reach Postgres, in
+/// every combination of their parts. For a test, which has a database prepare them.
+pub fn assembled() -> impl Iterator<Item = Arc<str>> {
+    let single = [archive::text(), outbox::text(), replica::text()];
+    let texts = single.into_iter().chain(commit::texts());
+    texts.chain(list::texts())
 }
 
 /// Of its connections, a replica keeps one in so many for readers.

@@ -13,8 +13,9 @@
 //! statements.
 
 use std::collections::HashSet;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
+use chrono::NaiveDate;
 use sagas::{SagaId, Timestamp};
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
@@ -22,8 +23,10 @@ use sqlx::postgres::PgRow;
 use super::commit::column;
 use super::kind::Ask;
 use super::retention::{Policy, tomorrow};
-use super::terms::{self, Arguments, Terms};
-use super::{Error, Failure, Store};
+use super::session::Statement;
+use super::sql::{Argument, Numbered};
+use super::terms::{TO_ARCHIVE, Terms};
+use super::{Error, Failure, Store, sql};
 
 /// The columns of a saga's row in the archive, named and typed as those of the table `saga`.
 pub(super) const AS_SAGA: &str = "id, definition, version, fingerprint,
@@ -39,18 +42,42 @@ pub struct Part {
     pub limit: u32,
 }
 
-static MOVE: LazyLock<String> = LazyLock::new(|| {
-    let to_archive = terms::to_archive(&Arguments {
-        slot: "$1",
-        first_day: "$4",
-        definitions: "$5",
-        kept: "$6",
-        steps: "$7",
-        other_kept: "$8",
-        other_step: "$9",
-    });
-    include_str!("archive.sql").replace(":to_archive", &to_archive)
+/// The arguments of the statement that moves a part.
+struct Move {
+    shard: i16,
+    now: Timestamp,
+    part: Part,
+    first_day: NaiveDate,
+    terms: Terms,
+}
+
+type Bind = fn(&Move, Statement) -> Statement;
+
+const ARGUMENTS: [Argument<Bind>; 11] = [
+    ("shard", |moved, s| s.bind(moved.shard)),
+    ("now", |moved, s| s.bind(moved.now.to_chrono())),
+    ("limit", |moved, s| s.bind(i64::from(moved.part.limit))),
+    ("skip", |moved, s| s.bind(i64::from(moved.part.skip))),
+    ("slot", |moved, s| s.bind(i32::from(moved.shard))),
+    ("first_day", |moved, s| s.bind(moved.first_day)),
+    ("definitions", |moved, s| {
+        s.bind(moved.terms.definitions.clone())
+    }),
+    ("kept", |moved, s| s.bind(moved.terms.kept.clone())),
+    ("steps", |moved, s| s.bind(moved.terms.steps.clone())),
+    ("other_kept", |moved, s| s.bind(moved.terms.other_kept)),
+    ("other_step", |moved, s| s.bind(moved.terms.other_step)),
+];
+
+static MOVE: LazyLock<Numbered<Bind>> = LazyLock::new(|| {
+    let [gone, answer] = sql::parts(include_str!("archive.sql"), ["gone", "answer"]);
+    Numbered::new(&format!("WITH\n{gone},\n{TO_ARCHIVE}{answer}"), &ARGUMENTS)
 });
+
+/// The text of the statement that moves a part.
+pub(super) fn text() -> Arc<str> {
+    MOVE.text()
+}
 
 impl Store {
     /// Those of `shards` in which sagas have ended that were not moved yet.
@@ -90,12 +117,13 @@ impl Store {
         policy: &Policy,
         now: Timestamp,
     ) -> Result<u64, Error> {
-        let statement = sqlx::query(MOVE.as_str())
-            .bind(i16::try_from(shard).unwrap_or(i16::MAX))
-            .bind(now.to_chrono())
-            .bind(i64::from(part.limit));
-        let statement = Terms::of(policy)?.bind(statement, tomorrow(now));
-        let statement = statement.bind(i64::from(part.skip));
+        let statement = MOVE.bind(&Move {
+            shard: i16::try_from(shard).unwrap_or(i16::MAX),
+            now,
+            part,
+            first_day: tomorrow(now),
+            terms: Terms::of(policy)?,
+        });
         let row = self.run_one(Ask::Archive, statement).await?;
         let moved: i64 = row.try_get("moved")?;
         Ok(moved.unsigned_abs())
@@ -188,4 +216,14 @@ pub(super) fn stored(shards: &[u16]) -> Vec<i16> {
         .iter()
         .filter_map(|shard| i16::try_from(*shard).ok())
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_argument_of_the_move_has_a_name_of_its_own_and_is_used() {
+        sql::ensure_used(&ARGUMENTS, [&*MOVE]);
+    }
 }

@@ -24,6 +24,8 @@ use super::{Error, Failure, Store};
 use crate::cause;
 use arguments::Rows;
 
+pub(super) use statement::texts;
+
 impl Store {
     /// Commits a batch: one transaction, one round trip. Three more when an idempotency key was taken, one
     /// when nothing at all was written: what it then says is confirmed.
@@ -82,7 +84,7 @@ impl Store {
             let shard = |id| self.shard(id);
             let rows = Rows::of(batch, &ended, shard, |end| self.destination.at(end));
             let parts = rows.parts();
-            let statement = rows.bind(sqlx::query(parts.text()));
+            let statement = parts.numbered().bind(&rows);
             let outcome = self.run_commit(ask, statement).await;
             match outcome.map_err(CommitError::from) {
                 // It may be a partition that somebody has taken away: without it then.

@@ -11,9 +11,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Row as _};
 use uuid::Uuid;
 
-use super::commit::column;
 use super::kind::Ask;
-use super::session::Statement;
 use super::{Error, Store};
 
 /// A dead letter as it lies in the database.
@@ -59,20 +57,6 @@ impl Store {
     }
 }
 
-/// The last arguments of `commit.sql`.
-pub(super) fn bind(statement: Statement, letters: &[DeadLetter]) -> Statement {
-    statement
-        .bind(column(letters, |letter| storable(&letter.cluster)))
-        .bind(column(letters, |letter| storable(&letter.topic)))
-        .bind(column(letters, |letter| letter.partition))
-        .bind(column(letters, |letter| letter.offset))
-        .bind(column(letters, digest))
-        .bind(column(letters, |letter| storable(&letter.reason)))
-        .bind(column(letters, |letter| letter.key.clone()))
-        .bind(column(letters, |letter| letter.headers.packed().to_vec()))
-        .bind(column(letters, |letter| letter.value.clone()))
-}
-
 fn read(row: &PgRow) -> Result<DeadLetterRow, sqlx::Error> {
     let mut reason: String = row.try_get("reason")?;
     let headers = Headers::unpack(row.try_get("headers")?).unwrap_or_else(|| {
@@ -97,11 +81,12 @@ fn read(row: &PgRow) -> Result<DeadLetterRow, sqlx::Error> {
 }
 
 /// Text as Postgres can keep it: it has no room for NUL.
-fn storable(text: &str) -> String {
+pub(super) fn storable(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
 
-fn digest(letter: &DeadLetter) -> Vec<u8> {
+/// SHA-256 of key, headers and value: tells apart records that stand in the same place.
+pub(super) fn digest(letter: &DeadLetter) -> Vec<u8> {
     let mut sha = Sha256::new();
     for part in [
         letter.key.as_deref(),

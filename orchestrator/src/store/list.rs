@@ -4,22 +4,71 @@
 //! range in the order of the list, read no further than the limit: a page costs the same, however many
 //! sagas are kept.
 
+use std::sync::Arc;
+
 use sagas::machine::Status;
+use sagas::{SagaId, Timestamp};
+use uuid::Uuid;
 
 use super::archive::AS_SAGA;
 use super::commit::column;
 use super::definition::IS_MISSING;
 use super::load::COLUMNS;
 use super::overview::{ListFilter, OPEN_SAGAS};
+use super::session::Statement;
+use super::sql::{Argument, Numbered};
 
-const NEWEST_FIRST: &str = "ORDER BY started_at DESC, id DESC LIMIT $1";
+const NEWEST_FIRST: &str = "ORDER BY started_at DESC, id DESC LIMIT :limit";
+const NEWEST_OF_DEFINITION_FIRST: &str =
+    "ORDER BY definition DESC, started_at DESC, id DESC LIMIT :limit";
 
-/// Its arguments: the limit; then start and id of the cursor, if there is one; then the definition, if
-/// it matters. Nothing in the text comes from outside.
-///
-/// Conditions are written out, each only where it is asked for, because the planner finds the right
-/// index only then.
-pub(super) fn sql(filter: &ListFilter) -> String {
+type Bind = fn(&ListFilter, Statement) -> Statement;
+
+const ARGUMENTS: [Argument<Bind>; 4] = [
+    ("limit", |filter, s| s.bind(i64::from(filter.limit))),
+    ("before_started_at", |filter, s| {
+        s.bind(filter.before.map(|(started_at, _)| started_at.to_chrono()))
+    }),
+    ("before_id", |filter, s| {
+        s.bind(filter.before.map(|(_, id)| id.0))
+    }),
+    ("definition", |filter, s| s.bind(filter.definition.clone())),
+];
+
+/// The statement with its arguments.
+pub(super) fn statement(filter: &ListFilter) -> Statement {
+    numbered(filter).bind(filter)
+}
+
+fn numbered(filter: &ListFilter) -> Numbered<Bind> {
+    Numbered::new(&text(filter), &ARGUMENTS)
+}
+
+/// The text of every combination of conditions.
+pub(super) fn texts() -> impl Iterator<Item = Arc<str>> {
+    filters().map(|filter| numbered(&filter).text())
+}
+
+/// A filter for every combination of conditions.
+fn filters() -> impl Iterator<Item = ListFilter> {
+    let conditions = Status::ALL.len() + 3;
+    (0..1_usize << conditions).map(|combination| {
+        let has = |place: usize| combination >> place & 1 == 1;
+        let states = Status::ALL.into_iter().enumerate();
+        let states = states.filter(|(place, _)| has(place + 3));
+        ListFilter {
+            states: states.map(|(_, state)| state).collect(),
+            definition: has(0).then(String::new),
+            attention: has(1),
+            before: has(2).then(|| (Timestamp::from_micros(0), SagaId(Uuid::nil()))),
+            limit: 0,
+        }
+    })
+}
+
+/// Nothing in the text comes from outside. Conditions are written out, each only where it is asked for,
+/// because the planner finds the right index only then.
+fn text(filter: &ListFilter) -> String {
     if filter.attention {
         // Nothing in the archive needs any.
         return attention(&conditions(filter, &filter.states));
@@ -64,24 +113,23 @@ fn hot_parts(filter: &ListFilter) -> Vec<String> {
 
 /// Sagas of one state in the archive.
 fn archived_part(filter: &ListFilter, is_of_state: &str) -> String {
-    let (conditions, order) = match (definition_argument(filter), filter.before) {
-        (None, None) => (String::new(), NEWEST_FIRST.to_owned()),
+    let (conditions, order) = match (&filter.definition, filter.before) {
+        (None, None) => ("", NEWEST_FIRST),
         (None, Some(_)) => (
-            "AND (started_at, id) < ($2, $3)".to_owned(),
-            NEWEST_FIRST.to_owned(),
+            "AND (started_at, id) < (:before_started_at, :before_id)",
+            NEWEST_FIRST,
         ),
         // Written as ranges, because an equation would let the planner walk through the sagas of all
         // definitions: it does not know that this one is rare.
-        (Some(definition), before) => {
-            let end = match before {
-                None => format!("definition <= {definition}"),
-                Some(_) => format!("(definition, started_at, id) < ({definition}, $2, $3)"),
-            };
-            (
-                format!("AND definition >= {definition} AND {end}"),
-                "ORDER BY definition DESC, started_at DESC, id DESC LIMIT $1".to_owned(),
-            )
-        }
+        (Some(_), None) => (
+            "AND definition >= :definition AND definition <= :definition",
+            NEWEST_OF_DEFINITION_FIRST,
+        ),
+        (Some(_), Some(_)) => (
+            "AND definition >= :definition
+             AND (definition, started_at, id) < (:definition, :before_started_at, :before_id)",
+            NEWEST_OF_DEFINITION_FIRST,
+        ),
     };
     format!("SELECT {AS_SAGA} FROM saga_archive WHERE {is_of_state} {conditions} {order}")
 }
@@ -117,16 +165,22 @@ fn conditions(filter: &ListFilter, states: &[Status]) -> String {
         conditions.push(format!("saga.status IN ({})", states.join(", ")));
     }
     if filter.before.is_some() {
-        conditions.push("(saga.started_at, saga.id) < ($2, $3)".to_owned());
+        conditions.push("(saga.started_at, saga.id) < (:before_started_at, :before_id)".to_owned());
     }
-    if let Some(definition) = definition_argument(filter) {
-        conditions.push(format!("saga.definition = {definition}"));
+    if filter.definition.is_some() {
+        conditions.push("saga.definition = :definition".to_owned());
     }
     conditions.join(" AND ")
 }
 
-/// The argument that names the definition.
-fn definition_argument(filter: &ListFilter) -> Option<&'static str> {
-    filter.definition.as_ref()?;
-    Some(if filter.before.is_some() { "$4" } else { "$2" })
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::sql;
+
+    #[test]
+    fn every_argument_of_a_list_has_a_name_of_its_own_and_is_used() {
+        let lists: Vec<_> = filters().map(|filter| numbered(&filter)).collect();
+        sql::ensure_used(&ARGUMENTS, &lists);
+    }
 }

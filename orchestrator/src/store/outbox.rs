@@ -3,6 +3,7 @@
 //! The commit that makes them writes them; here they are only found again, by whoever takes a
 //! partition over, and deleted once the broker has them.
 
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -13,6 +14,8 @@ use uuid::Uuid;
 
 use super::commit::column;
 use super::kind::Ask;
+use super::session::Statement;
+use super::sql::{Argument, Numbered};
 use super::{Error, Store};
 
 /// A row that its lane has not published yet, as far as is known.
@@ -45,6 +48,43 @@ impl Left {
     }
 }
 
+/// The arguments of [`Store::outbox`].
+struct Page<'a> {
+    slots: &'a Slots,
+    older_than: TimeDelta,
+    after: Option<(Timestamp, Uuid)>,
+    limit: u32,
+}
+
+type Bind = fn(&Page<'_>, Statement) -> Statement;
+
+const ARGUMENTS: [Argument<Bind>; 6] = [
+    ("slots", |page, s| s.bind(page.slots.own.clone())),
+    ("slots_from", |page, s| s.bind(page.slots.from)),
+    ("older_than_ms", |page, s| {
+        s.bind(page.older_than.num_milliseconds())
+    }),
+    ("after", |page, s| {
+        s.bind(page.after.map(|(created_at, _)| created_at.to_chrono()))
+    }),
+    ("after_id", |page, s| s.bind(page.after.map(|(_, id)| id))),
+    ("limit", |page, s| s.bind(i64::from(page.limit))),
+];
+
+static PAGE: LazyLock<Numbered<Bind>> = LazyLock::new(|| {
+    let named = "SELECT slot, id, created_at, events FROM event_outbox
+         WHERE (slot = ANY (:slots) OR slot >= :slots_from)
+           AND created_at <= statement_timestamp() - :older_than_ms * interval '1 ms'
+           AND (:after::timestamptz IS NULL OR (created_at, id) > (:after, :after_id))
+         ORDER BY created_at, id LIMIT :limit";
+    Numbered::new(named, &ARGUMENTS)
+});
+
+/// The text of a page.
+pub(super) fn text() -> Arc<str> {
+    PAGE.text()
+}
+
 impl Store {
     /// A page of the rows that are left in these slots and older than `older_than`, oldest first, that
     /// come `after` a place. Younger rows are about to be published and deleted by the lane that wrote
@@ -60,21 +100,12 @@ impl Store {
         after: Option<(Timestamp, Uuid)>,
         limit: u32,
     ) -> Result<Vec<Left>, Error> {
-        let older_than = TimeDelta::from_std(older_than).unwrap_or(TimeDelta::MAX);
-        let (after, after_id) = after.unzip();
-        let statement = sqlx::query(
-            "SELECT slot, id, created_at, events FROM event_outbox
-             WHERE (slot = ANY ($1) OR slot >= $4)
-               AND created_at <= statement_timestamp() - $2 * interval '1 ms'
-               AND ($5::timestamptz IS NULL OR (created_at, id) > ($5, $6))
-             ORDER BY created_at, id LIMIT $3",
-        )
-        .bind(slots.own.clone())
-        .bind(older_than.num_milliseconds())
-        .bind(i64::from(limit))
-        .bind(slots.from)
-        .bind(after.map(Timestamp::to_chrono))
-        .bind(after_id);
+        let statement = PAGE.bind(&Page {
+            slots,
+            older_than: TimeDelta::from_std(older_than).unwrap_or(TimeDelta::MAX),
+            after,
+            limit,
+        });
         let mut left = Vec::new();
         for row in self.run(Ask::Outbox, statement).await? {
             let (slot, id) = (row.try_get("slot")?, row.try_get("id")?);
@@ -107,5 +138,16 @@ impl Store {
         .bind(column(rows, |row| row.id));
         self.run(Ask::Delivered, statement).await?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::sql;
+
+    #[test]
+    fn every_argument_of_a_page_has_a_name_of_its_own_and_is_used() {
+        sql::ensure_used(&ARGUMENTS, [&*PAGE]);
     }
 }

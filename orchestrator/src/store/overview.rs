@@ -56,15 +56,7 @@ impl Store {
         &self,
         filter: &ListFilter,
     ) -> Result<Vec<Result<SagaRow, Unreadable>>, Error> {
-        let mut statement =
-            sqlx::query(AssertSqlSafe(list::sql(filter))).bind(i64::from(filter.limit));
-        if let Some((started_at, id)) = filter.before {
-            statement = statement.bind(started_at.to_chrono()).bind(id.0);
-        }
-        if let Some(definition) = &filter.definition {
-            statement = statement.bind(definition.clone());
-        }
-        let rows = self.run(Ask::List, statement).await?;
+        let rows = self.run(Ask::List, list::statement(filter)).await?;
         rows.iter().map(|row| Ok(read_row(row)?)).collect()
     }
 

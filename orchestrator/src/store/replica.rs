@@ -4,6 +4,8 @@
 //! This is affinity, never correctness: two replicas that both believe to hold a partition do no
 //! harm. All times are the database's.
 
+use std::sync::{Arc, LazyLock};
+
 use chrono::{DateTime, Utc};
 use saga_core::membership::{Replica, ReplicaSeen};
 use sagas::Timestamp;
@@ -13,7 +15,62 @@ use uuid::Uuid;
 
 use super::commit::column;
 use super::kind::Ask;
+use super::session::Statement;
+use super::sql::{Argument, Numbered};
 use super::{Error, Store};
+
+type Bind = fn(&Replica, Statement) -> Statement;
+
+const ARGUMENTS: [Argument<Bind>; 6] = [
+    ("id", |own, s| s.bind(own.id)),
+    ("name", |own, s| s.bind(own.name.clone())),
+    ("started_at", |own, s| s.bind(own.started_at.to_chrono())),
+    ("names", |own, s| {
+        s.bind(column(&own.definitions, |pin| pin.name.clone()))
+    }),
+    ("versions", |own, s| {
+        s.bind(column(&own.definitions, |pin| i64::from(pin.version)))
+    }),
+    ("fingerprints", |own, s| {
+        s.bind(column(&own.definitions, |pin| pin.fingerprint))
+    }),
+];
+
+static HEARTBEAT: LazyLock<Numbered<Bind>> = LazyLock::new(|| {
+    let named = "WITH own AS (
+             INSERT INTO replica (id, name, started_at, heartbeat_at)
+             VALUES (:id, :name, :started_at, clock_timestamp())
+             ON CONFLICT (id) DO UPDATE SET heartbeat_at = excluded.heartbeat_at
+             RETURNING id, name, started_at, heartbeat_at
+         ), published AS (
+             INSERT INTO definition_seen AS seen (name, version, fingerprint, seen_at)
+             SELECT name, version, fingerprint, clock_timestamp()
+             FROM unnest(:names::text[], :versions::bigint[], :fingerprints::uuid[])
+                 AS d (name, version, fingerprint)
+             WHERE NOT EXISTS (
+                 SELECT FROM definition_seen s
+                 WHERE s.name = d.name AND s.version = d.version
+                     AND s.fingerprint = d.fingerprint
+                     AND s.seen_at > statement_timestamp() - interval '5 s')
+             ON CONFLICT (name, version, fingerprint)
+                 DO UPDATE SET seen_at = greatest(seen.seen_at, excluded.seen_at)
+         ), purged AS (
+             DELETE FROM replica
+             WHERE heartbeat_at < statement_timestamp() - interval '1 hour' AND id <> :id
+         )
+         SELECT id, name, started_at, heartbeat_at, clock_timestamp() AS database_time FROM (
+             SELECT id, name, started_at, heartbeat_at FROM own
+             UNION ALL
+             SELECT id, name, started_at, heartbeat_at FROM replica
+             WHERE id <> :id AND heartbeat_at > statement_timestamp() - interval '2 s'
+         ) AS alive ORDER BY id";
+    Numbered::new(named, &ARGUMENTS)
+});
+
+/// The text of a heartbeat.
+pub(super) fn text() -> Arc<str> {
+    HEARTBEAT.text()
+}
 
 impl Store {
     /// Says that this replica lives; returns all that do (heartbeat younger than 2 s), this one
@@ -28,41 +85,7 @@ impl Store {
         &self,
         replica: &Replica,
     ) -> Result<(Vec<ReplicaSeen>, Timestamp), Error> {
-        let statement = sqlx::query(
-            "WITH own AS (
-                 INSERT INTO replica (id, name, started_at, heartbeat_at)
-                 VALUES ($1, $2, $3, clock_timestamp())
-                 ON CONFLICT (id) DO UPDATE SET heartbeat_at = excluded.heartbeat_at
-                 RETURNING id, name, started_at, heartbeat_at
-             ), published AS (
-                 INSERT INTO definition_seen AS seen (name, version, fingerprint, seen_at)
-                 SELECT name, version, fingerprint, clock_timestamp()
-                 FROM unnest($4::text[], $5::bigint[], $6::uuid[]) AS d (name, version, fingerprint)
-                 WHERE NOT EXISTS (
-                     SELECT FROM definition_seen s
-                     WHERE s.name = d.name AND s.version = d.version
-                         AND s.fingerprint = d.fingerprint
-                         AND s.seen_at > statement_timestamp() - interval '5 s')
-                 ON CONFLICT (name, version, fingerprint)
-                     DO UPDATE SET seen_at = greatest(seen.seen_at, excluded.seen_at)
-             ), purged AS (
-                 DELETE FROM replica
-                 WHERE heartbeat_at < statement_timestamp() - interval '1 hour' AND id <> $1
-             )
-             SELECT id, name, started_at, heartbeat_at, clock_timestamp() AS database_time FROM (
-                 SELECT id, name, started_at, heartbeat_at FROM own
-                 UNION ALL
-                 SELECT id, name, started_at, heartbeat_at FROM replica
-                 WHERE id <> $1 AND heartbeat_at > statement_timestamp() - interval '2 s'
-             ) AS alive ORDER BY id",
-        )
-        .bind(replica.id)
-        .bind(replica.name.clone())
-        .bind(replica.started_at.to_chrono())
-        .bind(column(&replica.definitions, |pin| pin.name.clone()))
-        .bind(column(&replica.definitions, |pin| i64::from(pin.version)))
-        .bind(column(&replica.definitions, |pin| pin.fingerprint));
-        let rows = self.run(Ask::Heartbeat, statement).await?;
+        let rows = self.run(Ask::Heartbeat, HEARTBEAT.bind(replica)).await?;
         let own = rows.first().ok_or(sqlx::Error::RowNotFound)?;
         let now: DateTime<Utc> = own.try_get("database_time")?;
         let alive = rows.iter().map(|row| Ok(read(row)?));
@@ -105,4 +128,15 @@ fn read(row: &PgRow) -> Result<ReplicaSeen, sqlx::Error> {
         started_at: started_at.into(),
         heartbeat_at: heartbeat_at.into(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::sql;
+
+    #[test]
+    fn every_argument_of_a_heartbeat_has_a_name_of_its_own_and_is_used() {
+        sql::ensure_used(&ARGUMENTS, [&*HEARTBEAT]);
+    }
 }

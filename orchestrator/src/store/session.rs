@@ -13,10 +13,10 @@ use std::pin::pin;
 use std::time::Duration;
 
 use saga_log::trouble;
+use sqlx::Postgres;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgPoolOptions, PgRow};
 use sqlx::query::Query;
-use sqlx::{AssertSqlSafe, Postgres};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -145,8 +145,7 @@ async fn settle(connection: &mut PgConnection) -> sqlx::Result<()> {
 /// takes it ten times as long as any later plan. Before the schema is there, this fails and is all the
 /// same: whoever asks finds out.
 async fn learn(connection: &mut PgConnection) {
-    let list = list::sql(&ListFilter::default());
-    let list = sqlx::query(AssertSqlSafe(list)).bind(0_i64);
+    let list = list::statement(&ListFilter::default());
     if let Err(error) = list.fetch_all(connection).await {
         trouble!(
             warn,

@@ -1,7 +1,7 @@
 -- What becomes of `gone`, rows of the table saga that this statement has deleted: shard, id,
 -- definition, version, fingerprint, started_at, finished_at, revision, status, moving, spilled,
--- first_entries, last_entries. Part of two statements; words with a colon are arguments, whose
--- numbers differ.
+-- first_entries, last_entries. Part of two statements; words with a colon are arguments, which both
+-- of them have.
 spilled AS (
     DELETE FROM saga_history AS h USING gone
     WHERE gone.spilled AND h.shard = ANY (ARRAY[gone.shard]) AND h.saga_id = gone.id

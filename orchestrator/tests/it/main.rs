@@ -23,6 +23,7 @@ mod refused;
 mod retention;
 mod sample;
 mod schema;
+mod sql;
 mod standby;
 mod texts;
 mod topics;

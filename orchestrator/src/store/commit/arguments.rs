@@ -1,5 +1,5 @@
-//! A batch as the arguments of its statement: one array for each column, in the order in which
-//! `commit.sql` numbers them.
+//! A batch as the arguments of its statement: one array for each column, by the name that `commit.sql`
+//! and `to_archive.sql` give it.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -11,9 +11,10 @@ use serde::Serialize;
 
 use super::column;
 use super::statement::Parts;
-use crate::store::dead_letter;
+use crate::store::dead_letter::{digest, storable};
 use crate::store::retention::FIRST_DAY;
 use crate::store::session::Statement;
+use crate::store::sql::Argument;
 use crate::store::terms::Terms;
 
 /// A batch whose rows are sorted by (shard, id).
@@ -87,20 +88,6 @@ impl<'a> Rows<'a> {
             letters: !self.batch.dead_letters.is_empty(),
         }
     }
-
-    pub(super) fn bind(&self, statement: Statement) -> Statement {
-        let statement = bind_starts(statement, &self.starts);
-        let statement = bind_updates(statement, &self.updates);
-        let statement = bind_ends(statement, &self.ends);
-        let statement = self.terms.bind(statement, FIRST_DAY);
-        let statement = bind_postponements(statement, &self.postponements);
-        let statement = bind_events(statement.bind(self.batch.slot), &self.events);
-        let delivered = &self.batch.delivered;
-        let statement = statement
-            .bind(column(delivered, |row| row.slot))
-            .bind(column(delivered, |row| row.id));
-        dead_letter::bind(statement, &self.batch.dead_letters).bind(self.batch.tally_slot)
-    }
 }
 
 /// Without those whose saga moves in the same batch.
@@ -133,80 +120,218 @@ fn events(batch: &Batch, is_new: impl Fn(&&Start) -> bool) -> Vec<(SagaId, bool,
     events.collect()
 }
 
-fn bind_starts(statement: Statement, starts: &[(i16, &Start)]) -> Statement {
-    statement
-        .bind(column(starts, |(shard, _)| *shard))
-        .bind(column(starts, |(_, start)| start.id.0))
-        .bind(column(starts, |(_, start)| {
+/// Binds one argument.
+pub(super) type Bind = fn(&Rows<'_>, Statement) -> Statement;
+
+/// What stands for each name.
+pub(super) const ARGUMENTS: [Argument<Bind>; 58] = [
+    ("starts_shard", |rows, s| {
+        s.bind(column(&rows.starts, |(shard, _)| *shard))
+    }),
+    ("starts_id", |rows, s| {
+        s.bind(column(&rows.starts, |(_, start)| start.id.0))
+    }),
+    ("starts_digest", |rows, s| {
+        s.bind(column(&rows.starts, |(_, start)| {
             start.digest.map(|digest| digest.bytes().to_vec())
         }))
-        .bind(column(starts, |(_, start)| start.definition.as_str()))
-        .bind(column(starts, |(_, start)| i64::from(start.version)))
-        .bind(column(starts, |(_, start)| start.fingerprint))
-        .bind(column(starts, |(_, start)| start.state.status.as_str()))
-        .bind(column(starts, |(_, start)| count(start.state.revision)))
-        .bind(column(starts, |(_, start)| instant(start.state.wake_at)))
-        .bind(column(starts, |(_, start)| json(&start.state.moving)))
-        .bind(column(starts, |(_, start)| {
+    }),
+    ("starts_definition", |rows, s| {
+        s.bind(column(&rows.starts, |(_, start)| start.definition.as_str()))
+    }),
+    ("starts_version", |rows, s| {
+        s.bind(column(&rows.starts, |(_, start)| i64::from(start.version)))
+    }),
+    ("starts_fingerprint", |rows, s| {
+        s.bind(column(&rows.starts, |(_, start)| start.fingerprint))
+    }),
+    ("starts_status", |rows, s| {
+        s.bind(column(&rows.starts, |(_, start)| {
+            start.state.status.as_str()
+        }))
+    }),
+    ("starts_revision", |rows, s| {
+        s.bind(column(&rows.starts, |(_, start)| {
+            count(start.state.revision)
+        }))
+    }),
+    ("starts_wake_at", |rows, s| {
+        s.bind(column(&rows.starts, |(_, start)| {
+            instant(start.state.wake_at)
+        }))
+    }),
+    ("starts_moving", |rows, s| {
+        s.bind(column(&rows.starts, |(_, start)| json(&start.state.moving)))
+    }),
+    ("starts_needs_attention", |rows, s| {
+        s.bind(column(&rows.starts, |(_, start)| {
             start.state.moving.needs_attention()
         }))
-        .bind(column(starts, |(_, start)| start.started_at.to_chrono()))
-        .bind(column(starts, |(_, start)| {
+    }),
+    ("starts_started_at", |rows, s| {
+        s.bind(column(&rows.starts, |(_, start)| {
+            start.started_at.to_chrono()
+        }))
+    }),
+    ("starts_updated_at", |rows, s| {
+        s.bind(column(&rows.starts, |(_, start)| {
             moved_at(&start.state).to_chrono()
         }))
-        .bind(column(starts, |(_, start)| entries(&start.state)))
-}
-
-fn bind_updates(statement: Statement, updates: &[(i16, &Update)]) -> Statement {
-    statement
-        .bind(column(updates, |(shard, _)| *shard))
-        .bind(column(updates, |(_, update)| update.id.0))
-        .bind(column(updates, |(_, update)| count(update.expected)))
-        .bind(column(updates, |(_, update)| count(update.state.revision)))
-        .bind(column(updates, |(_, update)| update.state.status.as_str()))
-        .bind(column(updates, |(_, update)| instant(update.state.wake_at)))
-        .bind(column(updates, |(_, update)| json(&update.state.moving)))
-        .bind(column(updates, |(_, update)| {
+    }),
+    ("starts_entries", |rows, s| {
+        s.bind(column(&rows.starts, |(_, start)| entries(&start.state)))
+    }),
+    ("updates_shard", |rows, s| {
+        s.bind(column(&rows.updates, |(shard, _)| *shard))
+    }),
+    ("updates_id", |rows, s| {
+        s.bind(column(&rows.updates, |(_, update)| update.id.0))
+    }),
+    ("updates_expected", |rows, s| {
+        s.bind(column(&rows.updates, |(_, update)| count(update.expected)))
+    }),
+    ("updates_revision", |rows, s| {
+        s.bind(column(&rows.updates, |(_, update)| {
+            count(update.state.revision)
+        }))
+    }),
+    ("updates_status", |rows, s| {
+        s.bind(column(&rows.updates, |(_, update)| {
+            update.state.status.as_str()
+        }))
+    }),
+    ("updates_wake_at", |rows, s| {
+        s.bind(column(&rows.updates, |(_, update)| {
+            instant(update.state.wake_at)
+        }))
+    }),
+    ("updates_moving", |rows, s| {
+        s.bind(column(&rows.updates, |(_, update)| {
+            json(&update.state.moving)
+        }))
+    }),
+    ("updates_needs_attention", |rows, s| {
+        s.bind(column(&rows.updates, |(_, update)| {
             update.state.moving.needs_attention()
         }))
-        .bind(column(updates, |(_, update)| {
+    }),
+    ("updates_updated_at", |rows, s| {
+        s.bind(column(&rows.updates, |(_, update)| {
             moved_at(&update.state).to_chrono()
         }))
-        .bind(column(updates, |(_, update)| entries(&update.state)))
-}
-
-fn bind_ends(statement: Statement, ends: &[(i16, &Update)]) -> Statement {
-    statement
-        .bind(column(ends, |(shard, _)| *shard))
-        .bind(column(ends, |(_, update)| update.id.0))
-        .bind(column(ends, |(_, update)| count(update.expected)))
-        .bind(column(ends, |(_, update)| count(update.state.revision)))
-        .bind(column(ends, |(_, update)| update.state.status.as_str()))
-        .bind(column(ends, |(_, update)| json(&update.state.moving)))
-        .bind(column(ends, |(_, update)| {
-            moved_at(&update.state).to_chrono()
+    }),
+    ("updates_entries", |rows, s| {
+        s.bind(column(&rows.updates, |(_, update)| entries(&update.state)))
+    }),
+    ("ends_shard", |rows, s| {
+        s.bind(column(&rows.ends, |(shard, _)| *shard))
+    }),
+    ("ends_id", |rows, s| {
+        s.bind(column(&rows.ends, |(_, end)| end.id.0))
+    }),
+    ("ends_expected", |rows, s| {
+        s.bind(column(&rows.ends, |(_, end)| count(end.expected)))
+    }),
+    ("ends_revision", |rows, s| {
+        s.bind(column(&rows.ends, |(_, end)| count(end.state.revision)))
+    }),
+    ("ends_status", |rows, s| {
+        s.bind(column(&rows.ends, |(_, end)| end.state.status.as_str()))
+    }),
+    ("ends_moving", |rows, s| {
+        s.bind(column(&rows.ends, |(_, end)| json(&end.state.moving)))
+    }),
+    ("ends_finished_at", |rows, s| {
+        s.bind(column(&rows.ends, |(_, end)| {
+            moved_at(&end.state).to_chrono()
         }))
-        .bind(column(ends, |(_, update)| entries(&update.state)))
-}
-
-fn bind_postponements(statement: Statement, rows: &[(i16, &Postponement)]) -> Statement {
-    statement
-        .bind(column(rows, |(shard, _)| *shard))
-        .bind(column(rows, |(_, postponement)| postponement.id.0))
-        .bind(column(rows, |(_, postponement)| {
+    }),
+    ("ends_entries", |rows, s| {
+        s.bind(column(&rows.ends, |(_, end)| entries(&end.state)))
+    }),
+    ("first_day", |_, s| s.bind(FIRST_DAY)),
+    ("definitions", |rows, s| {
+        s.bind(rows.terms.definitions.clone())
+    }),
+    ("kept", |rows, s| s.bind(rows.terms.kept.clone())),
+    ("steps", |rows, s| s.bind(rows.terms.steps.clone())),
+    ("other_kept", |rows, s| s.bind(rows.terms.other_kept)),
+    ("other_step", |rows, s| s.bind(rows.terms.other_step)),
+    ("postponements_shard", |rows, s| {
+        s.bind(column(&rows.postponements, |(shard, _)| *shard))
+    }),
+    ("postponements_id", |rows, s| {
+        s.bind(column(&rows.postponements, |(_, postponement)| {
+            postponement.id.0
+        }))
+    }),
+    ("postponements_expected", |rows, s| {
+        s.bind(column(&rows.postponements, |(_, postponement)| {
             count(postponement.expected)
         }))
-        .bind(column(rows, |(_, postponement)| {
+    }),
+    ("postponements_wake_at", |rows, s| {
+        s.bind(column(&rows.postponements, |(_, postponement)| {
             instant(postponement.wake_at)
         }))
-}
-
-fn bind_events(statement: Statement, events: &[(SagaId, bool, &Outgoing)]) -> Statement {
-    statement
-        .bind(column(events, |(id, _, _)| id.0))
-        .bind(column(events, |(_, is_start, _)| *is_start))
-        .bind(column(events, |(_, _, event)| json(event)))
-}
+    }),
+    ("events_slot", |rows, s| s.bind(rows.batch.slot)),
+    ("events_id", |rows, s| {
+        s.bind(column(&rows.events, |(id, _, _)| id.0))
+    }),
+    ("events_is_start", |rows, s| {
+        s.bind(column(&rows.events, |(_, is_start, _)| *is_start))
+    }),
+    ("events_event", |rows, s| {
+        s.bind(column(&rows.events, |(_, _, event)| json(event)))
+    }),
+    ("deliveries_slot", |rows, s| {
+        s.bind(column(&rows.batch.delivered, |row| row.slot))
+    }),
+    ("deliveries_id", |rows, s| {
+        s.bind(column(&rows.batch.delivered, |row| row.id))
+    }),
+    ("letters_cluster", |rows, s| {
+        s.bind(column(&rows.batch.dead_letters, |letter| {
+            storable(&letter.cluster)
+        }))
+    }),
+    ("letters_topic", |rows, s| {
+        s.bind(column(&rows.batch.dead_letters, |letter| {
+            storable(&letter.topic)
+        }))
+    }),
+    ("letters_partition", |rows, s| {
+        s.bind(column(&rows.batch.dead_letters, |letter| letter.partition))
+    }),
+    ("letters_record_offset", |rows, s| {
+        s.bind(column(&rows.batch.dead_letters, |letter| letter.offset))
+    }),
+    ("letters_digest", |rows, s| {
+        s.bind(column(&rows.batch.dead_letters, digest))
+    }),
+    ("letters_reason", |rows, s| {
+        s.bind(column(&rows.batch.dead_letters, |letter| {
+            storable(&letter.reason)
+        }))
+    }),
+    ("letters_key", |rows, s| {
+        s.bind(column(&rows.batch.dead_letters, |letter| {
+            letter.key.clone()
+        }))
+    }),
+    ("letters_headers", |rows, s| {
+        s.bind(column(&rows.batch.dead_letters, |letter| {
+            letter.headers.packed().to_vec()
+        }))
+    }),
+    ("letters_value", |rows, s| {
+        s.bind(column(&rows.batch.dead_letters, |letter| {
+            letter.value.clone()
+        }))
+    }),
+    ("slot", |rows, s| s.bind(rows.batch.tally_slot)),
+];
 
 /// What a usual saga's state or history entry takes: room for it at once, not in four steps.
 const JSON_BYTES: usize = 512;

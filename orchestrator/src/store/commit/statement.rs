@@ -1,11 +1,13 @@
 //! The text of a commit's statement: the parts of `commit.sql` that the batch needs.
 //!
-//! Each combination is put together once and kept, so that a connection knows it by its text and
-//! has it prepared. There are a few dozen of them in practice.
+//! Each combination is assembled once and kept, so that a connection knows it by its text and
+//! has it prepared. A batch may need 360 of them; in practice it is a few dozen.
 
-use std::sync::{LazyLock, OnceLock};
+use std::sync::{Arc, OnceLock};
 
-use crate::store::terms::{self, Arguments};
+use super::arguments::{ARGUMENTS, Bind};
+use crate::store::sql::{self, Numbered};
+use crate::store::terms::TO_ARCHIVE;
 
 /// What a batch has, hence which parts it needs.
 #[derive(Debug, Clone, Copy)]
@@ -24,49 +26,21 @@ pub(super) struct Parts {
     pub(super) letters: bool,
 }
 
-const NAMES: [&str; 9] = [
-    "starts",
-    "keys",
-    "updates",
-    "ends",
-    "tally",
-    "postponements",
-    "events",
-    "deliveries",
-    "letters",
-];
+/// What a batch may have or not: as much as [`Parts`] has fields.
+const PARTS: usize = 9;
 
 /// By combination.
-static TEXTS: [OnceLock<String>; 1 << NAMES.len()] = [const { OnceLock::new() }; 1 << NAMES.len()];
-
-/// `commit.sql` in its order: when a part is needed, and its text.
-static PARTS: LazyLock<Vec<(&str, String)>> = LazyLock::new(|| {
-    let to_archive = terms::to_archive(&Arguments {
-        slot: "$58",
-        first_day: "$33",
-        definitions: "$34",
-        kept: "$35",
-        steps: "$36",
-        other_kept: "$37",
-        other_step: "$38",
-    });
-    let parts = include_str!("commit.sql").split("\n--- ").skip(1);
-    let parts = parts.map(|part| {
-        let (needed, text) = part.split_once('\n').expect("a part has a text");
-        (needed, text.replace(":to_archive", &to_archive))
-    });
-    parts.collect()
-});
+static STATEMENTS: [OnceLock<Numbered<Bind>>; 1 << PARTS] = [const { OnceLock::new() }; 1 << PARTS];
 
 impl Parts {
     /// The statement.
-    pub(super) fn text(self) -> &'static str {
-        let combination = (0..NAMES.len()).filter(|place| self.has()[*place]);
-        let combination = combination.fold(0, |sum, place| sum | 1 << place);
-        TEXTS[combination].get_or_init(|| self.put_together())
+    pub(super) fn numbered(self) -> &'static Numbered<Bind> {
+        let present = self.present().into_iter().enumerate();
+        let combination = present.fold(0, |sum, (place, has)| sum | usize::from(has) << place);
+        STATEMENTS[combination].get_or_init(|| Numbered::new(&self.assemble(), &ARGUMENTS))
     }
 
-    fn has(self) -> [bool; NAMES.len()] {
+    const fn present(self) -> [bool; PARTS] {
         [
             self.starts,
             self.keys,
@@ -80,28 +54,29 @@ impl Parts {
         ]
     }
 
-    fn needs(self, part: &str) -> bool {
-        match part {
-            "no keys" => self.starts && !self.keys,
-            _ => {
-                let place = NAMES.iter().position(|name| *name == part);
-                self.has()[place.expect("a part is needed when the batch has something")]
-            }
-        }
-    }
-
-    fn put_together(self) -> String {
-        let mut parts: Vec<String> = Vec::new();
-        let mut needed = PARTS.iter().filter(|(part, _)| self.needs(part)).peekable();
-        let is_of_members =
-            |part: &str| ["keys", "no keys", "starts", "updates", "ends"].contains(&part);
-        while let Some((_, text)) = needed.next_if(|(part, _)| is_of_members(part)) {
-            parts.push(text.clone());
-        }
-        if let Some(winner) = self.winner() {
-            parts.push(winner);
-        }
-        parts.extend(needed.map(|(_, text)| text.clone()));
+    fn assemble(self) -> String {
+        let file = include_str!("commit.sql");
+        #[rustfmt::skip] // Names as the markers.
+        let [keys, no_keys, starts, updates, ends, postponements, events, deliveries, letters, tally] =
+            sql::parts(file, ["keys", "no keys", "starts", "updates", "ends", "postponements",
+                "events", "deliveries", "letters", "tally"]);
+        let winner = self.winner();
+        let parts = [
+            (self.keys, keys),
+            (self.starts && !self.keys, no_keys),
+            (self.starts, starts),
+            (self.updates, updates),
+            (self.ends, ends),
+            (self.ends, TO_ARCHIVE.trim_end()),
+            (winner.is_some(), winner.as_deref().unwrap_or_default()),
+            (self.postponements, postponements),
+            (self.events, events),
+            (self.deliveries, deliveries),
+            (self.letters, letters),
+            (self.tally, tally),
+        ];
+        let parts = parts.into_iter().filter(|(is_needed, _)| *is_needed);
+        let parts: Vec<&str> = parts.map(|(_, text)| text).collect();
         let with = if parts.is_empty() { "" } else { "WITH " };
         let updated = match (self.updates, self.ends) {
             (true, true) => "ARRAY(SELECT id FROM updated) || ARRAY(SELECT id FROM gone)",
@@ -142,5 +117,81 @@ impl Parts {
         let is_used = self.events || self.tally;
         (is_used && !members.is_empty())
             .then(|| format!("winner AS ({})", members.join(" UNION ALL ")))
+    }
+}
+
+/// Every combination that a batch may need.
+fn combinations() -> impl Iterator<Item = Parts> {
+    let combinations = (0..1_usize << PARTS).map(|combination| {
+        let has = |place: usize| combination >> place & 1 == 1;
+        Parts {
+            starts: has(0),
+            keys: has(1),
+            updates: has(2),
+            ends: has(3),
+            tally: has(4),
+            postponements: has(5),
+            events: has(6),
+            deliveries: has(7),
+            letters: has(8),
+        }
+    });
+    combinations.filter(|parts| {
+        let has_members = parts.starts || parts.updates || parts.ends;
+        (parts.starts || !parts.keys) && (has_members || !parts.events && !parts.tally)
+    })
+}
+
+/// The text of every combination.
+pub(in crate::store) fn texts() -> impl Iterator<Item = Arc<str>> {
+    combinations().map(|parts| parts.numbered().text())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_argument_of_a_commit_has_a_name_of_its_own_and_is_used() {
+        sql::ensure_used(&ARGUMENTS, combinations().map(Parts::numbered));
+    }
+
+    #[test]
+    fn every_combination_has_a_text_of_its_own() {
+        let texts: BTreeSet<_> = texts().collect();
+        assert_eq!(texts.len(), combinations().count());
+        assert_eq!(
+            texts.len(),
+            360,
+            "each is prepared on every connection that runs it"
+        );
+    }
+
+    /// What is bound for a column and what the text calls it: `:starts_id` and `id`.
+    #[test]
+    fn arrays_stand_in_the_order_of_their_columns() {
+        let file = include_str!("commit.sql");
+        let mut seen = 0;
+        for (before, rest) in file
+            .match_indices("unnest(")
+            .map(|(at, _)| file.split_at(at))
+        {
+            let (arrays, rest) = rest["unnest(".len()..].split_once(')').unwrap();
+            let columns = match rest.trim_start().strip_prefix("ON CONFLICT") {
+                // Without names of their own: those of the table.
+                Some(_) => before.rsplit_once('(').unwrap().1,
+                None => rest.split_once('(').unwrap().1,
+            };
+            let (columns, _) = columns.split_once(')').unwrap();
+            for (array, column) in arrays.split(',').zip(columns.split(',')) {
+                let (name, _) = array.trim().split_once("::").unwrap();
+                let (_, name) = name.split_once('_').unwrap();
+                assert_eq!(name, column.trim(), "{arrays}");
+                seen += 1;
+            }
+        }
+        assert!(seen > 40, "{seen}");
     }
 }
