@@ -22,10 +22,10 @@ use sqlx::postgres::PgRow;
 
 use super::commit::column;
 use super::kind::Ask;
-use super::retention::{Policy, tomorrow};
+use super::retention::{FIRST_DAY, Policy, tomorrow};
 use super::session::Statement;
 use super::sql::{Argument, Numbered};
-use super::terms::{TO_ARCHIVE, Terms};
+use super::terms::{HISTORY_BYTES_MIN, TO_ARCHIVE, Terms};
 use super::{Error, Failure, Store, sql};
 
 /// The columns of a saga's row in the archive, named and typed as those of the table `saga`.
@@ -53,13 +53,14 @@ struct Move {
 
 type Bind = fn(&Move, Statement) -> Statement;
 
-const ARGUMENTS: [Argument<Bind>; 11] = [
+const ARGUMENTS: [Argument<Bind>; 13] = [
     ("shard", |moved, s| s.bind(moved.shard)),
     ("now", |moved, s| s.bind(moved.now.to_chrono())),
     ("limit", |moved, s| s.bind(i64::from(moved.part.limit))),
     ("skip", |moved, s| s.bind(i64::from(moved.part.skip))),
     ("slot", |moved, s| s.bind(i32::from(moved.shard))),
     ("first_day", |moved, s| s.bind(moved.first_day)),
+    ("counted_from", |_, s| s.bind(FIRST_DAY)),
     ("definitions", |moved, s| {
         s.bind(moved.terms.definitions.clone())
     }),
@@ -67,6 +68,7 @@ const ARGUMENTS: [Argument<Bind>; 11] = [
     ("steps", |moved, s| s.bind(moved.terms.steps.clone())),
     ("other_kept", |moved, s| s.bind(moved.terms.other_kept)),
     ("other_step", |moved, s| s.bind(moved.terms.other_step)),
+    ("history_bytes_min", |_, s| s.bind(HISTORY_BYTES_MIN)),
 ];
 
 static MOVE: LazyLock<Numbered<Bind>> = LazyLock::new(|| {

@@ -16,7 +16,7 @@
 //!
 //! It knows no statements but its own look, which cannot wait.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sqlx::Row as _;
@@ -26,6 +26,7 @@ use tokio::time::{Instant, timeout};
 use super::Failure;
 use super::connections::Connections;
 use super::kind::Kind;
+use super::sql::interval;
 
 /// What is owed comes in order once Postgres answers again; long before that, where the connection is
 /// alive.
@@ -37,12 +38,20 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// A look reads what the server has in memory.
 const LOOK_WITHIN: Duration = Duration::from_secs(3);
 
-/// Whether a commit of this role waits for a standby there: for longer than a standby takes that is there,
+/// A commit that waits for so long waits for a standby that is away: longer than one takes that is there,
 /// and less long than the silence that opens a breaker.
-const LOOK: &str = "SELECT EXISTS (
-    SELECT FROM pg_stat_activity
-    WHERE usename = current_user AND datname = current_database() AND wait_event = 'SyncRep'
-        AND state_change < clock_timestamp() - interval '10 s') AS waits";
+const STANDBY_WITHIN: Duration = Duration::from_secs(10);
+
+/// Whether a commit of this role waits for a standby there.
+static LOOK: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT EXISTS (
+            SELECT FROM pg_stat_activity
+            WHERE usename = current_user AND datname = current_database()
+                AND wait_event = 'SyncRep' AND state_change < clock_timestamp() - {}) AS waits",
+        interval(STANDBY_WITHIN)
+    )
+});
 
 /// Shared by all pools of a store.
 #[derive(Debug, Clone)]
@@ -146,7 +155,7 @@ impl Breaker {
 
     async fn look(&self) -> Result<bool, Failure> {
         let mut connection = self.0.readers.acquire().await?;
-        let look = sqlx::query(LOOK).fetch_one(&mut *connection);
+        let look = sqlx::query(LOOK.as_str()).fetch_one(&mut *connection);
         match timeout(LOOK_WITHIN, look).await {
             Ok(row) => row
                 .and_then(|row| row.try_get("waits"))

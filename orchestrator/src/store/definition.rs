@@ -11,6 +11,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use saga_core::membership::SILENCE;
 use saga_core::registry::Pin;
 use sagas::Timestamp;
 use sqlx::Row as _;
@@ -18,6 +19,7 @@ use sqlx::postgres::PgRow;
 
 use super::commit::column;
 use super::kind::Ask;
+use super::sql::interval;
 use super::{Error, Store};
 
 /// How long a definition may be missing before anybody is told: longer than one process takes to
@@ -25,12 +27,17 @@ use super::{Error, Store};
 pub const GRACE: Duration = Duration::from_secs(30);
 
 /// The condition, in SQL, that nobody has the definition of the row `definition_seen`, joined from
-/// the left as `d`. Says [`GRACE`]. Without any replica nothing is known, hence nothing said.
-pub(super) const IS_MISSING: &str = "(d.seen_at IS NULL OR
+/// the left as `d`. Without any replica nothing is known, hence nothing said.
+pub(super) fn is_missing() -> String {
+    let (silence, grace) = (interval(SILENCE), interval(GRACE));
+    format!(
+        "(d.seen_at IS NULL OR
     d.seen_at < (
         SELECT max(heartbeat_at) FROM replica
-        WHERE heartbeat_at < statement_timestamp() + interval '2 s'
-    ) - interval '30 s')";
+        WHERE heartbeat_at < statement_timestamp() + {silence}
+    ) - {grace})"
+    )
+}
 
 /// A definition that no live replica has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,8 +59,9 @@ impl Store {
             "SELECT name, version, fingerprint, d.seen_at
              FROM unnest($1::text[], $2::bigint[], $3::uuid[]) AS p (name, version, fingerprint)
              LEFT JOIN definition_seen d USING (name, version, fingerprint)
-             WHERE {IS_MISSING}
-             ORDER BY name, version, fingerprint"
+             WHERE {}
+             ORDER BY name, version, fingerprint",
+            is_missing()
         )))
         .bind(column(pins, |pin| pin.name.clone()))
         .bind(column(pins, |pin| i64::from(pin.version)))

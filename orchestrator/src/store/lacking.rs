@@ -7,12 +7,16 @@
 //!
 //! It says what there is, and decides nothing.
 
+use std::time::Duration;
+
 use saga_core::registry::Pin;
 use sqlx::Row as _;
 
 use super::commit::column;
 use super::definition;
 use super::kind::Ask;
+use super::replica::{FORGOTTEN_AFTER, PUBLISHED_EVERY};
+use super::sql::interval;
 use super::{Error, Store};
 
 /// A definition that some replica had, and this binary does not have.
@@ -35,6 +39,9 @@ pub enum Counted {
     Unknown,
 }
 
+/// What was published within this time is of a replica that lives.
+const LIVE_WITHIN: Duration = PUBLISHED_EVERY.saturating_mul(2);
+
 /// Sagas that are counted one by one: enough to tell few from many.
 const COUNTED_MAX: u32 = 10_000;
 
@@ -46,18 +53,19 @@ impl Store {
     ///
     /// When the database is away or refuses.
     pub async fn lacking(&self, held: &[Pin]) -> Result<Vec<Lacking>, Error> {
-        let statement = sqlx::query(
+        let live = interval(LIVE_WITHIN);
+        let statement = sqlx::query(sqlx::AssertSqlSafe(format!(
             "SELECT name, version, fingerprint, seen_at,
-                 seen_at > statement_timestamp() - interval '10 s'
-                     AND seen_at < statement_timestamp() + interval '10 s' AS is_live
+                 seen_at > statement_timestamp() - {live}
+                     AND seen_at < statement_timestamp() + {live} AS is_live
              FROM definition_seen d
              WHERE NOT EXISTS (
                  SELECT FROM unnest($1::text[], $2::bigint[], $3::uuid[])
                      AS held (name, version, fingerprint)
                  WHERE held.name = d.name AND held.version = d.version
                      AND held.fingerprint = d.fingerprint)
-             ORDER BY name, version, fingerprint",
-        )
+             ORDER BY name, version, fingerprint"
+        )))
         .bind(column(held, |pin| pin.name.clone()))
         .bind(column(held, |pin| i64::from(pin.version)))
         .bind(column(held, |pin| pin.fingerprint));
@@ -78,8 +86,9 @@ impl Store {
     /// When the database is away or refuses.
     pub async fn open_sagas_of(&self, pin: &Pin, shard: Option<u16>) -> Result<Counted, Error> {
         let of_shard = shard.map_or("", |_| "AND shard = $5::integer");
-        // An hour more than it was seen: longer than a replica goes on without a heartbeat. What
+        // Later than it was seen: a replica goes on without a heartbeat, but not for so long. What
         // the migration noted of sagas from before that table says nothing of when they started.
+        let forgotten = interval(FORGOTTEN_AFTER);
         let mut statement = sqlx::query(sqlx::AssertSqlSafe(format!(
             "SELECT count(*) FROM (
                  SELECT FROM saga
@@ -87,7 +96,7 @@ impl Store {
                      AND status IN ('running', 'compensating', 'stuck') {of_shard}
                      AND started_at <= (
                          SELECT CASE seen_at WHEN 'epoch' THEN 'infinity'
-                             ELSE seen_at + interval '1 hour' END
+                             ELSE seen_at + {forgotten} END
                          FROM definition_seen
                          WHERE name = $1 AND version = $2 AND fingerprint = $3)
                  LIMIT $4) AS open"

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::archive::AS_SAGA;
 use super::commit::column;
-use super::definition::IS_MISSING;
+use super::definition::is_missing;
 use super::load::COLUMNS;
 use super::overview::{ListFilter, OPEN_SAGAS};
 use super::session::Statement;
@@ -138,9 +138,10 @@ fn archived_part(filter: &ListFilter, is_of_state: &str) -> String {
 /// definition is missing: whatever a saga pins was published (migration 0007). They are gathered before
 /// they are ordered: where nearly none is an orphan, a walk in order would go through the whole table.
 fn attention(conditions: &str) -> String {
+    let is_missing = is_missing();
     format!(
         "WITH missing AS MATERIALIZED (
-             SELECT name, version, fingerprint FROM definition_seen d WHERE {IS_MISSING}
+             SELECT name, version, fingerprint FROM definition_seen d WHERE {is_missing}
          ), orphan AS MATERIALIZED (
              SELECT saga.shard, saga.id, saga.started_at
              FROM {OPEN_SAGAS} AS saga JOIN missing m

@@ -12,7 +12,7 @@ use sagas::{SagaId, Timestamp};
 use sqlx::{AssertSqlSafe, Row as _};
 
 use super::commit::column;
-use super::definition::{self, IS_MISSING, Missing};
+use super::definition::{self, Missing, is_missing};
 use super::kind::Ask;
 use super::load::read_row;
 use super::{Error, Store, list};
@@ -67,6 +67,7 @@ impl Store {
     /// When the database is away or refuses.
     pub async fn counts(&self) -> Result<Counts, Error> {
         // What has not ended is little and has an index; what has ended is much and has a tally.
+        let is_missing = is_missing();
         let statement = sqlx::query(AssertSqlSafe(format!(
             "WITH pinned AS (
                  SELECT status, definition AS name, version, fingerprint, count(*) AS sagas,
@@ -75,7 +76,7 @@ impl Store {
                  GROUP BY status, definition, version, fingerprint
              ), open AS (
                  SELECT status, name, version, fingerprint, sagas, attention, d.seen_at,
-                     {IS_MISSING} AS is_missing
+                     {is_missing} AS is_missing
                  FROM pinned LEFT JOIN definition_seen d USING (name, version, fingerprint)
              ), counted (kind, count) AS (
                  SELECT status, sum(sagas)::bigint FROM open GROUP BY status

@@ -5,19 +5,26 @@
 //! harm. All times are the database's.
 
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use saga_core::membership::{Replica, ReplicaSeen};
+use saga_core::membership::{Replica, ReplicaSeen, SILENCE};
 use sagas::Timestamp;
-use sqlx::Row as _;
 use sqlx::postgres::PgRow;
+use sqlx::{AssertSqlSafe, Row as _};
 use uuid::Uuid;
 
 use super::commit::column;
 use super::kind::Ask;
 use super::session::Statement;
-use super::sql::{Argument, Numbered};
+use super::sql::{Argument, Numbered, interval};
 use super::{Error, Store};
+
+/// Every heartbeat publishes a replica's definitions, unless somebody did within this time.
+pub(super) const PUBLISHED_EVERY: Duration = Duration::from_secs(5);
+
+/// The row of a replica that was silent for so long goes. None goes on for so long without a heartbeat.
+pub(super) const FORGOTTEN_AFTER: Duration = Duration::from_secs(60 * 60);
 
 type Bind = fn(&Replica, Statement) -> Statement;
 
@@ -37,7 +44,10 @@ const ARGUMENTS: [Argument<Bind>; 6] = [
 ];
 
 static HEARTBEAT: LazyLock<Numbered<Bind>> = LazyLock::new(|| {
-    let named = "WITH own AS (
+    let (silence, published) = (interval(SILENCE), interval(PUBLISHED_EVERY));
+    let forgotten = interval(FORGOTTEN_AFTER);
+    let named = format!(
+        "WITH own AS (
              INSERT INTO replica (id, name, started_at, heartbeat_at)
              VALUES (:id, :name, :started_at, clock_timestamp())
              ON CONFLICT (id) DO UPDATE SET heartbeat_at = excluded.heartbeat_at
@@ -51,20 +61,21 @@ static HEARTBEAT: LazyLock<Numbered<Bind>> = LazyLock::new(|| {
                  SELECT FROM definition_seen s
                  WHERE s.name = d.name AND s.version = d.version
                      AND s.fingerprint = d.fingerprint
-                     AND s.seen_at > statement_timestamp() - interval '5 s')
+                     AND s.seen_at > statement_timestamp() - {published})
              ON CONFLICT (name, version, fingerprint)
                  DO UPDATE SET seen_at = greatest(seen.seen_at, excluded.seen_at)
          ), purged AS (
              DELETE FROM replica
-             WHERE heartbeat_at < statement_timestamp() - interval '1 hour' AND id <> :id
+             WHERE heartbeat_at < statement_timestamp() - {forgotten} AND id <> :id
          )
          SELECT id, name, started_at, heartbeat_at, clock_timestamp() AS database_time FROM (
              SELECT id, name, started_at, heartbeat_at FROM own
              UNION ALL
              SELECT id, name, started_at, heartbeat_at FROM replica
-             WHERE id <> :id AND heartbeat_at > statement_timestamp() - interval '2 s'
-         ) AS alive ORDER BY id";
-    Numbered::new(named, &ARGUMENTS)
+             WHERE id <> :id AND heartbeat_at > statement_timestamp() - {silence}
+         ) AS alive ORDER BY id"
+    );
+    Numbered::new(&named, &ARGUMENTS)
 });
 
 /// The text of a heartbeat.
@@ -109,11 +120,12 @@ impl Store {
     ///
     /// When the database is away or refuses.
     pub async fn replicas(&self) -> Result<Vec<ReplicaSeen>, Error> {
-        let statement = sqlx::query(
+        let silence = interval(SILENCE);
+        let statement = sqlx::query(AssertSqlSafe(format!(
             "SELECT id, name, started_at, heartbeat_at FROM replica
-             WHERE heartbeat_at > statement_timestamp() - interval '2 s'
-                 AND heartbeat_at < statement_timestamp() + interval '2 s' ORDER BY name, id",
-        );
+             WHERE heartbeat_at > statement_timestamp() - {silence}
+                 AND heartbeat_at < statement_timestamp() + {silence} ORDER BY name, id"
+        )));
         let rows = self.run(Ask::Replicas, statement).await?;
         rows.iter().map(|row| Ok(read(row)?)).collect()
     }

@@ -11,6 +11,7 @@
 use std::fmt::Write as _;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sqlx::AssertSqlSafe;
 
@@ -101,6 +102,11 @@ pub(super) fn parts<'f, const N: usize>(file: &'f str, markers: [&str; N]) -> [&
     let (found, texts): (Vec<&str>, Vec<&str>) = parts.unzip();
     assert_eq!(found, markers, "markers of a file of SQL");
     std::array::from_fn(|place| texts[place].trim_end())
+}
+
+/// `interval '2000 ms'`.
+pub(super) fn interval(duration: Duration) -> String {
+    format!("interval '{} ms'", duration.as_millis())
 }
 
 /// Fails unless every argument of the table has a name of its own, and some statement has it.

@@ -10,6 +10,10 @@ use super::retention::{Policy, step_days};
 /// The common part of the statements that move sagas to the archive.
 pub(super) const TO_ARCHIVE: &str = include_str!("to_archive.sql");
 
+/// Bytes that a history takes in the archive at least: up to the size from which on Postgres compresses
+/// a row.
+pub(super) const HISTORY_BYTES_MIN: i32 = 2048;
+
 /// A policy's times.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Terms {

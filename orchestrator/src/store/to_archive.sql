@@ -15,8 +15,8 @@ placed AS (
     SELECT id, fingerprint, revision, version, started_at, finished_at, shard, status, definition,
         moving,
         '[' || concat_ws(',', nullif(first_entries, ''), told.entries, last_entries) || ']' AS history,
-        greatest(:first_day, due.day + (due.step - (due.day - DATE '2000-01-01') % due.step) % due.step)
-            AS drop_on
+        greatest(:first_day,
+            due.day + (due.step - (due.day - :counted_from::date) % due.step) % due.step) AS drop_on
     FROM gone
     -- All of `told` are of `gone`. A full join cannot be a loop, which the planner would take, as it
     -- expects one row, and then put every history together once for every saga.
@@ -34,7 +34,7 @@ kept AS (
     SELECT id, fingerprint, revision, version, started_at, finished_at, drop_on, shard,
         status = 'compensated', definition, moving,
         -- Up to the size from which on Postgres compresses a row.
-        history || repeat(' ', 2048 - octet_length(history))
+        history || repeat(' ', :history_bytes_min - octet_length(history))
     FROM placed
     RETURNING drop_on, definition, is_compensated
 ),

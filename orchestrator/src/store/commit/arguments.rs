@@ -15,7 +15,11 @@ use crate::store::dead_letter::{digest, storable};
 use crate::store::retention::FIRST_DAY;
 use crate::store::session::Statement;
 use crate::store::sql::Argument;
-use crate::store::terms::Terms;
+use crate::store::terms::{HISTORY_BYTES_MIN, Terms};
+
+/// History in a saga's row stays below so many bytes; what comes after lies beside it. The row is written
+/// anew with every step, so that a large payload in it would be, too.
+const ENTRIES_BYTES_MAX: i32 = 2000;
 
 /// A batch whose rows are sorted by (shard, id).
 pub(super) struct Rows<'a> {
@@ -124,7 +128,7 @@ fn events(batch: &Batch, is_new: impl Fn(&&Start) -> bool) -> Vec<(SagaId, bool,
 pub(super) type Bind = fn(&Rows<'_>, Statement) -> Statement;
 
 /// What stands for each name.
-pub(super) const ARGUMENTS: [Argument<Bind>; 58] = [
+pub(super) const ARGUMENTS: [Argument<Bind>; 61] = [
     ("starts_shard", |rows, s| {
         s.bind(column(&rows.starts, |(shard, _)| *shard))
     }),
@@ -223,6 +227,7 @@ pub(super) const ARGUMENTS: [Argument<Bind>; 58] = [
     ("updates_entries", |rows, s| {
         s.bind(column(&rows.updates, |(_, update)| entries(&update.state)))
     }),
+    ("entries_bytes_max", |_, s| s.bind(ENTRIES_BYTES_MAX)),
     ("ends_shard", |rows, s| {
         s.bind(column(&rows.ends, |(shard, _)| *shard))
     }),
@@ -250,6 +255,7 @@ pub(super) const ARGUMENTS: [Argument<Bind>; 58] = [
         s.bind(column(&rows.ends, |(_, end)| entries(&end.state)))
     }),
     ("first_day", |_, s| s.bind(FIRST_DAY)),
+    ("counted_from", |_, s| s.bind(FIRST_DAY)),
     ("definitions", |rows, s| {
         s.bind(rows.terms.definitions.clone())
     }),
@@ -257,6 +263,7 @@ pub(super) const ARGUMENTS: [Argument<Bind>; 58] = [
     ("steps", |rows, s| s.bind(rows.terms.steps.clone())),
     ("other_kept", |rows, s| s.bind(rows.terms.other_kept)),
     ("other_step", |rows, s| s.bind(rows.terms.other_step)),
+    ("history_bytes_min", |_, s| s.bind(HISTORY_BYTES_MIN)),
     ("postponements_shard", |rows, s| {
         s.bind(column(&rows.postponements, |(shard, _)| *shard))
     }),

@@ -55,9 +55,10 @@ updated AS (
         needs_attention = u.needs_attention, updated_at = u.updated_at,
         finished_at = CASE WHEN u.status IN ('completed', 'compensated') THEN u.updated_at END,
         entries = CASE WHEN NOT spilled
-                AND octet_length(saga.entries) + octet_length(u.entries) < 2000
+                AND octet_length(saga.entries) + octet_length(u.entries) < :entries_bytes_max
             THEN saga.entries || ',' || u.entries ELSE saga.entries END,
-        spilled = spilled OR octet_length(saga.entries) + octet_length(u.entries) >= 2000
+        spilled = spilled
+            OR octet_length(saga.entries) + octet_length(u.entries) >= :entries_bytes_max
     FROM unnest(:updates_shard::smallint[], :updates_id::uuid[], :updates_expected::bigint[],
             :updates_revision::bigint[], :updates_status::text[], :updates_wake_at::timestamptz[],
             :updates_moving::text[], :updates_needs_attention::boolean[],
