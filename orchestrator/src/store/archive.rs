@@ -23,8 +23,7 @@ use sqlx::postgres::PgRow;
 use super::commit::column;
 use super::kind::Ask;
 use super::retention::{FIRST_DAY, Policy, tomorrow};
-use super::session::Statement;
-use super::sql::{Argument, Numbered};
+use super::sql::{Argument, Numbered, Statement};
 use super::terms::{HISTORY_BYTES_MIN, TO_ARCHIVE, Terms};
 use super::{Error, Failure, Store, sql};
 

@@ -15,8 +15,7 @@ use super::commit::column;
 use super::definition::is_missing;
 use super::load::COLUMNS;
 use super::overview::{ListFilter, OPEN_SAGAS};
-use super::session::Statement;
-use super::sql::{Argument, Numbered};
+use super::sql::{Argument, Numbered, Statement};
 
 const NEWEST_FIRST: &str = "ORDER BY started_at DESC, id DESC LIMIT :limit";
 const NEWEST_OF_DEFINITION_FIRST: &str =

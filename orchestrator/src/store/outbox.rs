@@ -14,8 +14,7 @@ use uuid::Uuid;
 
 use super::commit::column;
 use super::kind::Ask;
-use super::session::Statement;
-use super::sql::{Argument, Numbered};
+use super::sql::{Argument, Numbered, Statement};
 use super::{Error, Store};
 
 /// A row that its lane has not published yet, as far as is known.

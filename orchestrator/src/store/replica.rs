@@ -16,8 +16,7 @@ use uuid::Uuid;
 
 use super::commit::column;
 use super::kind::Ask;
-use super::session::Statement;
-use super::sql::{Argument, Numbered, interval};
+use super::sql::{Argument, Numbered, Statement, interval};
 use super::{Error, Store};
 
 /// Every heartbeat publishes a replica's definitions, unless somebody did within this time.

@@ -15,8 +15,7 @@ use std::time::Duration;
 use saga_log::trouble;
 use sqlx::Postgres;
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgPoolOptions, PgRow};
-use sqlx::query::Query;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions, PgRow};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -24,11 +23,9 @@ use super::breaker::{Breaker, Turn};
 use super::connections::{Connections, Server, Use};
 use super::kind::{Ask, Kind};
 use super::overview::ListFilter;
+use super::sql::Statement;
 use super::{Failure, Store, commit, list};
 use crate::cause::chain;
-
-/// A statement with its arguments.
-pub(super) type Statement = Query<'static, Postgres, PgArguments>;
 
 /// How long a caller waits for a connection, opening one included: long enough for a failover by
 /// DNS to be noticed, short enough that REST still answers in time.

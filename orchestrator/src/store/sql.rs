@@ -13,9 +13,12 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::AssertSqlSafe;
+use sqlx::postgres::PgArguments;
+use sqlx::query::Query;
+use sqlx::{AssertSqlSafe, Postgres};
 
-use super::session::Statement;
+/// A statement with its arguments.
+pub(super) type Statement = Query<'static, Postgres, PgArguments>;
 
 /// A name, and the function that binds its value.
 pub(super) type Argument<B> = (&'static str, B);

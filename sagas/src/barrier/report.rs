@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 /// Verdicts of all cases.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[must_use = "a report that nobody looks at finds nothing"]
+#[must_use = "a report that is not read finds nothing"]
 pub struct Report {
     /// Name of the participant.
     pub participant: String,

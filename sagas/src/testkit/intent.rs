@@ -1,8 +1,8 @@
 //! Intents of an operator: orders before they have an id, an actor and the names of a saga's steps.
 //!
-//! Invariant: every order of the state machine is the intent of somebody who tests it: a test holds
-//! [`Intent::ALL`] to [`OrderName::ALL`]. The kit, the random worlds, `model` and `simulation` take
-//! their orders from here.
+//! Invariant: every order of the state machine has an intent: a test holds [`Intent::ALL`] to
+//! [`OrderName::ALL`]. The kit, the random worlds, `model` and `simulation` take their orders from
+//! here.
 //!
 //! Not here: which intent makes sense at a saga. That is for the state machine to say, and for each
 //! oracle to know by itself.
@@ -126,7 +126,7 @@ mod tests {
     fn every_order_is_an_intent_and_becomes_the_order_of_its_name() {
         for name in OrderName::ALL {
             let is_tried = Intent::ALL.iter().any(|intent| intent.name() == *name);
-            assert!(is_tried, "{name:?} is the intent of no operator");
+            assert!(is_tried, "{name:?} has no intent");
         }
         for intent in Intent::ALL {
             let name = |step: usize| format!("step-{step}");

@@ -10,11 +10,9 @@ use sagas::{SagaId, Timestamp};
 use serde::Serialize;
 
 use super::column;
-use super::statement::Parts;
 use crate::store::dead_letter::{digest, storable};
 use crate::store::retention::FIRST_DAY;
-use crate::store::session::Statement;
-use crate::store::sql::Argument;
+use crate::store::sql::{Argument, Statement};
 use crate::store::terms::{HISTORY_BYTES_MIN, Terms};
 
 /// History in a saga's row stays below so many bytes; what comes after lies beside it. The row is written
@@ -122,6 +120,23 @@ fn events(batch: &Batch, is_new: impl Fn(&&Start) -> bool) -> Vec<(SagaId, bool,
         state.announcements.iter().map(event)
     });
     events.collect()
+}
+
+/// What a batch has, hence which parts it needs.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Parts {
+    pub(super) starts: bool,
+    /// Some start has a key.
+    pub(super) keys: bool,
+    pub(super) updates: bool,
+    /// Sagas that go to the archive.
+    pub(super) ends: bool,
+    /// Some member ends its saga, wherever that then lies.
+    pub(super) tally: bool,
+    pub(super) postponements: bool,
+    pub(super) events: bool,
+    pub(super) deliveries: bool,
+    pub(super) letters: bool,
 }
 
 /// Binds one argument.

@@ -5,26 +5,9 @@
 
 use std::sync::{Arc, OnceLock};
 
-use super::arguments::{ARGUMENTS, Bind};
+use super::arguments::{ARGUMENTS, Bind, Parts};
 use crate::store::sql::{self, Numbered};
 use crate::store::terms::TO_ARCHIVE;
-
-/// What a batch has, hence which parts it needs.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Parts {
-    pub(super) starts: bool,
-    /// Some start has a key.
-    pub(super) keys: bool,
-    pub(super) updates: bool,
-    /// Sagas that go to the archive.
-    pub(super) ends: bool,
-    /// Some member ends its saga, wherever that then lies.
-    pub(super) tally: bool,
-    pub(super) postponements: bool,
-    pub(super) events: bool,
-    pub(super) deliveries: bool,
-    pub(super) letters: bool,
-}
 
 /// What a batch may have or not: as much as [`Parts`] has fields.
 const PARTS: usize = 9;
