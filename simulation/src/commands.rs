@@ -103,7 +103,7 @@ where
     let probe = Probe {
         kind: step.kind,
         condition: match step.condition {
-            Condition::Always => probe::Condition::Always,
+            Condition::Always => probe::Condition::Unconditional,
             Condition::When => probe::Condition::When(Box::new(|task: &Task| runs(task.number))),
             Condition::Given => probe::Condition::Given,
         },

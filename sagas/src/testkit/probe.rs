@@ -40,7 +40,7 @@ pub enum Handle {
 /// Condition under which a probe runs.
 pub enum Condition<I> {
     /// None: it always runs.
-    Always,
+    Unconditional,
     /// An input for which this is true.
     When(Box<dyn Fn(&I) -> bool + Send + Sync>),
     /// The success of each of its needs.
@@ -69,7 +69,7 @@ impl<I, B, U> std::fmt::Debug for Probe<I, B, U> {
 impl<I> std::fmt::Debug for Condition<I> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Self::Always => "Always",
+            Self::Unconditional => "Unconditional",
             Self::When(_) => "When",
             Self::Given => "Given",
         })
@@ -159,7 +159,7 @@ where
         } = self;
         let (named, needs) = (saga.step(name), lists(needs));
         match condition {
-            Condition::Always => {
+            Condition::Unconditional => {
                 let sending = send(named.after(needs), command);
                 if kind == StepKind::Pivot {
                     return Handle::Step(sending.pivot());

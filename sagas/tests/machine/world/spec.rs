@@ -255,7 +255,7 @@ fn add<C: Command<Reply = Receipt>>(
     let probe = Probe {
         kind: step.kind,
         condition: match step.condition {
-            Condition::None => probe::Condition::Always,
+            Condition::None => probe::Condition::Unconditional,
             Condition::When(holds) => probe::Condition::When(Box::new(move |()| holds)),
             Condition::Given => probe::Condition::Given,
         },
