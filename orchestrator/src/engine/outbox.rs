@@ -14,7 +14,9 @@ use saga_core::schedule::{OUTBOX_AGE, OUTBOX_MAX};
 use saga_core::sweep::{Next, Part, Sweep};
 use saga_core::unsent;
 use saga_log::{Limit, limited, trouble};
+use sagas::Timestamp;
 use tokio::sync::{mpsc, watch};
+use uuid::Uuid;
 
 use super::rounds::Rounds;
 use super::shell::Parts;
@@ -23,7 +25,8 @@ use crate::bus::Delivery;
 use crate::cause::chain;
 use crate::store::outbox::{Left, UnreadableRow};
 
-/// Pages of one walk: what is left over waits for the next one.
+/// Pages of one round. A walk that is longer goes on from there in the next round, so that no number of
+/// rows that cannot be published stands before others.
 const PAGES_MAX: usize = 50;
 
 /// Each names its row.
@@ -47,6 +50,8 @@ struct Task {
     sweep: Sweep,
     report: mpsc::UnboundedSender<Settled>,
     shown: BTreeSet<OutboxId>,
+    /// Place of the last row that the walk has met; `None` where the next one begins.
+    after: Option<(Timestamp, Uuid)>,
 }
 
 /// Publishes what is left in the slots of this replica, until the engine stops.
@@ -61,6 +66,7 @@ pub(super) async fn outbox(
         sweep: Sweep::default(),
         report,
         shown: BTreeSet::new(),
+        after: None,
     };
     let mut some = Vec::new();
     loop {
@@ -85,12 +91,11 @@ pub(super) async fn outbox(
 impl Task {
     async fn walk(&mut self, slots: &Slots) {
         let page_max = usize::try_from(OUTBOX_MAX).unwrap_or(usize::MAX);
-        let mut after = None;
         for _ in 0..PAGES_MAX {
             let page = self
                 .parts
                 .store
-                .outbox(slots, OUTBOX_AGE, after, OUTBOX_MAX);
+                .outbox(slots, OUTBOX_AGE, self.after, OUTBOX_MAX);
             let page = match page.await {
                 Ok(page) => page,
                 Err(error) => {
@@ -99,8 +104,8 @@ impl Task {
                     return;
                 }
             };
-            after = page.last().map(Left::place);
             let is_last = page.len() < page_max;
+            self.after = page.last().map(Left::place).filter(|_| !is_last);
             let mut clean = Vec::new();
             for left in &page {
                 self.take(left, &mut clean).await;
