@@ -105,6 +105,17 @@ pub enum Outgoing {
     Notice(OutgoingNotice),
 }
 
+impl Outgoing {
+    /// What it says.
+    #[must_use]
+    pub fn payload(&self) -> &sagas::Json {
+        match self {
+            Self::Event(event) => &event.payload,
+            Self::Notice(notice) => &notice.payload,
+        }
+    }
+}
+
 /// The command of a notification or hint, with everything that its message says.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct OutgoingNotice {

@@ -16,7 +16,8 @@
 //! * A second commit begins beside the first only when so much waits that it is worth its cost, and
 //!   never after a failure or while an event is searched that the database refuses: then what an
 //!   answer says must be about one commit. Their answers may come in any order.
-//! * Nothing is published before the commit that stores it.
+//! * Nothing is published before the commit that stores it; for a topic that takes nothing, nothing is
+//!   handed over (`gates.rs`).
 //! * A saga is in at most one commit; its events are applied in the order of arrival.
 //! * A decision that writes nothing is final only on a state that was read after its event had come,
 //!   or when a commit in the same batch proves the state by its revision.
@@ -24,6 +25,7 @@
 
 mod cache;
 mod commits;
+mod gates;
 mod job;
 mod loads;
 mod member;
@@ -31,8 +33,8 @@ mod messages;
 mod notes;
 mod offsets;
 mod outcome;
+mod parcels;
 mod plan;
-mod publications;
 mod queues;
 #[cfg(test)]
 mod tests;
@@ -48,7 +50,7 @@ pub use job::{
     Arrival, Job, Move, NotRunnable, OrderAnswer, OrderJob, StartAnswer, StartJob, Ticket, TooLarge,
 };
 pub use messages::{End, Input, OutgoingCommand, Output};
-pub use notes::Note;
+pub use notes::{Closing, Note};
 pub use offsets::Position;
 
 use crate::Registry;
@@ -56,10 +58,10 @@ use crate::batch::{Batch, DeadLetter, OutboxId};
 use crate::unsent::Unsent;
 use cache::Cache;
 use commits::{Commits, Underway};
+use gates::Gates;
 use loads::Loads;
 use lru::LruCache;
 use offsets::Offsets;
-use publications::Publications;
 use queues::Queues;
 
 /// The bounds of a lane.
@@ -73,7 +75,8 @@ pub struct Bounds {
     pub cache_max: NonZeroUsize,
     /// Sagas in one load.
     pub load_max: usize,
-    /// Commits whose messages the broker has not acknowledged; beyond it nothing new is committed.
+    /// Commits whose messages for one topic the broker has not acknowledged; beyond it, nothing more is
+    /// handed over for that topic.
     pub publications_max: usize,
 }
 
@@ -100,7 +103,7 @@ pub struct Lane {
     held: Vec<i32>,
     /// How many the reply topic has. Before that was said, one: the first is always there.
     reply_partitions: i32,
-    publications: Publications,
+    gates: Gates,
     commits: Commits,
     /// Events per commit at the moment; below `batch_max` while a bad one is searched for.
     batch_limit: usize,
@@ -116,6 +119,7 @@ impl Lane {
     pub fn new(registry: Registry, bounds: Bounds) -> Self {
         Self {
             cache: Cache::new(bounds.cache_max),
+            gates: Gates::new(registry.participants(), bounds.publications_max),
             batch_limit: bounds.batch_max,
             bounds,
             registry,
@@ -127,7 +131,6 @@ impl Lane {
             assigned: Vec::new(),
             held: Vec::new(),
             reply_partitions: 1,
-            publications: Publications::default(),
             commits: Commits::default(),
             failures: 0,
             hold_until: None,
@@ -151,7 +154,7 @@ impl Lane {
                 publication,
                 is_acknowledged,
             } => {
-                self.published(publication, is_acknowledged);
+                self.published(publication, is_acknowledged, now);
             }
             Input::Assigned(partitions) => {
                 self.offsets.keep_only(&partitions);
@@ -166,6 +169,7 @@ impl Lane {
 
     /// Plans what can be planned now, and hands out everything that is to be done, in order.
     pub fn turn(&mut self, now: Timestamp) -> Vec<Output> {
+        self.look_at_gates(now);
         let is_held = self.hold_until.is_some_and(|until| now < until);
         if !is_held && self.may_commit() {
             self.hold_until = None;
@@ -185,17 +189,37 @@ impl Lane {
 
     /// When to call [`Lane::turn`] again although no input comes; `None`: only with an input.
     ///
-    /// While nothing can be planned before the database or the broker answers, that answer is the
-    /// input that counts: a hold that ends meanwhile is no reason to turn.
+    /// While nothing can be planned before the database answers, that answer is the input that counts: a
+    /// hold that ends meanwhile is no reason to turn.
     #[must_use]
     pub fn resume_at(&self) -> Option<Timestamp> {
-        self.hold_until.filter(|_| self.may_commit())
+        let hold = self.hold_until.filter(|_| self.may_commit());
+        // Without room nobody is woken, and what takes up the room brings an input.
+        let trial = self.gates.resume_at().filter(|_| self.room() > 0);
+        hold.into_iter().chain(trial).min()
     }
 
-    /// Whether a commit may begin before the database or the broker answers.
+    /// Events that may still come into the next commit.
+    fn room(&self) -> usize {
+        self.bounds.batch_max.saturating_sub(self.waiting())
+    }
+
+    /// Sees which topics take something, and wakes sagas that wait for them, as many as a commit has room
+    /// for.
+    fn look_at_gates(&mut self, now: Timestamp) {
+        let notes = self.gates.look(now);
+        self.outputs.extend(notes.into_iter().map(Output::Note));
+        let room = self.room();
+        // What is committed may be what the wake would do, or not.
+        let is_free = |saga| !self.queues.is_committing(saga);
+        for saga in self.gates.release(now, room, is_free) {
+            self.take_job(saga, Move::Wake.into(), now);
+        }
+    }
+
+    /// Whether a commit may begin before the database answers.
     fn may_commit(&self) -> bool {
-        // What is committed must be published: the broker may owe no more than its bound then.
-        if self.publications.open() + self.commits.open() >= self.bounds.publications_max {
+        if is_seeded(Bug::OneGateForAll) && self.gates.is_any_closed() {
             return false;
         }
         match self.commits.open() {
@@ -216,13 +240,13 @@ impl Lane {
         self.queues.waiting() + self.letters.len()
     }
 
-    /// Whether nothing is under way or waiting: the lane can stop.
+    /// Whether nothing is under way or waiting, but for topics that take nothing: the lane can stop.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.commits.open() == 0
             && self.waiting() == 0
             && self.delivered.is_empty()
-            && self.publications.open() == 0
+            && self.gates.owed() == 0
     }
 
     /// Whether acknowledged outbox rows wait for a commit to delete them, and nothing else does.
@@ -257,15 +281,11 @@ impl Lane {
         is_quarantined || is_seeded(Bug::IgnoresWakes) || self.queues.needs_no_wake(saga)
     }
 
-    fn published(&mut self, number: u64, is_acknowledged: bool) {
-        let Some(publication) = self.publications.end(number) else {
-            return;
-        };
-        if is_acknowledged {
-            self.delivered.extend(publication.outbox);
-        } else {
-            self.unpublish(&publication.sagas);
-        }
+    fn published(&mut self, number: u64, is_acknowledged: bool, now: Timestamp) {
+        let ended = self.gates.end(number, is_acknowledged, now);
+        self.delivered.extend(ended.delivered);
+        self.unpublish(&ended.lost);
+        self.outputs.extend(ended.note.map(Output::Note));
     }
 
     /// Something of these sagas did not arrive.

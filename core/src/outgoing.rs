@@ -42,6 +42,17 @@ impl Topics {
         &self.events
     }
 
+    /// The topic of a participant's commands, or that of events.
+    #[must_use]
+    pub fn of(&self, participant: Option<&str>) -> Arc<str> {
+        let Some(name) = participant else {
+            return self.events.clone();
+        };
+        let known = self.commands.get(name).cloned();
+        // What another binary left in the outbox may be for a participant that this one lacks.
+        known.unwrap_or_else(|| topics::commands(&self.prefix, name).into())
+    }
+
     /// The record of a command.
     #[must_use]
     pub fn command(&self, command: &OutgoingCommand) -> OutgoingRecord {
@@ -86,12 +97,8 @@ impl Topics {
     }
 
     fn record(&self, message: &CommandMessage<'_>) -> OutgoingRecord {
-        let known = self.commands.get(&*message.participant).cloned();
-        // What another binary left in the outbox may be for a participant that this one lacks.
-        let topic =
-            known.unwrap_or_else(|| topics::commands(&self.prefix, &message.participant).into());
         OutgoingRecord {
-            topic,
+            topic: self.of(Some(&message.participant)),
             key: message.saga,
             value: message.value(),
         }

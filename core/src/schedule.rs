@@ -31,5 +31,5 @@ pub const DELIVERIES_WAIT: Duration = Duration::from_secs(1);
 pub const LOAD_MAX: usize = 200;
 /// A caller gets an answer within this time, or is told that there is none.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(10);
-/// Commits per lane whose messages the broker may owe an acknowledgement for.
+/// Commits per lane whose messages for one topic the broker may owe an acknowledgement for.
 pub const PUBLICATIONS_MAX: usize = 64;

@@ -169,6 +169,7 @@ fn launch_all(transition: &mut Transition, direction: Direction) {
             due_at: NOW,
             waits: Waits::Reply,
             was_published: false,
+            withheld_since: None,
             exhausted_since: None,
             failure: None,
             unreadable: None,

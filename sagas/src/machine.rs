@@ -92,7 +92,7 @@ pub use order::{Order, OrderKind, OrderName, OrderResult};
 pub use progress::{Fence, Flight, Progress, Purpose, Trouble, Waits};
 pub use restore::{Row, Unrestorable};
 pub use saga::{Applied, Moving, Paper, Papers, Pause, Reason, Saga, Status};
-pub use wake::CONFIRM_WITHIN;
+pub use wake::{CONFIRM_WITHIN, WITHHELD_LOOK_MAX, WITHHELD_LOOK_MIN};
 
 use crate::definition::Definition;
 use crate::direction::{Direction, Outcome};
@@ -252,12 +252,32 @@ pub fn transition(
     event: Event,
     now: Timestamp,
 ) -> Result<Transition, Refusal> {
+    transition_withholding(definition, saga, event, now, &[])
+}
+
+/// [`transition`], while the command topics of these participants take nothing.
+///
+/// A command for one of them is put in flight and not sent: its flight is withheld
+/// ([`Flight::withheld_since`]), and no silence of that participant counts as an attempt. The first
+/// transition of the saga for which the participant is no longer `closed` sends it, so the caller owes
+/// the saga a wake then.
+///
+/// # Errors
+///
+/// As [`transition`].
+pub fn transition_withholding(
+    definition: &Definition,
+    saga: &Saga,
+    event: Event,
+    now: Timestamp,
+    closed: &[&str],
+) -> Result<Transition, Refusal> {
     let is_its = saga.fingerprint == definition.fingerprint();
     if !is_its && !is_seeded(Bug::TakesAnyDefinition) {
         let (stored, given) = (saga.fingerprint, definition.fingerprint());
         return Err(Refusal::OtherDefinition { stored, given });
     }
-    let turn = Turn::new(definition, saga, now);
+    let turn = Turn::new(definition, saga, now, closed);
     if saga.revision == 0 {
         return match event {
             Event::Start => Ok(forward::start(turn)),

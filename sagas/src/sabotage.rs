@@ -59,6 +59,14 @@ bugs! {
     TakesSilenceForRefusal = "takes-silence-for-refusal",
     /// A reply moves a saga that has ended.
     MovesWhatHasEnded = "moves-what-has-ended",
+    /// A lane hands over whatever the broker owes for a topic.
+    IgnoresGates = "ignores-gates",
+    /// A lane commits nothing while one topic takes nothing.
+    OneGateForAll = "one-gate-for-all",
+    /// A lane forgets which sagas wait for a topic.
+    ForgetsTheWithheld = "forgets-the-withheld",
+    /// A participant's silence counts while its topic takes nothing.
+    CountsClosedTopics = "counts-closed-topics",
     /// A transition counts for two.
     SkipsRevisions = "skips-revisions",
     /// A reply of any generation and attempt counts.

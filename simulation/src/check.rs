@@ -16,6 +16,7 @@ use crate::world::World;
 mod admission;
 mod commits;
 mod effects;
+mod gates;
 mod history;
 mod loads;
 mod messages;
@@ -92,6 +93,10 @@ checks! {
     replies::no_step_is_given_up_on_unread,
     retries::retry_delays_follow_the_policy,
     retries::nobody_is_called_silent_who_was_never_asked,
+    gates::silence_counts_only_while_the_topic_takes_something,
+    gates::a_topic_that_takes_nothing_holds_nobody_else,
+    gates::a_topic_holds_no_more_than_its_bound,
+    gates::what_was_withheld_is_sent_when_its_topic_opens,
     messages::a_command_is_published_only_when_stored,
     messages::offsets_never_run_ahead_of_the_database,
     messages::no_useful_reply_is_buried,

@@ -50,6 +50,8 @@ faults! {
     PublishRefused = "publish not acknowledged",
     RecordRefused = "record refused for what it is",
     BrokerAway = "broker away",
+    TopicAway = "topic that takes nothing for now",
+    TopicFails = "topic that refuses everything for now",
     TopicGrew = "reply topic has one partition more",
     RepliesReplayed = "replies read again",
     OffsetLost = "offset not stored",
@@ -96,6 +98,7 @@ faults! {
     StepSkipped = "order applied: skip",
     SkipFenced = "order applied: skip, after a fence",
     UndoResolved = "order applied: resolve",
+    CommandWithheld = "command withheld",
     PersonDecided = "person decided about a stuck or paused saga",
     PivotFenced = "cancel met a pivot in flight",
     StepGivenUp = "step given up after its last attempt",
@@ -200,6 +203,7 @@ impl Faults {
                 | F::RecordDelayed
                 | F::PublishRefused
                 | F::BrokerAway
+                | F::TopicFails
                 | F::TopicGrew
                 | F::RepliesReplayed
         )

@@ -5,6 +5,7 @@
 //! for `check` to say.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::world::Life;
@@ -39,6 +40,12 @@ pub struct Journal {
     pub commits: Vec<Commit>,
     /// When the database took a revision, by true time.
     pub stored_at: BTreeMap<(SagaId, u64), Timestamp>,
+    /// When a topic took nothing, by true time.
+    pub blocked: Vec<Blocked>,
+    /// How long callers waited for their answer, by true time.
+    pub answered: Vec<(SagaId, Timestamp, Timestamp)>,
+    /// The most hand-overs of one lane for one topic that the broker had not answered for.
+    pub owed_max: usize,
     /// When something happened that keeps the service from its work.
     pub disturbed: Vec<Timestamp>,
     /// States that the database gave.
@@ -89,6 +96,17 @@ pub struct Journal {
     pub written_unknown: Vec<SagaId>,
     /// Why the world did not come to rest, if it did not.
     pub unrest: Option<String>,
+}
+
+/// A time in which a topic took nothing.
+#[derive(Debug, Clone)]
+pub struct Blocked {
+    /// The topic.
+    pub topic: Arc<str>,
+    /// Its begin.
+    pub from: Timestamp,
+    /// Its end.
+    pub until: Timestamp,
 }
 
 /// A submission.

@@ -322,6 +322,26 @@ pub const ROWS: &[Row] = &[
         Bug::TakesAnyDefinition,
         "only_who_has_the_definition_moves_a_saga",
     ),
+    simulated(
+        "no silence counts, and nothing is given up, while the topic takes nothing",
+        Bug::CountsClosedTopics,
+        "silence_counts_only_while_the_topic_takes_something",
+    ),
+    simulated(
+        "a topic that takes nothing holds no other topic's sagas",
+        Bug::OneGateForAll,
+        "a_topic_that_takes_nothing_holds_nobody_else",
+    ),
+    simulated(
+        "a topic that takes nothing holds a bounded number of records in memory",
+        Bug::IgnoresGates,
+        "a_topic_holds_no_more_than_its_bound",
+    ),
+    simulated(
+        "what was withheld is sent when its topic takes something again",
+        Bug::ForgetsTheWithheld,
+        "what_was_withheld_is_sent_when_its_topic_opens",
+    ),
 ];
 
 #[cfg(test)]

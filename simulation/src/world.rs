@@ -9,7 +9,7 @@
 //! Invariant: whatever crosses a process boundary is an event of its own on the agenda, so that
 //! anything may happen in between. Nothing here decides about a saga.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use saga_core::batch::OutboxId;
@@ -134,6 +134,7 @@ pub(crate) enum Waits {
         lane: usize,
         publication: u64,
         unsent: Vec<Unsent>,
+        topics: BTreeSet<String>,
     },
     Outbox {
         life: Life,

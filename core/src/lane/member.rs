@@ -1,8 +1,10 @@
 //! A saga in the making of a commit: its transitions so far, and what they leave behind.
 
-use sagas::machine::{Announcement, Entry, Event, Reason, Refusal, Send, Transition};
+use sagas::machine::{
+    Announcement, Entry, Event, Reason, Refusal, Send, Transition, transition_withholding,
+};
 use sagas::wire::size::COMMAND_BYTES_MAX;
-use sagas::{Definition, Json, Saga, SagaId, Status, Timestamp, transition};
+use sagas::{Definition, Json, Saga, SagaId, Status, Timestamp};
 use serde::Serialize;
 
 use super::OutgoingCommand;
@@ -66,6 +68,7 @@ impl Member {
         event: Event,
         now: Timestamp,
         reply_partition: i32,
+        closed: &[&str],
     ) -> Result<(), Refusal> {
         let cached = &self.cached;
         let Transition {
@@ -74,7 +77,7 @@ impl Member {
             sends,
             notices,
             announcement,
-        } = transition(&cached.definition, &cached.saga, event, now)?;
+        } = transition_withholding(&cached.definition, &cached.saga, event, now, closed)?;
         let carried = self.cached.carried;
         if !sends.is_empty() {
             // Which publication has them is known once the commit holds.

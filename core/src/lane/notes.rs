@@ -10,6 +10,17 @@ use super::job::NotRunnable;
 use super::offsets::Position;
 use crate::batch::DeadLetter;
 
+/// Why nothing more is handed over for a topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Closing {
+    /// The broker has not answered for something for a second.
+    Silent,
+    /// The broker owes as many answers, or as many bytes, as it may.
+    Full,
+    /// Something did not arrive.
+    Failed,
+}
+
 /// One fact for the log.
 #[derive(Debug)]
 pub enum Note {
@@ -81,6 +92,22 @@ pub enum Note {
         at: Position,
         /// Why it cannot be used.
         reason: String,
+    },
+    /// A topic takes nothing: what is for it waits in the database.
+    TopicClosed {
+        /// Whose commands; `None` for the topic of lifecycle events.
+        participant: Option<&'static str>,
+        /// Publications that the broker owes an answer for.
+        owed: usize,
+        /// Why.
+        why: Closing,
+    },
+    /// A topic takes something again.
+    TopicOpened {
+        /// Whose commands; `None` for the topic of lifecycle events.
+        participant: Option<&'static str>,
+        /// Sagas that are woken because of it.
+        withheld: usize,
     },
     /// A reply changes nothing.
     ReplyWithoutEffect {

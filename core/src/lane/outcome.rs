@@ -12,7 +12,7 @@ use super::commits::Underway;
 use super::job::{Job, Move, NotRunnable, OrderAnswer, StartAnswer, StartJob};
 use super::member::{Member, Starting};
 use super::notes::Note;
-use super::publications::Publication;
+use super::parcels::Parcels;
 use super::{End, Lane, Output, Position, QUARANTINE};
 use crate::batch::{Committed, DeadLetter, OutboxId, StartOutcome};
 use crate::loaded::{Found, Loaded, Unreadable};
@@ -121,7 +121,7 @@ impl Lane {
             return;
         };
         match result {
-            Ok(committed) => self.hold_to(underway, &committed),
+            Ok(committed) => self.hold_to(underway, &committed, now),
             Err(error @ CommitError::Data(_)) => {
                 self.search_the_culprit(underway, error.into_cause(), now);
             }
@@ -130,7 +130,7 @@ impl Lane {
     }
 
     /// The commit holds: publish, answer, advance; what lost a race is applied again.
-    fn hold_to(&mut self, underway: Underway, committed: &Committed) {
+    fn hold_to(&mut self, underway: Underway, committed: &Committed, now: Timestamp) {
         self.failures = 0;
         if underway.limit == self.batch_limit {
             // One that began before a culprit was met has nothing to say about the search.
@@ -175,26 +175,26 @@ impl Lane {
             self.note(Note::LetterKept(Box::new(letter)));
             self.let_pass(at);
         }
-        self.publish(winners, committed.outbox);
+        self.publish(winners, committed.outbox, now);
     }
 
-    fn publish(&mut self, winners: Vec<Member>, mut outbox: Option<OutboxId>) {
-        let mut commands = Vec::with_capacity(winners.len());
-        let (mut events, mut sagas) = (Vec::new(), Vec::with_capacity(winners.len()));
-        let number = self.publications.next();
+    fn publish(&mut self, winners: Vec<Member>, mut outbox: Option<OutboxId>, now: Timestamp) {
+        let last = self.gates.begin_commit();
+        let mut parcels = Parcels::new(self.gates.count());
         for mut member in winners {
             if !member.commands.is_empty() {
-                member.publish(number);
-                sagas.push(member.cached.saga.id);
+                member.publish(last);
             }
             let Member {
                 cached,
                 moves,
                 answers,
-                commands: own,
+                commands,
                 announcements,
                 ..
             } = member;
+            self.gates.remember(&cached.definition, &cached.saga);
+            parcels.add(cached.saga.id, commands, announcements, &self.gates);
             let (id, status) = (cached.saga.id, cached.saga.status());
             if status.is_terminal() || status == Status::Stuck {
                 let end = End {
@@ -204,8 +204,6 @@ impl Lane {
                 };
                 self.outputs.push(Output::Ended(id, end));
             }
-            commands.extend(own);
-            events.extend(announcements);
             if status.is_terminal() {
                 self.cache.drop(id);
             } else {
@@ -220,17 +218,10 @@ impl Lane {
             self.queues.release(id);
         }
         if is_seeded(Bug::DropsEvents) {
-            events.clear();
+            parcels.drop_events();
             self.delivered.extend(outbox.take());
         }
-        if !commands.is_empty() || !events.is_empty() {
-            let publication = self.publications.begin(Publication { sagas, outbox });
-            self.outputs.push(Output::Publish {
-                publication,
-                commands,
-                events,
-            });
-        }
+        parcels.hand_over(&mut self.gates, outbox, now, &mut self.outputs);
     }
 
     /// In the order in which they were planned, and before all that waits: a search for an event

@@ -125,7 +125,12 @@ impl Lane {
         };
         let mut member = Member::of(cached, plan.underway.events);
         member
-            .apply(Event::Start, now, self.reply_partition())
+            .apply(
+                Event::Start,
+                now,
+                self.reply_partition(),
+                self.gates.closed(),
+            )
             .expect("a new saga can be started, once");
         if let Some(too_large) = member.too_large() {
             self.answer_start(start.ticket, StartAnswer::CommandTooLarge(too_large));
@@ -173,6 +178,8 @@ impl Lane {
                 }
                 Step::Ahead => self.set_back(event),
                 Step::Refused(Refusal::NothingDue { wake_at }) => {
+                    self.gates
+                        .remember(&member.cached.definition, &member.cached.saga);
                     postponement = Some(Postponement {
                         id,
                         expected,
@@ -235,28 +242,44 @@ impl Lane {
         }
         let is_proven = is_read || member.has_moved();
         // The wake comes because the stored one has come. A state whose own has not is another one,
-        // and nothing that is decided on it would move the stored wake.
-        let own_wake = member.cached.saga.wake_at;
-        if matches!(event, Move::Wake) && !is_proven && own_wake.is_none_or(|own| own > now) {
+        // and nothing that is decided on it would move the stored wake. What is released is written.
+        let Cached {
+            saga, definition, ..
+        } = &member.cached;
+        let has_come = saga.wake_at.is_some_and(|own| own <= now);
+        let is_its = has_come || self.gates.may_release(definition, saga);
+        if matches!(event, Move::Wake) && !is_proven && !is_its {
             return Step::Reload;
         }
-        let publication = member.cached.publication();
-        let published =
-            publication.is_some_and(|last| self.publications.are_acknowledged_up_to(last));
-        if matches!(event, Move::Wake)
-            && publication.is_some()
-            && !published
-            && let Some(wake_at) = next_look(&member.cached, now)
-        {
-            let wake_at = Some(wake_at);
-            return Step::Refused(Refusal::NothingDue { wake_at });
+        let mut published = false;
+        if matches!(event, Move::Wake) {
+            if let Some(wake_at) = self.look_later(&member.cached, now) {
+                let wake_at = Some(wake_at);
+                return Step::Refused(Refusal::NothingDue { wake_at });
+            }
+            published = self.is_published(&member.cached);
         }
-        match member.apply(event.event(published), now, self.reply_partition()) {
+        let closed = self.gates.closed();
+        match member.apply(event.event(published), now, self.reply_partition(), closed) {
             Ok(()) => Step::Moved,
             Err(refusal @ Refusal::NothingDue { .. }) => Step::Refused(refusal),
             Err(refusal) if is_proven || is_seeded(Bug::TrustsOldStates) => Step::Refused(refusal),
             Err(_) => Step::Reload,
         }
+    }
+
+    /// Whether the broker is known to have all that the saga has in flight and not withheld.
+    fn is_published(&self, cached: &Cached) -> bool {
+        let last = cached.publication();
+        last.is_some_and(|last| self.gates.has_all(&cached.definition, &cached.saga, last))
+    }
+
+    /// When to look again at a saga whose commands this lane has handed over and the broker has not
+    /// acknowledged; `None` when there is something to do.
+    fn look_later(&self, cached: &Cached, now: Timestamp) -> Option<Timestamp> {
+        let waits = cached.publication().is_some() && !self.is_published(cached);
+        let releases = self.gates.may_release(&cached.definition, &cached.saga);
+        (waits && !releases).then(|| next_look(cached, now))?
     }
 
     fn set_back(&mut self, event: Move) {
@@ -321,7 +344,8 @@ impl Lane {
 /// to look may be another process, after this one has died with what waits.
 fn next_look(cached: &Cached, now: Timestamp) -> Option<Timestamp> {
     let flights = cached.saga.moving.steps.iter().filter_map(Progress::flight);
-    let due_at = flights.map(|flight| flight.due_at);
+    let sent = flights.filter(|flight| flight.withheld_since.is_none());
+    let due_at = sent.map(|flight| flight.due_at);
     let due_at = due_at
         .chain(cached.saga.deadline_at(&cached.definition))
         .min()?;

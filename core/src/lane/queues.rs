@@ -194,6 +194,12 @@ impl Queues {
         }
     }
 
+    /// Whether the saga is in a commit that is under way.
+    pub(super) fn is_committing(&self, saga: SagaId) -> bool {
+        let queue = self.by_saga.get(&saga);
+        queue.is_some_and(|queue| queue.stage == Stage::Committing)
+    }
+
     /// Whether a wake would tell the saga nothing: one waits, or a commit sets the next.
     pub(super) fn needs_no_wake(&self, saga: SagaId) -> bool {
         let is_wake = |job: &Job| matches!(job, Job::Move(Move::Wake));

@@ -2,6 +2,7 @@
 
 mod events;
 mod failures;
+mod gates;
 mod overlap;
 mod publishing;
 mod refused;
@@ -193,13 +194,10 @@ impl Bench {
     }
 
     fn started(&mut self, key: &str) -> (SagaId, State) {
+        self.outputs.clear();
         let id = self.submit(key);
         let batch = self.commit();
-        let publication = self.publication();
-        self.take(Input::Published {
-            publication,
-            is_acknowledged: true,
-        });
+        self.acknowledge();
         self.outputs.clear();
         (id, batch.starts[0].state.clone())
     }
@@ -265,13 +263,32 @@ impl Bench {
             .collect()
     }
 
+    /// The last publication that carries commands.
     fn publication(&self) -> u64 {
         let publications = self.outputs.iter().rev();
         let mut numbers = publications.filter_map(|output| match output {
+            Output::Publish {
+                publication,
+                commands,
+                ..
+            } => (!commands.is_empty()).then_some(*publication),
+            _ => None,
+        });
+        numbers.next().expect("commands were published")
+    }
+
+    /// The broker takes all that was published.
+    fn acknowledge(&mut self) {
+        let publications = self.outputs.iter().filter_map(|output| match output {
             Output::Publish { publication, .. } => Some(*publication),
             _ => None,
         });
-        numbers.next().expect("something was published")
+        for publication in publications.collect::<Vec<_>>() {
+            self.take(Input::Published {
+                publication,
+                is_acknowledged: true,
+            });
+        }
     }
 
     fn advanced_to(&self) -> Option<i64> {

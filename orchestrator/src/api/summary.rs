@@ -170,7 +170,7 @@ pub(super) fn missing_text(pin: &Pin) -> String {
     )
 }
 
-/// A parked step, else the step that has been tried in vain for longest.
+/// A parked step, else the step that has been tried in vain for longest, else one whose command is withheld.
 fn attention(row: &SagaRow, definition: Option<&Definition>) -> Option<Attention> {
     let name = |step: usize| match definition.and_then(|known| known.steps().get(step)) {
         Some(known) => known.name.clone(),
@@ -191,15 +191,23 @@ fn attention(row: &SagaRow, definition: Option<&Definition>) -> Option<Attention
         let flight = progress.flight()?;
         Some((flight.exhausted_since?, step, flight))
     });
-    let Some((since, step, flight)) = tried.min_by_key(|(since, step, _)| (*since, *step)) else {
-        let since = Instant(row.moving.overdue_since?);
-        let text = "its deadline has passed, and it can only be completed".to_owned();
+    if let Some((since, step, flight)) = tried.min_by_key(|(since, step, _)| (*since, *step)) {
+        let last = flight.last_word();
+        let text = format!("{} was tried {} times; {last}", name(step), flight.attempt);
+        let since = Instant(since);
         return Some(Attention { since, text });
-    };
-    let last = flight.last_word();
+    }
+    if let Some((step, since)) = row.moving.withheld() {
+        let text = format!(
+            "{}: its command is withheld, because its topic takes nothing",
+            name(step)
+        );
+        let since = Instant(since);
+        return Some(Attention { since, text });
+    }
     Some(Attention {
-        since: Instant(since),
-        text: format!("{} was tried {} times; {last}", name(step), flight.attempt),
+        since: Instant(row.moving.overdue_since?),
+        text: "its deadline has passed, and it can only be completed".to_owned(),
     })
 }
 

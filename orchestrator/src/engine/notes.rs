@@ -3,8 +3,10 @@
 //! Invariant: trouble that lasts, and lines that clients or neighbours can cause by the thousand, have a
 //! bounded rate.
 
-use saga_core::lane::{NotRunnable, Note};
+use saga_core::lane::{Closing, NotRunnable, Note};
+use saga_core::outgoing::Topics;
 use saga_log::{Limit, limited, trouble};
+use sagas::SagaId;
 
 use super::letters;
 use crate::cause::chain;
@@ -15,9 +17,21 @@ static REFUSED: Limit = Limit::each("the database refuses the data of an event")
 /// Each names its saga; a damaged disk may bring many.
 static UNREADABLE: Limit = Limit::each("a stored saga cannot be read");
 
+/// Each lane finds it out by itself, and a topic may come and go.
+static GATES: Limit = Limit::each("a topic takes nothing, or takes records again");
+
 /// Logs one fact.
-pub(super) fn log(note: Note) {
+pub(super) fn log(note: Note, topics: &Topics) {
     match note {
+        Note::TopicClosed {
+            participant,
+            owed,
+            why,
+        } => topic_closed(&topics.of(participant), owed, why),
+        Note::TopicOpened {
+            participant,
+            withheld,
+        } => topic_opened(&topics.of(participant), withheld),
         Note::LoadFailed { cause, sagas } => {
             let error = cause.chain();
             trouble!(warn, "cannot load sagas; trying again", error, sagas);
@@ -41,25 +55,7 @@ pub(super) fn log(note: Note) {
             tracing::error!(error, ?at, reason, "a dead letter cannot be stored");
         }
         Note::LetterKept(letter) => letters::tell(&letter),
-        Note::NotRunnable {
-            saga,
-            why:
-                NotRunnable::Lacks {
-                    definition,
-                    version,
-                },
-        } => tracing::warn!(%saga, definition, version, "left to a binary that has it"),
-        Note::NotRunnable {
-            saga,
-            why: NotRunnable::Unreadable(why),
-        } => limited!(UNREADABLE, error, "a stored saga cannot be read", %saga, why),
-        Note::NotRunnable {
-            saga,
-            why: NotRunnable::Unrestorable(error),
-        } => {
-            let error = chain(&error);
-            tracing::error!(%saga, error, "a stored saga cannot be brought back");
-        }
+        Note::NotRunnable { saga, why } => not_runnable(saga, why),
         Note::Overtaken { saga } => {
             tracing::debug!(%saga, "another replica moved it; looking again");
         }
@@ -85,4 +81,40 @@ pub(super) fn log(note: Note) {
             "a reply cannot be used; it counts as failed"
         ),
     }
+}
+
+fn not_runnable(saga: SagaId, why: NotRunnable) {
+    match why {
+        NotRunnable::Lacks {
+            definition,
+            version,
+        } => tracing::warn!(%saga, definition, version, "left to a binary that has it"),
+        NotRunnable::Unreadable(why) => {
+            limited!(UNREADABLE, error, "a stored saga cannot be read", %saga, why);
+        }
+        NotRunnable::Unrestorable(error) => {
+            let error = chain(&error);
+            tracing::error!(%saga, error, "a stored saga cannot be brought back");
+        }
+    }
+}
+
+fn topic_closed(topic: &str, owed: usize, why: Closing) {
+    let why = match why {
+        Closing::Silent => "the broker has not answered for a second",
+        Closing::Full => "the broker owes as many answers as it may",
+        Closing::Failed => "a record did not arrive",
+    };
+    limited!(
+        GATES,
+        warn,
+        "a topic takes nothing; what is for it waits in the database",
+        topic,
+        why,
+        owed
+    );
+}
+
+fn topic_opened(topic: &str, withheld: usize) {
+    limited!(GATES, info, "a topic takes records again", topic, withheld);
 }

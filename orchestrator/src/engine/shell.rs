@@ -192,7 +192,7 @@ impl Shell {
                         let _ = caller.send(answer);
                     }
                 }
-                Output::Note(note) => notes::log(note),
+                Output::Note(note) => notes::log(note, &self.parts.topics),
                 Output::Ended(saga, end) => self.parts.waiters.ended(saga, Some(&end)),
                 Output::Advance {
                     partition,

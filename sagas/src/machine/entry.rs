@@ -71,6 +71,10 @@ pub struct Entry {
     /// A wake's: whether the broker was known to have all that had been sent before.
     #[serde(default, skip_serializing_if = "is_false")]
     pub published: bool,
+    /// Steps whose command is kept back after it, or was dropped by it, because their topics take nothing.
+    /// Where `sent` names one of them, that command was not handed to the broker.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub withheld: Vec<String>,
     /// The reply that a person gave in the participant's stead.
     #[serde(
         default,
@@ -119,6 +123,7 @@ impl Entry {
             payload: None,
             late: false,
             published: false,
+            withheld: Vec::new(),
             substitute: None,
             skipped: Vec::new(),
             order: None,

@@ -14,7 +14,7 @@ pub enum Event {
     /// Something may be due.
     Wake {
         /// Whether the broker is known to have acknowledged everything that the saga has in
-        /// flight. `false` where nobody knows, as after a restart: then what was sent longer ago
+        /// flight and not withheld. `false` where nobody knows, as after a restart: then what was sent longer ago
         /// than [`super::CONFIRM_WITHIN`] is sent again, as the same attempt. `true` never
         /// cancels the next attempt, because the participant may have lost what the broker had.
         published: bool,

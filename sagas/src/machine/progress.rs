@@ -25,6 +25,10 @@ pub struct Flight {
     /// may be lost, and nobody looks for it before `due_at`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub was_published: bool,
+    /// Since when the command is kept back, or no silence counts, because its topic takes nothing. The
+    /// next transition after that has ended sends it, with the whole time for an answer before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub withheld_since: Option<Timestamp>,
     /// Since when the policy's attempts are used up, where trying goes on without end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exhausted_since: Option<Timestamp>,
@@ -45,10 +49,10 @@ impl Flight {
     }
 
     /// Whether the participant may never get it unless somebody sees to its being published: it waits
-    /// for a reply, and the broker is not known to hold an earlier attempt.
+    /// for a reply, is not withheld, and the broker is not known to hold an earlier attempt.
     #[must_use]
     pub fn is_unconfirmed(&self) -> bool {
-        self.waits == Waits::Reply && !self.was_published
+        self.waits == Waits::Reply && !self.was_published && self.withheld_since.is_none()
     }
 }
 
@@ -60,6 +64,11 @@ impl Flight {
             return format!(
                 "it may have taken effect, but an answer cannot be used: {reason}; it is asked again, and \
                  a person must decide if that stays so"
+            );
+        }
+        if let Some(since) = self.withheld_since {
+            return format!(
+                "its command is withheld since {since}, because its topic takes nothing"
             );
         }
         match &self.failure {

@@ -352,6 +352,7 @@ fn retry_later(turn: &Turn<'_>, step: usize, flight: &Flight, reply: &Reply) -> 
         unreadable,
         waits: Waits::Retry,
         was_published: false,
+        withheld_since: None,
         due_at: turn.now + policy.delay_after(flight.attempt, seed),
         failure: Some(fault(&reply.payload, "failed")),
         exhausted_since: flight.exhausted_since.or(exhausted),

@@ -300,12 +300,24 @@ impl Saga {
 }
 
 impl Moving {
-    /// Whether a person should look: it is parked, or tries beyond a policy, or beyond its deadline.
-    /// It ends by itself when the step succeeds.
+    /// Whether a person should look: it is parked, or tries beyond a policy, or beyond its deadline, or a
+    /// command is withheld because its topic takes nothing. All but the first may end by itself.
     #[must_use]
     pub fn needs_attention(&self) -> bool {
         let parked = |step: &Progress| matches!(step, Progress::Parked(_));
-        self.steps.iter().any(parked) || self.exhausted().is_some() || self.overdue_since.is_some()
+        self.steps.iter().any(parked)
+            || self.exhausted().is_some()
+            || self.overdue_since.is_some()
+            || self.withheld().is_some()
+    }
+
+    /// The step whose command has been withheld for longest, and since when.
+    #[must_use]
+    pub fn withheld(&self) -> Option<(usize, Timestamp)> {
+        let flights = self.steps.iter().enumerate();
+        let withheld =
+            flights.filter_map(|(step, progress)| Some((step, progress.flight()?.withheld_since?)));
+        withheld.min_by_key(|(step, since)| (*since, *step))
     }
 
     fn exhausted(&self) -> Option<(usize, &Flight)> {

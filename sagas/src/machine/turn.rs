@@ -21,25 +21,36 @@ pub(super) struct Turn<'a> {
     pub(super) before: &'a Saga,
     pub(super) next: Saga,
     pub(super) now: Timestamp,
+    /// Participants whose command topics take nothing.
+    closed: &'a [&'a str],
     sends: Vec<Send>,
     notices: Vec<Send>,
     sent: Vec<Sent>,
     skipped: Vec<String>,
+    /// Steps whose forward command was withheld, and is of no use any more.
+    dropped: Vec<usize>,
     substitute: Option<Json>,
     trouble: Option<String>,
 }
 
 impl<'a> Turn<'a> {
-    pub(super) fn new(definition: &'a Definition, before: &'a Saga, now: Timestamp) -> Self {
+    pub(super) fn new(
+        definition: &'a Definition,
+        before: &'a Saga,
+        now: Timestamp,
+        closed: &'a [&'a str],
+    ) -> Self {
         Self {
             definition,
             before,
             next: before.clone(),
             now,
+            closed,
             sends: Vec::new(),
             notices: Vec::new(),
             sent: Vec::new(),
             skipped: Vec::new(),
+            dropped: Vec::new(),
             substitute: None,
             trouble: None,
         }
@@ -68,7 +79,7 @@ impl<'a> Turn<'a> {
             next_generation(self.next.papers[step].forward.as_ref()),
         );
         self.next.papers[step].forward = Some(paper(&flight, &payload));
-        self.push(step, Direction::Forward, &flight, payload, true);
+        let flight = self.push(step, Direction::Forward, flight, payload, true);
         self.set(step, Progress::Forward(flight));
     }
 
@@ -77,7 +88,7 @@ impl<'a> Turn<'a> {
         let generation = next_generation(self.next.papers[step].compensation.as_ref());
         let flight = self.flight(step, generation);
         self.next.papers[step].compensation = Some(paper(&flight, &payload));
-        self.push(step, Direction::Compensate, &flight, payload, true);
+        let flight = self.push(step, Direction::Compensate, flight, payload, true);
         self.set(step, Progress::Undoing(flight));
     }
 
@@ -96,18 +107,19 @@ impl<'a> Turn<'a> {
         );
     }
 
-    fn fence(&mut self, step: usize, fence: Fence) {
-        let flight = fence.flight.clone();
+    fn fence(&mut self, step: usize, mut fence: Fence) {
+        self.set(step, Progress::Fencing(fence.clone()));
+        let bytes = Json::null();
+        fence.flight = self.push(step, Direction::Fence, fence.flight, bytes, false);
         self.set(step, Progress::Fencing(fence));
-        self.push(step, Direction::Fence, &flight, Json::null(), false);
     }
 
     /// Sends a command that nobody answers; it is done once it is stored.
     pub(super) fn notify(&mut self, step: usize, payload: Json) {
         let flight = self.flight(step, 1);
         self.next.papers[step].forward = Some(paper(&flight, &payload));
-        self.push(step, Direction::Forward, &flight, payload, true);
-        self.notices.extend(self.sends.pop());
+        let notice = self.send(step, Direction::Forward, &flight, payload, true);
+        self.notices.push(notice);
         self.next.replies[step] = Some(Json::null());
         self.set(step, Progress::Done);
     }
@@ -120,6 +132,7 @@ impl<'a> Turn<'a> {
             due_at: self.now + self.policy(step).reply_wait(1),
             waits: Waits::Reply,
             was_published: false,
+            withheld_since: None,
             exhausted_since: None,
             failure: None,
             unreadable: None,
@@ -164,6 +177,17 @@ impl<'a> Turn<'a> {
         );
     }
 
+    /// Keeps what is in flight back until its topic takes something.
+    pub(super) fn withhold(&mut self, step: usize) {
+        let now = self.now;
+        if let Progress::Forward(flight)
+        | Progress::Undoing(flight)
+        | Progress::Fencing(Fence { flight, .. }) = &mut self.next.moving.steps[step]
+        {
+            flight.withheld_since.get_or_insert(now);
+        }
+    }
+
     /// As [`Turn::repeat`], with the whole time for an answer before it.
     pub(super) fn repeat_afresh(&mut self, step: usize) {
         let Some(flight) = self.progress(step).flight().cloned() else {
@@ -185,7 +209,7 @@ impl<'a> Turn<'a> {
     pub(super) fn ask_again(&mut self, step: usize) {
         if let Some(paper) = self.next.papers[step].forward.clone() {
             let flight = self.flight(step, paper.generation);
-            self.push(step, Direction::Forward, &flight, paper.payload, false);
+            let flight = self.push(step, Direction::Forward, flight, paper.payload, false);
             self.set(step, Progress::Forward(flight));
         }
     }
@@ -202,12 +226,12 @@ impl<'a> Turn<'a> {
                 if is_seeded(Bug::ChangesBytes) {
                     payload = Json::null();
                 }
-                self.push(step, Direction::Forward, &flight, payload, false);
+                let flight = self.push(step, Direction::Forward, flight, payload, false);
                 self.set(step, Progress::Forward(flight));
             }
             Progress::Undoing(_) => {
                 let payload = bytes(&papers.compensation);
-                self.push(step, Direction::Compensate, &flight, payload, false);
+                let flight = self.push(step, Direction::Compensate, flight, payload, false);
                 self.set(step, Progress::Undoing(flight));
             }
             Progress::Fencing(fence) => {
@@ -228,7 +252,42 @@ impl<'a> Turn<'a> {
         }
     }
 
-    fn push(&mut self, step: usize, direction: Direction, flight: &Flight, bytes: Json, new: bool) {
+    /// Sends the command of a flight, or withholds it while its topic takes nothing. A saga that is paused
+    /// sends nothing whatever its topics take.
+    fn push(
+        &mut self,
+        step: usize,
+        direction: Direction,
+        flight: Flight,
+        bytes: Json,
+        new: bool,
+    ) -> Flight {
+        let withholds = self.is_closed(step) && self.next.moving.paused.is_none();
+        let send = self.send(step, direction, &flight, bytes, new);
+        if !withholds {
+            self.sends.push(send);
+        }
+        Flight {
+            withheld_since: withholds.then(|| flight.withheld_since.unwrap_or(self.now)),
+            ..flight
+        }
+    }
+
+    /// Whether the command topic of the step's participant takes nothing.
+    pub(super) fn is_closed(&self, step: usize) -> bool {
+        let participant = self.definition.steps()[step].participant;
+        self.closed.contains(&participant)
+    }
+
+    /// Notes a command in the history, and gives it back.
+    fn send(
+        &mut self,
+        step: usize,
+        direction: Direction,
+        flight: &Flight,
+        bytes: Json,
+        new: bool,
+    ) -> Send {
         let (generation, attempt) = (flight.generation, flight.attempt);
         let fences_compensation = direction == Direction::Fence
             && self.progress(step).fence_purpose() == Some(Purpose::Resolve);
@@ -240,14 +299,60 @@ impl<'a> Turn<'a> {
             fences_compensation,
             payload: new.then(|| bytes.clone()),
         });
-        self.sends.push(Send {
+        Send {
             step,
             direction,
             generation,
             attempt,
             fences_compensation,
             payload: bytes,
+        }
+    }
+
+    /// Whether a command is withheld that can be sent now.
+    pub(super) fn has_something_to_release(&self) -> bool {
+        let mut steps = 0..self.definition.steps().len();
+        self.next.moving.paused.is_none() && steps.any(|step| self.is_to_release(step))
+    }
+
+    fn is_to_release(&self, step: usize) -> bool {
+        let flight = self.progress(step).flight();
+        let is_withheld = flight.is_some_and(|flight| flight.withheld_since.is_some());
+        is_withheld && (!self.is_closed(step) || self.is_of_no_use(step))
+    }
+
+    /// Whether the command is a forward one, and the saga turns back: it is compensated instead of sent.
+    fn is_of_no_use(&self, step: usize) -> bool {
+        self.next.is_unwinding() && matches!(self.progress(step), Progress::Forward(_))
+    }
+
+    /// Sends what was withheld and can be sent now.
+    fn release(&mut self) {
+        for step in 0..self.definition.steps().len() {
+            if self.is_to_release(step) {
+                if self.is_of_no_use(step) {
+                    let name = self.name(step);
+                    self.sent.retain(|sent| sent.step != name);
+                    if self.is_closed(step) {
+                        self.dropped.push(step);
+                    }
+                    self.set(step, Progress::Unknown);
+                } else {
+                    self.repeat_afresh(step);
+                }
+            }
+        }
+    }
+
+    /// Names of the steps for which it mattered that their topics take nothing.
+    fn withheld(&self) -> Vec<String> {
+        let steps = self.next.moving.steps.iter().zip(self.definition.steps());
+        let withheld = steps.enumerate().filter(|(step, (progress, _))| {
+            let flight = progress.flight();
+            let is_withheld = flight.is_some_and(|flight| flight.withheld_since.is_some());
+            is_withheld || self.dropped.contains(step)
         });
+        withheld.map(|(_, (_, step))| step.name.clone()).collect()
     }
 
     pub(super) fn park(&mut self, step: usize, trouble: Trouble) {
@@ -276,6 +381,9 @@ impl<'a> Turn<'a> {
         if self.next.is_unwinding() {
             unwind::let_go(&mut self);
             self.forget_what_was_let_go();
+        }
+        if self.next.moving.paused.is_none() {
+            self.release();
         }
         if self.next.moving.paused.is_some() {
             // What an order has put in flight goes out when the saga is resumed.
@@ -306,6 +414,7 @@ impl<'a> Turn<'a> {
         };
         Transition {
             entry: Entry {
+                withheld: self.withheld(),
                 sent: self.sent,
                 skipped: self.skipped,
                 substitute: self.substitute,

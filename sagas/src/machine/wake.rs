@@ -7,6 +7,13 @@
 //! one before was acknowledged, the broker still has it for a participant that was away: nobody
 //! asks whether the new one was published.
 //!
+//! The silence of a participant gives a step up only if the broker is known to have some attempt of its command:
+//! where a process has just taken over, nobody knows, so the last attempt is sent once more.
+//!
+//! While the topic of a command takes nothing, neither clock decides anything: where one has run out, the
+//! command is withheld. It is looked at more and more rarely, and sent, with its whole time anew, by the
+//! first transition that finds the topic open.
+//!
 //! The saga's deadline turns it back while its point of no return is ahead. Once the pivot may have
 //! happened it never does: the saga goes on, and needs attention until it ends. While a saga is
 //! paused nothing is due, and it has no wake: it waits for a person.
@@ -30,18 +37,28 @@ use crate::time::Timestamp;
 /// killed replica move again within five.
 pub const CONFIRM_WITHIN: Duration = Duration::from_secs(2);
 
+/// A withheld command is looked at after half of the time for which it has been withheld, but not before
+/// this time: whoever withholds it wakes its saga when the topic is open again, unless it died or has too
+/// many to remember.
+pub const WITHHELD_LOOK_MIN: Duration = Duration::from_secs(10);
+
+/// As [`WITHHELD_LOOK_MIN`], and no later than this: what is overlooked when the topic is open again waits
+/// no longer.
+pub const WITHHELD_LOOK_MAX: Duration = Duration::from_secs(60);
+
 /// Does what is due.
 pub(super) fn apply(mut turn: Turn<'_>, published: bool) -> Result<Transition, Refusal> {
     if turn.next.moving.paused.is_some() {
         return Err(Refusal::NothingDue { wake_at: None });
     }
-    let mut moved = pass_deadline(&mut turn);
+    let mut moved = pass_deadline(&mut turn) || turn.has_something_to_release();
     // Giving up comes first: in a saga that turns back, no other step gets a new attempt.
     let steps = 0..turn.definition.steps().len();
-    let exhausted = steps.filter_map(|step| Some((step, exhausted(&turn, step)?.clone())));
+    let exhausted =
+        steps.filter_map(|step| Some((step, exhausted(&turn, step, published)?.clone())));
     for (step, flight) in exhausted.collect::<Vec<_>>() {
         let flight = Flight {
-            was_published: published || flight.was_published,
+            was_published: flight.waits == Waits::Reply,
             ..flight
         };
         give_up(&mut turn, step, &flight);
@@ -51,16 +68,23 @@ pub(super) fn apply(mut turn: Turn<'_>, published: bool) -> Result<Transition, R
         let Some(flight) = turn.progress(step).flight().cloned() else {
             continue;
         };
-        if flight.due_at <= turn.now {
-            overdue(&mut turn, step, published);
-            moved = true;
-        } else if !published
-            && flight.is_unconfirmed()
-            && flight.sent_at + CONFIRM_WITHIN <= turn.now
-        {
-            turn.repeat(step);
-            moved = true;
+        if flight.withheld_since.is_some() {
+            continue;
         }
+        let is_due = flight.due_at <= turn.now;
+        let is_unheard =
+            !published && flight.is_unconfirmed() && flight.sent_at + CONFIRM_WITHIN <= turn.now;
+        if (is_due || is_unheard) && waits_for_its_topic(&turn, step, &flight) {
+            turn.withhold(step);
+        } else if is_due && is_last(&turn, step, &flight) {
+            // Otherwise it would have been given up.
+            turn.repeat_afresh(step);
+        } else if is_due {
+            overdue(&mut turn, step, published);
+        } else if is_unheard {
+            turn.repeat(step);
+        }
+        moved |= is_due || is_unheard;
     }
     if !moved {
         return Err(Refusal::NothingDue {
@@ -109,12 +133,24 @@ impl Saga {
 
 /// The flight of a step whose last attempt before giving up is over. A saga that turns back has
 /// nothing left to give up.
-fn exhausted<'a>(turn: &'a Turn<'_>, step: usize) -> Option<&'a Flight> {
-    let Progress::Forward(flight) = turn.progress(step) else {
-        return None;
-    };
-    let may_give_up = may_give_up(turn, step, flight) && !turn.next.is_unwinding();
-    (may_give_up && flight.due_at <= turn.now).then_some(flight)
+fn exhausted<'a>(turn: &'a Turn<'_>, step: usize, published: bool) -> Option<&'a Flight> {
+    let flight = turn.progress(step).flight()?;
+    let is_due = is_last(turn, step, flight) && flight.due_at <= turn.now;
+    let is_known = published || flight.was_published || flight.waits == Waits::Retry;
+    let is_silence = !waits_for_its_topic(turn, step, flight);
+    (is_due && is_known && is_silence).then_some(flight)
+}
+
+/// Whether the step is given up on unless the attempt in flight succeeds.
+fn is_last(turn: &Turn<'_>, step: usize, flight: &Flight) -> bool {
+    let is_forward = matches!(turn.progress(step), Progress::Forward(_));
+    is_forward && may_give_up(turn, step, flight) && !turn.next.is_unwinding()
+}
+
+/// Whether no reply may come because the topic of the command takes nothing, or took nothing until now.
+fn waits_for_its_topic(turn: &Turn<'_>, step: usize, flight: &Flight) -> bool {
+    let is_closed = turn.is_closed(step) || flight.withheld_since.is_some();
+    flight.waits == Waits::Reply && is_closed && !is_seeded(Bug::CountsClosedTopics)
 }
 
 /// Whether the attempts of a forward command are used up, and that turns the saga back. It does not
@@ -176,6 +212,10 @@ fn earliest(definition: &Definition, saga: &Saga, now: Timestamp) -> Option<Time
     }
     let flights = saga.moving.steps.iter().filter_map(Progress::flight);
     let due = flights.map(|flight| {
+        if let Some(since) = flight.withheld_since {
+            let half = now.since(since) / 2;
+            return now + half.clamp(WITHHELD_LOOK_MIN, WITHHELD_LOOK_MAX);
+        }
         let confirm_at = flight.sent_at + CONFIRM_WITHIN;
         // Once that instant is past, its wake has come, or stands in the stored one.
         if flight.is_unconfirmed() && confirm_at > now {

@@ -5,7 +5,7 @@
 
 use crate::definition::Definition;
 use crate::direction::Direction;
-use crate::machine::{Entry, Paper, Row, Saga, Transition};
+use crate::machine::{Entry, Paper, Row, Saga, Sent, Transition};
 
 /// What makes a rule broken, in words.
 pub type Broken = String;
@@ -68,8 +68,10 @@ fn sends(definition: &Definition, before: &Saga, transition: &Transition) -> Res
         return require(transition.sends.is_empty(), "a paused saga sent something");
     }
     let (notices, sends) = (&transition.notices, &transition.sends);
+    let entry = &transition.entry;
+    let goes_out = |sent: &&Sent| !entry.withheld.contains(&sent.step);
     require(
-        sends.len() + notices.len() == transition.entry.sent.len(),
+        sends.len() + notices.len() == entry.sent.iter().filter(goes_out).count(),
         "sends are not in the history",
     )?;
     let is_awaited = |step: usize| definition.steps()[step].kind.is_awaited();
@@ -78,13 +80,17 @@ fn sends(definition: &Definition, before: &Saga, transition: &Transition) -> Res
         "a command that is waited for went out as a notice",
     )?;
     let position = |name: &str| definition.position(name).expect("history names steps");
-    let sent = transition.entry.sent.iter();
+    let sent = entry.sent.iter().filter(goes_out);
     let sent = sent.filter(|sent| is_awaited(position(&sent.step)));
     for (send, sent) in sends.iter().zip(sent) {
         let progress = &next.moving.steps[send.step];
         let flight = progress
             .flight()
             .ok_or("a command was sent that is not in flight")?;
+        require(
+            flight.withheld_since.is_none(),
+            "a command was sent and counts as withheld",
+        )?;
         require(
             progress.direction() == Some(send.direction),
             "sent in another direction",

@@ -27,6 +27,7 @@ mod trouble;
 mod unreadable;
 mod unwind;
 mod wakes;
+mod withheld;
 mod world;
 
 use sagas::testkit::invariants;

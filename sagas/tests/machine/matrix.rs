@@ -296,7 +296,7 @@ fn stuck(situation: Plain<'_>) -> Vec<Situation> {
 /// Every event, as statements of a script.
 fn events(situation: &Situation) -> Vec<String> {
     let mut events: Vec<String> = vec!["start".to_owned()];
-    for publish in ["", " unpublished"] {
+    for publish in ["", " unpublished", " unpublished closed"] {
         events.extend(["+0s", "+2s", "+10s"].map(|later| format!("wake {later}{publish}")));
     }
     events.extend(["cancel 1", "cancel 2", "pause", "resume", "retry"].map(str::to_owned));

@@ -94,6 +94,7 @@ fn random_sagas_under_random_schedules_keep_the_promises() {
         "reply repeated",
         "crash with unsent",
         "purge",
+        "withheld",
         "refused",
         "succeeded",
         "rejected",

@@ -5,11 +5,13 @@
 //! until <step>                        start, and success of all else until <step> is in flight
 //! <step> <outcome> [code or JSON]     a reply to the command in flight
 //! <step>/<direction>#<attempt>@<generation> <outcome> …      a reply to another one
-//! wake +10s [unpublished]             ten seconds later, something may be due
+//! wake +10s [unpublished] [closed]    ten seconds later, something may be due; `closed`: while no topic
+//!                                     takes anything
 //! cancel|pause|resume [number]        an operator's order with that id; 1 without a number
 //! retry [step], skip <step> [JSON], resolve <step>, edit <step> <JSON>      further orders, each with
 //!                                     an id of its own
 //! +10s                                ten seconds pass
+//! close <participant>, open           its topic takes nothing; every topic takes everything
 //! ```
 //! Outcomes are the words of the wire; `ok` is short for `succeeded`. Every transition of every
 //! script is also checked against the [`crate::invariants`].
@@ -17,7 +19,8 @@
 use std::time::Duration;
 
 use sagas::machine::{
-    Entry, Event, Order, OrderKind, Progress, Refusal, Reply, Saga, Send, Transition, transition,
+    Entry, Event, Order, OrderKind, Progress, Refusal, Reply, Saga, Send, Transition,
+    transition_withholding,
 };
 use sagas::{Definition, Direction, Fault, Json, OrderId, Outcome, SagaId, Timestamp};
 use uuid::Uuid;
@@ -53,6 +56,8 @@ pub(crate) struct Stage<'a> {
     pub(crate) history: Vec<Entry>,
     pub(crate) sends: Vec<Send>,
     pub(crate) now: Timestamp,
+    /// Participants whose topics take nothing.
+    closed: Vec<&'a str>,
 }
 
 impl<'a> Stage<'a> {
@@ -66,6 +71,7 @@ impl<'a> Stage<'a> {
             history: Vec::new(),
             sends: Vec::new(),
             now,
+            closed: Vec::new(),
         }
     }
 
@@ -90,6 +96,10 @@ impl<'a> Stage<'a> {
             ["wake", rest @ ..] => {
                 let later = rest.iter().find_map(|word| word.strip_prefix('+'));
                 self.pass(later.unwrap_or("0s"));
+                if rest.contains(&"closed") {
+                    let steps = self.definition.steps().iter();
+                    self.closed = steps.map(|step| step.participant).collect();
+                }
                 Event::Wake {
                     published: !rest.contains(&"unpublished"),
                 }
@@ -114,6 +124,17 @@ impl<'a> Stage<'a> {
                 let (step, payload) = ((*step).to_owned(), json(&rest.join(" ")));
                 self.order(OrderKind::Edit { step, payload }, None)
             }
+            ["close", name] => {
+                let mut steps = self.definition.steps().iter();
+                let step = steps.find(|step| step.participant == *name);
+                let step = step.expect("the participant is one of the definition's");
+                self.closed.push(step.participant);
+                return "its topic takes nothing".to_owned();
+            }
+            ["open"] => {
+                self.closed.clear();
+                return "every topic takes everything".to_owned();
+            }
             ["until", step] => return self.go_on_until(step),
             [later] if later.starts_with('+') => {
                 self.pass(&later[1..]);
@@ -122,10 +143,11 @@ impl<'a> Stage<'a> {
             [target, outcome, rest @ ..] => Event::Reply(self.reply(target, outcome, rest)),
             _ => panic!("no such statement: {statement:?}"),
         };
-        match self.apply(event) {
-            Ok(outcome) => outcome,
-            Err(refusal) => describe_refusal(&refusal),
+        let outcome = self.apply(event);
+        if words.contains(&"closed") {
+            self.closed.clear();
         }
+        outcome.unwrap_or_else(|refusal| describe_refusal(&refusal))
     }
 
     /// An order; without a number, its id is new.
@@ -158,7 +180,8 @@ impl<'a> Stage<'a> {
 
     /// Applies one event as an engine does: the state and the history move together.
     pub(crate) fn apply(&mut self, event: Event) -> Result<String, Refusal> {
-        let decided = transition(self.definition, &self.saga, event, self.now);
+        let (definition, now) = (self.definition, self.now);
+        let decided = transition_withholding(definition, &self.saga, event, now, &self.closed);
         if let Err(Refusal::NothingDue { wake_at }) = decided {
             self.saga.wake_at = wake_at;
         }
@@ -242,10 +265,12 @@ impl<'a> Stage<'a> {
             let name = &self.definition.steps()[step].name;
             format!(", {name} needs attention since {since}")
         });
+        let withheld = (!entry.withheld.is_empty())
+            .then(|| format!(", {} withheld", entry.withheld.join(" and ")));
         let overdue = next.moving.overdue_since;
         let overdue = overdue.map(|since| format!(", overdue since {}", seconds(since)));
         let paused = next.moving.paused.as_ref().map(|_| ", paused".to_owned());
-        let more = [announced, wake, exhausted, overdue, paused]
+        let more = [announced, wake, exhausted, withheld, overdue, paused]
             .into_iter()
             .flatten();
         format!("{sends} | {}{}", next.status(), more.collect::<String>())

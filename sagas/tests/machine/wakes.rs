@@ -53,6 +53,23 @@ fn only_what_is_unconfirmed_for_two_seconds_is_sent_again() {
 }
 
 #[test]
+fn a_last_attempt_that_the_broker_is_not_known_to_have_is_sent_once_more_before_it_is_given_up() {
+    check(
+        &place_order(),
+        "start; wake +10s unpublished; wake +10s unpublished; wake +10s unpublished; wake +10s",
+        "
+          start => create-order forward#1 | running, announces started, wake 2s
+          wake +10s unpublished => create-order forward#2 | running, wake 12s
+          wake +10s unpublished => create-order forward#3 | running, wake 22s
+          wake +10s unpublished => create-order forward#3 | running, wake 32s
+          wake +10s => create-order compensate#1 | compensating, announces compensating, wake 42s
+          steps: create-order undoing, reserve-stock idle, authorize-payment idle, create-shipment idle, capture-payment idle, confirm-order idle
+          reason: create-order: attempts-exhausted: no success in 3 attempts; the participant stayed silent
+        ",
+    );
+}
+
+#[test]
 fn a_fast_saga_leaves_the_wake_alone() {
     check(
         &place_order(),

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use sagas::machine::{
     CONFIRM_WITHIN, Entry, Event, Order, Progress, Reason, Reply, Saga, Send, Transition, Waits,
-    transition,
+    transition_withholding,
 };
 use sagas::testkit::Intent;
 use sagas::{Definition, Direction, Json, Outcome, Refusal, SagaId, Timestamp};
@@ -51,6 +51,8 @@ pub(crate) struct World<'a> {
     at_broker: BTreeSet<(usize, Direction, u32)>,
     /// Flights that a wake found published, by step and instant of sending.
     confirmed: BTreeSet<(usize, Timestamp)>,
+    /// Whether the command topic takes nothing.
+    is_closed: bool,
     commands: Vec<Send>,
     replies: Vec<Reply>,
     participants: Participants,
@@ -80,6 +82,7 @@ impl<'a> World<'a> {
             published: BTreeSet::new(),
             at_broker: BTreeSet::new(),
             confirmed: BTreeSet::new(),
+            is_closed: false,
             commands: Vec::new(),
             replies: Vec::new(),
             participants: Participants::new(spec, sabotage),
@@ -175,6 +178,13 @@ impl<'a> World<'a> {
                 self.apply(&Event::Order(order))?;
             }
             Op::Crash => self.crash()?,
+            Op::Close => self.is_closed = true,
+            Op::Open { tells } => {
+                self.is_closed = false;
+                if tells {
+                    self.wake()?;
+                }
+            }
             Op::Purge => {
                 self.count("purge");
                 self.participants.purge();
@@ -260,12 +270,22 @@ impl<'a> World<'a> {
         self.apply(&Event::Wake { published })
     }
 
-    /// Flights that wait for a reply: step, instant of sending, due instant.
+    /// Participants whose topics take nothing.
+    fn closed(&self) -> &'static [&'static str] {
+        if self.is_closed {
+            &[spec::PARTICIPANT]
+        } else {
+            &[]
+        }
+    }
+
+    /// Flights that wait for a reply and are not withheld: step, instant of sending, due instant.
     fn flights(&self) -> impl Iterator<Item = (usize, Timestamp, Timestamp)> + '_ {
         let steps = self.saga.moving.steps.iter().enumerate();
         steps.filter_map(|(step, progress)| {
             let flight = progress.flight()?;
-            (flight.waits == Waits::Reply).then_some((step, flight.sent_at, flight.due_at))
+            let waits = flight.waits == Waits::Reply && flight.withheld_since.is_none();
+            waits.then_some((step, flight.sent_at, flight.due_at))
         })
     }
 
@@ -274,7 +294,9 @@ impl<'a> World<'a> {
         if let Some(sabotage) = self.sabotage {
             sabotage.spoil_the_stored(&mut self.saga);
         }
-        let decided = transition(self.definition, &self.saga, event.clone(), self.now);
+        let (definition, closed) = (self.definition, self.closed());
+        let event_again = event.clone();
+        let decided = transition_withholding(definition, &self.saga, event_again, self.now, closed);
         if self.sabotage.is_none() {
             self.agrees_with_the_naive(event, decided.as_ref())?;
         }
@@ -324,7 +346,7 @@ impl<'a> World<'a> {
         if decided.is_err() && (ended || matches!(event, Event::Order(_) | Event::Start)) {
             return Ok(());
         }
-        let expected = naive::after(self.spec, &self.saga, event, self.now);
+        let expected = naive::after(self.spec, &self.saga, event, self.now, self.is_closed);
         let is = (standing::steps(is), is.is_unwinding());
         require(
             is == expected,
@@ -336,6 +358,9 @@ impl<'a> World<'a> {
         let Transition { next, entry, .. } = transition;
         if let Some(order) = &entry.order {
             self.count(order.kind.name().as_str());
+        }
+        if !entry.withheld.is_empty() {
+            self.count("withheld");
         }
         if entry.late {
             self.count("recorded as late");
@@ -361,6 +386,7 @@ impl<'a> World<'a> {
     fn be_fair(&mut self) -> Result<(), Broken> {
         /// Eight steps, forward and back, with a wake between any two, end far below.
         const ROUNDS_MAX: usize = 500;
+        self.is_closed = false;
         if self.saga.moving.paused.is_some() {
             let order = self.order(Intent::Resume);
             self.apply(&Event::Order(order))?;

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use sagas::machine::{Entry, EntryKind, Event, Flight, Progress, Reply, Row, transition};
-use sagas::{Direction, Json, Outcome, Saga, SagaId, Status};
+use sagas::machine::{
+    Entry, EntryKind, Event, Flight, Progress, Reply, Row, transition_withholding,
+};
+use sagas::{Definition, Direction, Json, Outcome, Saga, SagaId, Status};
 
 use super::{Evidence, Finding, Stored, require};
 
@@ -122,12 +124,21 @@ fn replay(
     for entry in history {
         look(&saga, entry)?;
         let event = event(entry);
-        let result = event.and_then(|event| transition(&definition, &saga, event, entry.at).ok());
+        let closed = closed(&definition, entry);
+        let made = |event| transition_withholding(&definition, &saga, event, entry.at, &closed);
+        let result = event.and_then(|event| made(event).ok());
         let same = result.filter(|made| made.entry == *entry);
         let made = same.ok_or_else(|| format!("revision {} does not follow", entry.revision))?;
         saga = made.next;
     }
     Ok(saga)
+}
+
+/// Participants whose topics took nothing when the entry was made, as far as that made a difference.
+fn closed(definition: &Definition, entry: &Entry) -> Vec<&'static str> {
+    let steps = definition.steps().iter();
+    let withheld = steps.filter(|step| entry.withheld.contains(&step.name));
+    withheld.map(|step| step.participant).collect()
 }
 
 /// The event that made this entry.

@@ -30,6 +30,8 @@ struct Try {
     failed: Option<(Timestamp, Timestamp)>,
     /// The saga was paused meanwhile: then nothing is due.
     is_held: bool,
+    /// It was withheld, because its topic took nothing: its time begins anew when it is sent.
+    is_withheld: bool,
 }
 
 /// A new attempt follows a `failed` after four fifths of the policy's delay at least, and silence
@@ -52,6 +54,9 @@ pub(super) fn retry_delays_follow_the_policy(evidence: &Evidence<'_>) -> Finding
                 continue;
             };
             let at = (entry.at, *true_time);
+            for (key, attempt) in &mut tries {
+                attempt.is_withheld |= entry.withheld.iter().any(|step| step == key.0);
+            }
             for sent in &entry.sent {
                 let key = (sent.step.as_str(), sent.direction, sent.generation);
                 let attempt = tries.get(&key).copied();
@@ -100,6 +105,7 @@ fn follow(
         since: at,
         failed: None,
         is_held: false,
+        is_withheld: entry.withheld.contains(&sent.step),
     };
     let Some(before) = before else {
         return Ok(fresh);
@@ -109,7 +115,7 @@ fn follow(
     }
     if sent.attempt == before.number {
         // Nobody knew whether it was published: the same attempt once more.
-        return Ok(before);
+        return Ok(if before.is_withheld { fresh } else { before });
     }
     let about = format!("{} {} #{}", sent.step, sent.direction, sent.attempt);
     if entry.event != EntryKind::Wake || sent.attempt != before.number + 1 {
@@ -209,7 +215,7 @@ impl Evidence<'_> {
     }
 
     /// Whether anything that keeps the service from its work happened then, or shortly before.
-    fn was_disturbed(&self, from: Timestamp, to: Timestamp) -> bool {
+    pub(super) fn was_disturbed(&self, from: Timestamp, to: Timestamp) -> bool {
         let mut disturbed = self.journal.disturbed.iter();
         self.journal.is_mixed || disturbed.any(|at| *at + AFTERMATH >= from && *at <= to)
     }

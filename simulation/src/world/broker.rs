@@ -4,7 +4,8 @@
 //! as with an idempotent producer, and through every outage (`outage.rs`); across partitions there is
 //! no order. A hand-over is answered once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use saga_core::lane::Input;
@@ -18,6 +19,7 @@ use super::outage::Kept;
 use super::{Happening, Life, Waits, World};
 use crate::bus::Record;
 use crate::faults::Fault;
+use crate::journal::Blocked;
 use crate::rng::mix;
 
 /// What producers hold.
@@ -30,6 +32,12 @@ pub(crate) struct Broker {
     /// What an outage keeps from its partition.
     pub(super) kept: Kept,
     pub(crate) away_until: Timestamp,
+    /// Topics that take nothing, and until when.
+    pub(super) blocked: BTreeMap<Arc<str>, Timestamp>,
+    /// Topics that refuse everything, and until when.
+    pub(super) failing: BTreeMap<Arc<str>, Timestamp>,
+    /// Hand-overs without an answer, by lane and topic.
+    owed: BTreeMap<(Life, usize, String), usize>,
 }
 
 /// The way from a producer to a partition.
@@ -85,7 +93,47 @@ fn sender(unsent: &Unsent) -> Option<SagaId> {
     }
 }
 
+impl Broker {
+    /// When it takes something for this topic again; in the past where it does.
+    pub(super) fn away_until(&self, topic: &str) -> Timestamp {
+        let blocked = self.blocked.get(topic).copied();
+        self.away_until.max(blocked.unwrap_or_default())
+    }
+}
+
 impl World {
+    /// From now on the topic takes nothing.
+    pub(crate) fn block(&mut self, topic: Arc<str>, until: Timestamp) {
+        let from = self.now();
+        let blocked = self.broker.blocked.entry(topic.clone()).or_default();
+        *blocked = until.max(*blocked);
+        let until = *blocked;
+        self.journal.blocked.push(Blocked { topic, from, until });
+    }
+
+    /// Whether the topic refuses everything.
+    fn fails(&self, topic: &str) -> bool {
+        let until = self.broker.failing.get(topic);
+        !self.faults.are_over() && until.is_some_and(|until| self.now() < *until)
+    }
+
+    /// A lane hands something over for a topic, or has an answer for it.
+    pub(crate) fn owe(&mut self, life: Life, lane: usize, topics: &BTreeSet<String>, more: bool) {
+        for topic in topics {
+            let owed = self
+                .broker
+                .owed
+                .entry((life, lane, topic.clone()))
+                .or_default();
+            *owed = if more {
+                *owed + 1
+            } else {
+                owed.saturating_sub(1)
+            };
+            self.journal.owed_max = self.journal.owed_max.max(*owed);
+        }
+    }
+
     /// What the broker says of a record that it refuses for what it is: whenever it comes, as long as
     /// faults happen at all.
     pub(crate) fn refuses(&mut self, record: &OutgoingRecord) -> Option<Refused> {
@@ -111,7 +159,8 @@ impl World {
         self.broker.last += 1;
         let handover = self.broker.last;
         let is_replica = matches!(producer, Producer::Replica(_));
-        let is_good = !(is_replica && self.strikes(Fault::PublishRefused, 15));
+        let is_taken = records.iter().all(|to| !self.fails(&to.topic));
+        let is_good = is_taken && !(is_replica && self.strikes(Fault::PublishRefused, 15));
         if !is_good {
             let sagas = records.iter().filter_map(|to| subject(&to.record));
             self.journal.stirred.extend(sagas);
@@ -157,7 +206,8 @@ impl World {
             partition,
         };
         let last = self.broker.channels.get(&channel).copied();
-        let at = (self.now().max(self.broker.away_until) + wait).max(last.unwrap_or_default());
+        let at = (self.now().max(self.broker.away_until(&channel.topic)) + wait)
+            .max(last.unwrap_or_default());
         self.broker.channels.insert(channel.clone(), at);
         let arriving = |record: Record, handover| {
             let channel = channel.clone();
@@ -264,11 +314,13 @@ impl World {
                 lane,
                 publication,
                 unsent,
+                topics,
             } => {
                 if !unsent.is_empty() {
                     self.tell(life, lane, Input::Unsent(unsent));
                 }
                 let is_acknowledged = is_good;
+                self.owe(life, lane, &topics, false);
                 self.note_acknowledged((life, lane, publication), is_acknowledged);
                 let input = Input::Published {
                     publication,

@@ -42,6 +42,14 @@ pub(crate) struct Clients {
     pub(crate) attended: BTreeSet<usize>,
 }
 
+impl Clients {
+    /// The saga that an open request is about.
+    pub(crate) fn saga_of(&self, request: u64) -> Option<SagaId> {
+        let request = self.requests.get(&request)?;
+        Some(self.clients[request.client].id)
+    }
+}
+
 #[derive(Debug)]
 struct Client {
     id: SagaId,
@@ -217,7 +225,8 @@ impl World {
         self.clients.last_request += 1;
         let request = self.clients.last_request;
         let life = self.life(replica);
-        let ticket = self.replicas[replica].lanes[lane].ticket(request);
+        let now = self.now();
+        let ticket = self.replicas[replica].lanes[lane].ticket(request, now);
         let order = match errand {
             Errand::Order(number) => Some(self.given(number, id)),
             Errand::Submit | Errand::SubmitAgain | Errand::SubmitOther => None,

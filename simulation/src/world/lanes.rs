@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use saga_core::Registry;
-use saga_core::batch::Outgoing;
-use saga_core::lane::{Bounds, Input, Lane, OutgoingCommand, Output, Ticket};
+use saga_core::batch::{Batch, Outgoing};
+use saga_core::lane::{Bounds, Input, Lane, Note, OutgoingCommand, Output, Ticket};
 use saga_core::record::OutgoingRecord;
 use saga_core::schedule::DELIVERIES_WAIT;
 use saga_core::unsent::{self, Unsent};
@@ -28,8 +28,8 @@ pub(crate) struct LaneShell {
     lane: Lane,
     pub(crate) inbox: VecDeque<Input>,
     results: VecDeque<Input>,
-    /// The requests behind the tickets.
-    callers: BTreeMap<Ticket, u64>,
+    /// The requests behind the tickets, and when they came.
+    callers: BTreeMap<Ticket, (u64, Timestamp)>,
     last_ticket: u64,
     /// When it gets the processor next.
     turn_at: Option<Timestamp>,
@@ -49,10 +49,10 @@ impl LaneShell {
         }
     }
 
-    pub(crate) fn ticket(&mut self, request: u64) -> Ticket {
+    pub(crate) fn ticket(&mut self, request: u64, now: Timestamp) -> Ticket {
         self.last_ticket += 1;
         let ticket = Ticket(self.last_ticket);
-        self.callers.insert(ticket, request);
+        self.callers.insert(ticket, (request, now));
         ticket
     }
 
@@ -181,11 +181,21 @@ impl World {
         self.turn_soon(life, lane);
     }
 
+    fn count_withheld(&mut self, batch: &Batch) {
+        let starts = batch.starts.iter().map(|start| &start.state);
+        let states = starts.chain(batch.updates.iter().map(|update| &update.state));
+        let mut entries = states.flat_map(|state| &state.entries);
+        if entries.any(|entry| !entry.withheld.is_empty()) {
+            self.faults.count(Fault::CommandWithheld);
+        }
+    }
+
     fn carry_out(&mut self, life: Life, lane: usize, outputs: Vec<Output>) {
         for output in outputs {
             match output {
                 Output::Load(sagas) => self.ask(life, Question::Load { lane, sagas }),
                 Output::Commit { number, batch } => {
+                    self.count_withheld(&batch);
                     let question = Question::Commit {
                         lane,
                         number,
@@ -205,6 +215,9 @@ impl World {
                     self.answer_caller(life, lane, ticket, Told::Ordered(answer));
                 }
                 Output::Ended(saga, _) => self.tell_waiters(life, saga),
+                Output::Note(note @ (Note::TopicClosed { .. } | Note::TopicOpened { .. })) => {
+                    self.say(None, || format!("replica {}: {note:?}", life.replica));
+                }
                 Output::Note(_) => {}
                 Output::Advance {
                     partition,
@@ -259,11 +272,14 @@ impl World {
         let publications = &mut self.journal.handed_over;
         publications.insert((life, lane, publication), attempts);
         self.note_refused(&unsent);
+        let topics = records.iter().map(|to| to.topic.clone()).collect();
+        self.owe(life, lane, &topics, true);
         let waits = Waits::Lane {
             life,
             lane,
             publication,
             unsent,
+            topics,
         };
         self.publish(Producer::Replica(life), records, waits);
     }
@@ -287,9 +303,14 @@ impl World {
 
     fn answer_caller(&mut self, life: Life, lane: usize, ticket: Ticket, answer: Told) {
         let shell = &mut self.replicas[life.replica].lanes[lane];
-        let Some(request) = shell.callers.remove(&ticket) else {
+        let Some((request, asked_at)) = shell.callers.remove(&ticket) else {
             return;
         };
+        let now = self.now();
+        let saga = self.clients.saga_of(request);
+        self.journal
+            .answered
+            .extend(saga.map(|saga| (saga, asked_at, now)));
         let wait = self.rng.micros(50, 2_000);
         self.agenda
             .after(wait, Happening::Told(request, Box::new(answer)));

@@ -1,6 +1,7 @@
 //! Faults that come by themselves: processes end or pause, clocks jump, servers go away, records
 //! that nobody asked for appear.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sagas::wire::Attribute;
@@ -13,7 +14,7 @@ use crate::commands::SERVICES;
 use crate::faults::Fault;
 
 /// The faults that come by themselves.
-const BY_ITSELF: [Fault; 16] = [
+const BY_ITSELF: [Fault; 18] = [
     Fault::ReplicaKilled,
     Fault::ReplicaStopped,
     Fault::ReplicaPaused,
@@ -22,6 +23,8 @@ const BY_ITSELF: [Fault; 16] = [
     Fault::DatabaseAway,
     Fault::StandbyAway,
     Fault::BrokerAway,
+    Fault::TopicAway,
+    Fault::TopicFails,
     Fault::TopicGrew,
     Fault::RepliesReplayed,
     Fault::Garbage,
@@ -66,6 +69,16 @@ impl World {
             Fault::DatabaseAway => self.database_away_until = until(self, 3_000),
             Fault::StandbyAway => return self.standby_leaves(),
             Fault::BrokerAway => self.broker.away_until = until(self, 4_000),
+            Fault::TopicAway => {
+                let until = until(self, 15_000);
+                let topic = self.one_topic();
+                self.block(topic, until);
+            }
+            Fault::TopicFails => {
+                let until = until(self, 6_000);
+                let topic = self.one_topic();
+                self.broker.failing.insert(topic, until);
+            }
             Fault::TopicGrew => self.bus.grow(&self.scene.replies),
             Fault::RepliesReplayed => {
                 let partition = self.reply_partition();
@@ -119,6 +132,13 @@ impl World {
             _ => self.stop_in_order(number),
         }
         true
+    }
+
+    /// The topic of a service's commands, or that of events.
+    fn one_topic(&mut self) -> Arc<str> {
+        let number = self.rng.index(SERVICES.len() + 1);
+        let commands = self.scene.commands.get(number);
+        commands.unwrap_or(&self.scene.events).clone()
     }
 
     /// Nothing new is accepted or read; what is accepted is finished.

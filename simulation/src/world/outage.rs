@@ -1,4 +1,4 @@
-//! Records that come while the broker is away, or behind others that came then.
+//! Records that come while the broker, or their topic, is away, or behind others that came then.
 //!
 //! Invariant: they go on in the order in which they came, as from librdkafka with
 //! `enable.idempotence`: at most five requests of a producer to a partition are under way, the broker
@@ -20,7 +20,7 @@ pub(crate) struct Kept {
 impl World {
     /// Keeps the record if it cannot reach its partition now; else gives it back.
     pub(super) fn keep(&mut self, arriving: Arriving) -> Option<Arriving> {
-        let away_until = self.broker.away_until;
+        let away_until = self.broker.away_until(&arriving.channel.topic);
         if let Some(before) = self.broker.kept.channels.get_mut(&arriving.channel) {
             before.push_back(arriving);
             return None;
@@ -38,7 +38,7 @@ impl World {
 
     /// The outage that kept a channel's records should be over; it may have become longer meanwhile.
     pub(crate) fn resume(&mut self, channel: Channel) {
-        let away_until = self.broker.away_until;
+        let away_until = self.broker.away_until(&channel.topic);
         if self.now() < away_until {
             return self.agenda.at(away_until, Happening::Resume(channel));
         }

@@ -257,6 +257,10 @@ impl World {
         self.bus.next_flight();
         let (mut records, mut refused) = (Vec::new(), Vec::new());
         for event in events {
+            if let Outgoing::Event(event) = event {
+                // Later ones may have gone out meanwhile.
+                self.journal.stirred.insert(event.saga);
+            }
             let record = self.scene.outgoing.outgoing(event);
             match self.refuses(&record) {
                 Some(one) => refused.push(one),

@@ -201,7 +201,9 @@ fn a_search_ends_although_more_and_more_waits() {
         bench.answer_to(commit, result);
         for publication in 0..1_000 {
             let is_acknowledged = true;
-            bench.lane.published(publication, is_acknowledged);
+            bench
+                .lane
+                .published(publication, is_acknowledged, bench.now);
         }
     }
     panic!("the bad event was not found");

@@ -3,7 +3,6 @@
 use sagas::wire::size::COMMAND_BYTES_MAX;
 
 use super::*;
-use crate::batch::Outgoing;
 use crate::outgoing::Topics;
 use crate::record::{OutgoingRecord, Refusal, Refused};
 use crate::unsent;
@@ -15,27 +14,33 @@ fn refused(record: OutgoingRecord) -> Refused {
 }
 
 impl Bench {
-    /// The broker has the last publication, but for these records of it.
+    /// The broker has all that was published, but for these records.
     fn refuse(&mut self, is_refused: impl Fn(&OutgoingRecord) -> bool) {
         let topics = Topics::new("saga", &["oracle"]);
-        let publication = self.publication();
-        let published = self.outputs.iter().rev().find_map(|output| match output {
-            Output::Publish {
-                commands, events, ..
-            } => Some((commands, events)),
-            _ => None,
-        });
-        let (commands, events): (&Vec<OutgoingCommand>, &Vec<Outgoing>) = published.unwrap();
-        let commands = commands.iter().map(|command| topics.command(command));
-        let records = events.iter().map(|event| topics.outgoing(event));
-        let records = commands.chain(records).filter(is_refused);
-        let unsent = records.map(|record| unsent::read(refused(record), events));
-        let unsent = unsent.collect();
-        self.take(Input::Unsent(unsent));
-        self.take(Input::Published {
-            publication,
-            is_acknowledged: true,
-        });
+        let published = std::mem::take(&mut self.outputs);
+        for output in &published {
+            let Output::Publish {
+                publication,
+                commands,
+                events,
+            } = output
+            else {
+                continue;
+            };
+            let commands = commands.iter().map(|command| topics.command(command));
+            let records = events.iter().map(|event| topics.outgoing(event));
+            let records = commands.chain(records).filter(&is_refused);
+            let unsent: Vec<_> = records
+                .map(|record| unsent::read(refused(record), events))
+                .collect();
+            if !unsent.is_empty() {
+                self.take(Input::Unsent(unsent));
+            }
+            self.take(Input::Published {
+                publication: *publication,
+                is_acknowledged: true,
+            });
+        }
     }
 }
 

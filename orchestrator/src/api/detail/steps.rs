@@ -111,9 +111,11 @@ fn trouble(progress: &Progress) -> Option<String> {
         return Some(trouble.to_string());
     }
     let flight = progress.flight()?;
-    let since = flight.exhausted_since?;
     let last = flight.last_word();
-    Some(format!(
-        "its attempts are used up since {since}, and it cannot be given up: {last}"
-    ))
+    match flight.exhausted_since {
+        Some(since) => Some(format!(
+            "its attempts are used up since {since}, and it cannot be given up: {last}"
+        )),
+        None => flight.withheld_since.map(|_| last),
+    }
 }

@@ -20,7 +20,7 @@ pub(super) fn pause(turn: &mut Turn<'_>, order: &Order) -> Result<OrderResult, R
 }
 
 /// What waits for a reply is sent once more, because it may never have gone out; the time for its
-/// answer starts anew, because nobody measured silence meanwhile.
+/// answer starts anew, because nobody measured silence meanwhile. What is withheld is released with the turn.
 ///
 /// Where the deadline has passed, the saga turns back in the same transition, and no forward command goes
 /// out. Nor is one waited for: its participant refuses it by now, so its outcome is unknown, and it is
@@ -38,7 +38,7 @@ pub(super) fn resume(turn: &mut Turn<'_>) -> Result<OrderResult, Refusal> {
             turn.set(step, Progress::Unknown);
         } else if progress
             .flight()
-            .is_some_and(|flight| flight.waits == Waits::Reply)
+            .is_some_and(|flight| flight.waits == Waits::Reply && flight.withheld_since.is_none())
         {
             turn.repeat_afresh(step);
         }

@@ -1,6 +1,8 @@
 //! What holds after every event, whatever is still under way.
 
-use sagas::machine::{CONFIRM_WITHIN, Event, Progress, Reason, Transition, Waits};
+use sagas::machine::{
+    CONFIRM_WITHIN, Event, Progress, Reason, Transition, WITHHELD_LOOK_MAX, Waits,
+};
 use sagas::{Direction, Outcome};
 
 use super::{World, participant};
@@ -79,6 +81,9 @@ impl World<'_> {
         let steps = self.saga.moving.steps.iter().enumerate();
         let due = steps.filter_map(|(step, progress)| {
             let flight = progress.flight()?;
+            if flight.withheld_since.is_some() {
+                return Some(self.now + WITHHELD_LOOK_MAX);
+            }
             let is_open = flight.waits == Waits::Reply
                 && !flight.was_published
                 && !self.confirmed.contains(&(step, flight.sent_at));

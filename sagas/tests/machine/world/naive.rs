@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use sagas::machine::{Event, Flight, OrderKind, Purpose, Reply, Saga, Waits};
+use sagas::machine::{CONFIRM_WITHIN, Event, Flight, OrderKind, Purpose, Reply, Saga, Waits};
 use sagas::{Direction, Json, Outcome, StepKind, Timestamp};
 
 use super::spec::{Condition, Fate, Spec};
@@ -22,6 +22,7 @@ struct Naive<'a> {
     steps: Vec<Step>,
     turned_back: bool,
     is_paused: bool,
+    is_closed: bool,
 }
 
 /// How the steps stand after `event`, and whether the saga has turned back.
@@ -30,6 +31,7 @@ pub(crate) fn after(
     before: &Saga,
     event: &Event,
     now: Timestamp,
+    is_closed: bool,
 ) -> (Vec<Step>, bool) {
     let mut naive = Naive {
         spec,
@@ -37,14 +39,16 @@ pub(crate) fn after(
         steps: steps(before),
         turned_back: before.is_unwinding(),
         is_paused: before.moving.paused.is_some(),
+        is_closed,
     };
     match event {
         Event::Start => {}
         Event::Reply(reply) => naive.reply(reply),
         Event::Wake { .. } if naive.is_paused => {}
-        Event::Wake { .. } => naive.wake(now),
+        Event::Wake { published } => naive.wake(*published, now),
         Event::Order(order) => naive.order(&order.kind, now),
     }
+    naive.forget_what_was_withheld();
     naive.settle();
     (naive.steps, naive.turned_back)
 }
@@ -205,23 +209,52 @@ impl Naive<'_> {
         }
     }
 
-    fn wake(&mut self, now: Timestamp) {
+    /// Nobody waits for the answer to a forward command that was withheld when the saga turns back.
+    fn forget_what_was_withheld(&mut self) {
+        if !self.turned_back || self.is_paused {
+            return;
+        }
+        for (step, before) in self.steps.iter_mut().zip(&self.before.moving.steps) {
+            let flight = before.flight();
+            let was_withheld = flight.is_some_and(|flight| flight.withheld_since.is_some());
+            if was_withheld && *step == Step::Forward {
+                *step = Step::Unknown;
+            }
+        }
+    }
+
+    /// Whether the wait for a reply means nothing, because the topic takes nothing, or took nothing.
+    fn is_excused(&self, flight: &Flight) -> bool {
+        let is_closed = self.is_closed || flight.withheld_since.is_some();
+        flight.waits == Waits::Reply && is_closed
+    }
+
+    fn wake(&mut self, published: bool, now: Timestamp) {
         self.pass_deadline(now);
         let was_turned_back = self.turned_back;
         for step in 0..self.steps.len() {
             let flight = self.before.moving.steps[step].flight();
-            let Some(flight) = flight.filter(|flight| flight.due_at <= now) else {
+            let flight = flight.filter(|flight| flight.due_at <= now && !self.is_excused(flight));
+            let Some(flight) = flight else {
                 continue;
             };
             let is_forward = matches!(self.steps[step], Step::Forward | Step::Retrying);
             let is_last = flight.attempt >= 3 && flight.unreadable.is_none();
-            if is_forward && !was_turned_back && is_last && self.may_give_up(step) {
+            let is_known = published || flight.was_published || flight.waits == Waits::Retry;
+            if is_forward && !was_turned_back && is_last && is_known && self.may_give_up(step) {
                 self.turn_back(step, Step::Unknown);
             }
         }
         for step in 0..self.steps.len() {
             let flight = self.before.moving.steps[step].flight();
-            let is_due = flight.is_some_and(|flight| flight.due_at <= now);
+            let is_due = flight.is_some_and(|flight| {
+                let is_unheard =
+                    !published && flight.is_unconfirmed() && flight.sent_at + CONFIRM_WITHIN <= now;
+                // A saga that turns back does not wait until a topic is open.
+                let gives_up = self.turned_back && self.is_closed && is_unheard;
+                let is_silent = !self.is_excused(flight) || self.turned_back;
+                flight.due_at <= now && is_silent || gives_up
+            });
             if !is_due || !matches!(self.steps[step], Step::Forward | Step::Retrying) {
                 continue;
             }
@@ -320,7 +353,8 @@ impl Naive<'_> {
         self.is_paused = false;
         let was_turned_back = self.turned_back;
         self.pass_deadline(now);
-        if self.turned_back && !was_turned_back {
+        // What cannot be sent again is not waited for.
+        if self.turned_back && (!was_turned_back || self.is_closed) {
             for step in &mut self.steps {
                 if matches!(step, Step::Forward | Step::Retrying) {
                     *step = Step::Unknown;

@@ -29,6 +29,10 @@ pub(crate) enum Op {
     Order { intent: Intent, which: u8 },
     /// The orchestrator dies and starts again from what is stored.
     Crash,
+    /// The command topic takes nothing from now on.
+    Close,
+    /// It takes everything again; `tells`: and the saga is woken.
+    Open { tells: bool },
     /// The participants drop their rows.
     Purge,
 }
@@ -59,6 +63,8 @@ pub(crate) fn schedules() -> impl Strategy<Value = Vec<Op>> {
         1 => (0..3_u8).prop_map(|number| Op::Cancel { number }),
         3 => (orders(), which()).prop_map(|(intent, which)| Op::Order { intent, which }),
         2 => Just(Op::Crash),
+        1 => Just(Op::Close),
+        1 => often().prop_map(|tells| Op::Open { tells }),
     ];
     // Rows are purged in one world of eight: everything after it is for a person.
     let purge = prop_oneof![7 => Just(None), 1 => any::<u8>().prop_map(Some)];

@@ -77,7 +77,7 @@ macro_rules! probes {
         }
 
         impl Command for $name {
-            const PARTICIPANT: &'static str = "probes";
+            const PARTICIPANT: &'static str = PARTICIPANT;
             const NAME: &'static str = $command;
             const REFUSABLE: bool = $refusable;
             type Reply = Receipt;
@@ -272,4 +272,7 @@ fn add<C: Command<Reply = Receipt>>(
 }
 
 /// What the broken closures say; their panics are not printed.
+/// Participant of every step.
+pub(crate) const PARTICIPANT: &str = "probes";
+
 pub(crate) const BROKEN: &str = "broken on purpose by the random world";
