@@ -15,6 +15,7 @@ mod broker;
 mod conformance;
 mod events;
 mod foreign;
+mod gates;
 mod order;
 mod participants;
 mod process;

@@ -1,7 +1,7 @@
 //! Causes under real faults: the log of the running service has the server's words with the code, and
 //! what others are told has our sentence with the code and none of the server's words.
 
-mod kafka;
+pub(crate) mod kafka;
 mod letters;
 mod postgres;
 

@@ -106,7 +106,7 @@ fn check(line: &Value, topic: &str, what: &str) {
     assert!(cause.contains(counts), "{line}");
 }
 
-async fn create(world: &World, new: &[NewTopic<'_>]) {
+pub(crate) async fn create(world: &World, new: &[NewTopic<'_>]) {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", world.servers.brokers());
     let admin: AdminClient<DefaultClientContext> = config.create().unwrap();
@@ -118,7 +118,7 @@ async fn create(world: &World, new: &[NewTopic<'_>]) {
 }
 
 /// Two brokers of a cluster, which may lose one.
-fn two_brokers() -> (Kafka, Kafka) {
+pub(crate) fn two_brokers() -> (Kafka, Kafka) {
     let settings = [
         "default.replication.factor",
         "offsets.topic.replication.factor",
