@@ -169,11 +169,12 @@ impl Lane {
 
     /// Plans what can be planned now, and hands out everything that is to be done, in order.
     pub fn turn(&mut self, now: Timestamp) -> Vec<Output> {
-        self.look_at_gates(now);
-        let is_held = self.hold_until.is_some_and(|until| now < until);
-        if !is_held && self.may_commit() {
-            self.hold_until = None;
-            while self.may_commit() && self.plan(now) {}
+        let notes = self.gates.look(now);
+        self.outputs.extend(notes.into_iter().map(Output::Note));
+        self.commit_what_is_possible(now);
+        // What did not need a commit has made room, and brings no input.
+        while self.release(now) {
+            self.commit_what_is_possible(now);
         }
         if let Some(sagas) = self.loads.begin(self.bounds.load_max) {
             self.outputs.push(Output::Load(sagas));
@@ -204,17 +205,26 @@ impl Lane {
         self.bounds.batch_max.saturating_sub(self.waiting())
     }
 
-    /// Sees which topics take something, and wakes sagas that wait for them, as many as a commit has room
-    /// for.
-    fn look_at_gates(&mut self, now: Timestamp) {
-        let notes = self.gates.look(now);
-        self.outputs.extend(notes.into_iter().map(Output::Note));
+    fn commit_what_is_possible(&mut self, now: Timestamp) {
+        let is_held = self.hold_until.is_some_and(|until| now < until);
+        if !is_held && self.may_commit() {
+            self.hold_until = None;
+            while self.may_commit() && self.plan(now) {}
+        }
+    }
+
+    /// Wakes sagas that wait for topics which take something again, as many as a commit has room for. Says
+    /// whether there were any.
+    fn release(&mut self, now: Timestamp) -> bool {
         let room = self.room();
         // What is committed may be what the wake would do, or not.
         let is_free = |saga| !self.queues.is_committing(saga);
-        for saga in self.gates.release(now, room, is_free) {
+        let released = self.gates.release(now, room, is_free);
+        let is_any = !released.is_empty();
+        for saga in released {
             self.take_job(saga, Move::Wake.into(), now);
         }
+        is_any
     }
 
     /// Whether a commit may begin before the database answers.
