@@ -1,14 +1,21 @@
 //! Admission to a lane: what comes in when much waits already.
 //!
-//! Invariant: what waits for a lane is bounded. New sagas get as much of the room as a few
-//! commits empty: a start that waits for longer makes no commit larger, only every saga slower. Replies,
-//! compensations and orders finish what was begun, and have all of it.
+//! Invariants:
+//! * What waits for a lane is bounded. New sagas get as much of the room as a few commits empty: a start
+//!   that waits for longer makes no commit larger, only every saga slower. Replies, compensations and orders
+//!   finish what was begun, and have all of it.
+//! * One definition's burst does not keep the others out: one of which little waits comes in beyond the
+//!   room of a burst, within the whole.
 
 use sagas::sabotage::{Bug, is_seeded};
 
 /// New sagas are refused while what waits in a lane fills so many commits: as many as 2 000 sagas in
 /// flight may have waiting at once, which is what a lane carries best.
 const START_COMMITS: usize = 4;
+
+/// Beyond that, a definition of which less than this part of the room is taken comes in until as much again
+/// is taken: four of them at once have all that they may have.
+const OWN_PART: usize = 8;
 
 /// The room of a lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,10 +47,32 @@ impl Admission {
         inside < self.events_max
     }
 
-    /// Whether a new saga may come in while so many events wait, in the lane and before it.
+    /// Whether a new saga may come in while so many events wait, in the lane and before it, `own` of them
+    /// sagas of the same definition that are to start.
     #[must_use]
-    pub fn takes_starts(self, waiting: usize) -> bool {
-        waiting < self.starts_max || is_seeded(Bug::AdmitsAllStarts)
+    pub fn takes_start(self, waiting: usize, own: usize) -> bool {
+        let has_little = own < self.own_max() && !is_seeded(Bug::LetsABurstKeepOthersOut);
+        let has_room = waiting < self.starts_max || has_little && self.takes_some(waiting);
+        has_room || is_seeded(Bug::AdmitsAllStarts)
+    }
+
+    /// Whether a new saga of any definition may come in while so many events wait: cheap to ask before
+    /// anything is known of it.
+    #[must_use]
+    pub fn takes_some(self, waiting: usize) -> bool {
+        waiting < self.whole() || is_seeded(Bug::AdmitsAllStarts)
+    }
+
+    /// Sagas of one definition that are to start, below which a burst of others does not keep it out.
+    #[must_use]
+    pub fn own_max(self) -> usize {
+        (self.starts_max / OWN_PART).max(1)
+    }
+
+    /// Events beyond which nothing starts.
+    #[must_use]
+    pub fn whole(self) -> usize {
+        (2 * self.starts_max).min(self.events_max)
     }
 }
 
@@ -54,10 +83,21 @@ mod tests {
     #[test]
     fn new_sagas_have_less_of_the_room_than_what_runs() {
         let admission = Admission::new(1_000, 100);
-        assert!(admission.takes_starts(399) && !admission.takes_starts(400));
+        let own = 200;
+        assert!(admission.takes_start(399, own) && !admission.takes_start(400, own));
         assert!(admission.takes_events(999) && !admission.takes_events(1_000));
         let small = Admission::new(0, 0);
-        assert!(small.takes_starts(0) && small.takes_events(0));
-        assert!(!small.takes_starts(1));
+        assert!(small.takes_start(0, 0) && small.takes_events(0));
+        assert!(!small.takes_start(1, 1));
+    }
+
+    #[test]
+    fn a_definition_of_which_little_waits_comes_in_beside_the_burst_of_another() {
+        let admission = Admission::new(1_000, 100);
+        assert!(admission.takes_start(400, 49) && !admission.takes_start(400, 50));
+        assert!(admission.takes_start(799, 0) && !admission.takes_start(800, 0));
+        assert!(admission.takes_some(799) && !admission.takes_some(800));
+        let small = Admission::new(500, 100);
+        assert!(small.takes_start(499, 0) && !small.takes_start(500, 0));
     }
 }

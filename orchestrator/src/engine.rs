@@ -192,9 +192,11 @@ impl Engine {
         store: Store,
         settings: Settings,
     ) -> Result<Self, StartError> {
+        let names: Vec<&str> = registry.names().collect();
         let (lanes, rooms) = Lanes::new(
             settings.lanes.max(1),
             Admission::new(settings.inbox_max, settings.batch_max),
+            names.iter().copied(),
         );
         let producer = Producer::new(&settings.bus)?;
         let sink = lanes.clone();
@@ -239,10 +241,11 @@ impl Engine {
         })
     }
 
-    /// Whether a new saga has a chance: some lane has room. Cheap enough to ask for every request.
+    /// Whether a new saga has a chance: some lane has room, for some definition. Cheap enough to ask for
+    /// every request.
     #[must_use]
     pub fn takes_starts(&self) -> bool {
-        self.shared.lanes.iter().any(Door::takes_starts)
+        self.shared.lanes.iter().any(Door::takes_some)
     }
 
     /// Starts a saga. Once this returns, the saga is found after any crash.
@@ -253,9 +256,10 @@ impl Engine {
     /// [`Error::Stopping`], after which the same submission under the same key can be repeated.
     pub async fn submit(&self, submission: Submission) -> Result<Accepted, Error> {
         let id = submission.id().unwrap_or_else(|| SagaId(Uuid::now_v7()));
-        if !self.shared.lanes.of(id).takes_starts() {
+        let door = self.shared.lanes.of(id);
+        let Some(let_in) = door.let_in(submission.definition.name()) else {
             return Err(Error::Overloaded);
-        }
+        };
         let waiters = &self.shared.parts.waiters;
         // From now on: it may have ended before its client hears that it was accepted.
         let mut ending = waiters.wait_for(id, Place::Here);
@@ -264,6 +268,7 @@ impl Engine {
                 id,
                 submission,
                 tell,
+                let_in,
             })
             .await?;
         match answer {

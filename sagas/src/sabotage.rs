@@ -59,6 +59,8 @@ bugs! {
     TakesSilenceForRefusal = "takes-silence-for-refusal",
     /// A reply moves a saga that has ended.
     MovesWhatHasEnded = "moves-what-has-ended",
+    /// New sagas of one definition keep those of all others out.
+    LetsABurstKeepOthersOut = "lets-a-burst-keep-others-out",
     /// A lane hands over whatever the broker owes for a topic.
     IgnoresGates = "ignores-gates",
     /// A lane commits nothing while one topic takes nothing.

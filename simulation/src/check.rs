@@ -77,6 +77,7 @@ checks! {
     commits::what_is_in_doubt_is_read_again,
     commits::a_saga_is_in_one_commit_at_a_time,
     admission::new_sagas_leave_room_for_those_that_run,
+    admission::a_burst_of_one_definition_keeps_no_other_out,
     loads::a_lane_has_one_load_under_way,
     shares::everything_is_served_by_one_replica,
     shares::a_beat_comes_when_another_replica_is_dead,

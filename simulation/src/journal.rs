@@ -20,8 +20,8 @@ use uuid::Uuid;
 pub struct Journal {
     /// What clients asked for.
     pub submissions: Vec<Submitted>,
-    /// Submissions that a lane let in, with the events that waited there.
-    pub admitted: Vec<(SagaId, usize)>,
+    /// Submissions at the door of a lane.
+    pub asked_in: Vec<AskedIn>,
     /// Submissions that were acknowledged.
     pub accepted: Vec<Accepted>,
     /// Submissions whose key belonged to another one, by position.
@@ -120,6 +120,19 @@ pub struct Submitted {
     pub definition: String,
     /// The input.
     pub input: Json,
+}
+
+/// A submission at the door of a lane.
+#[derive(Debug, Clone)]
+pub struct AskedIn {
+    /// The saga that it names.
+    pub saga: SagaId,
+    /// Events that waited in the lane and before it.
+    pub waiting: usize,
+    /// Submissions of the same definition that were not answered.
+    pub own: usize,
+    /// Whether it came in.
+    pub is_let_in: bool,
 }
 
 /// An acknowledged submission.

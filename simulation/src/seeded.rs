@@ -303,6 +303,11 @@ pub const ROWS: &[Row] = &[
         "new_sagas_leave_room_for_those_that_run",
     ),
     simulated(
+        "a burst of one definition does not keep another out",
+        Bug::LetsABurstKeepOthersOut,
+        "a_burst_of_one_definition_keeps_no_other_out",
+    ),
+    simulated(
         "a client that waits for the end of a saga is told, wherever it ends",
         Bug::ForgetsWhoWaits,
         "everything_comes_to_rest",

@@ -1,5 +1,6 @@
 //! The doors of a replica's lanes; `saga_core::admission` says what is let in when much waits already.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -25,6 +26,25 @@ pub(super) struct Door {
     inbox: mpsc::Sender<Message>,
     inside: Arc<AtomicUsize>,
     admission: Admission,
+    /// By definition, how many sagas are to start.
+    starting: BTreeMap<String, Arc<AtomicUsize>>,
+}
+
+/// A submission that was let in: it counts for its definition until it is answered.
+#[derive(Debug)]
+pub(super) struct LetIn(Arc<AtomicUsize>);
+
+impl LetIn {
+    fn new(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for LetIn {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// The lane's side of its door.
@@ -38,8 +58,12 @@ pub(super) struct Room {
 }
 
 impl Lanes {
-    /// So many lanes, each with this room.
-    pub(super) fn new(count: usize, admission: Admission) -> (Self, Vec<Room>) {
+    /// So many lanes, each with this room, for sagas of these definitions.
+    pub(super) fn new<'a>(
+        count: usize,
+        admission: Admission,
+        definitions: impl Iterator<Item = &'a str> + Clone,
+    ) -> (Self, Vec<Room>) {
         let pairs = (0..count).map(|_| {
             let (sender, inbox) = mpsc::channel(admission.events_max());
             let inside = Arc::new(AtomicUsize::new(0));
@@ -47,6 +71,10 @@ impl Lanes {
                 inbox: sender,
                 inside: Arc::clone(&inside),
                 admission,
+                starting: definitions
+                    .clone()
+                    .map(|name| (name.to_owned(), Arc::default()))
+                    .collect(),
             };
             let room = Room {
                 inbox,
@@ -86,11 +114,23 @@ impl Lanes {
 }
 
 impl Door {
-    /// Whether a new saga may come in: what waits goes into the next commits.
-    pub(super) fn takes_starts(&self) -> bool {
+    /// Whether a new saga of any definition may come in: what waits goes into the next commits.
+    pub(super) fn takes_some(&self) -> bool {
+        self.admission.takes_some(self.waiting())
+    }
+
+    /// Lets a new saga of this definition in, if it may come in.
+    pub(super) fn let_in(&self, definition: &str) -> Option<LetIn> {
+        let own = self.starting.get(definition)?;
+        let takes = self
+            .admission
+            .takes_start(self.waiting(), own.load(Ordering::Relaxed));
+        takes.then(|| LetIn::new(own))
+    }
+
+    fn waiting(&self) -> usize {
         let queued = self.inbox.max_capacity() - self.inbox.capacity();
-        let inside = self.inside.load(Ordering::Relaxed);
-        self.admission.takes_starts(queued + inside)
+        queued + self.inside.load(Ordering::Relaxed)
     }
 
     /// Gives the lane what a caller wants, if it has room.
@@ -129,19 +169,31 @@ mod tests {
 
     #[test]
     fn new_sagas_are_refused_while_orders_and_replies_still_come_in() {
-        let (lanes, mut rooms) = Lanes::new(1, Admission::new(5, 1));
+        let names = ["order", "refund"].into_iter();
+        let (lanes, mut rooms) = Lanes::new(1, Admission::new(5, 1), names);
         let door = lanes.of(SagaId(uuid::Uuid::nil()));
         let wake = || Message::Input(Input::wake(SagaId(uuid::Uuid::nil())));
-        assert!(door.takes_starts());
+        let order = door.let_in("order");
+        assert!(order.is_some());
         rooms[0].inside.store(3, Ordering::Relaxed);
         door.ask(wake()).unwrap();
-        assert!(!door.takes_starts(), "three are inside, one at the door");
+        assert!(
+            door.let_in("order").is_none(),
+            "three are inside, one at the door"
+        );
+        assert!(
+            door.takes_some() && door.let_in("refund").is_some(),
+            "none of it waits"
+        );
+        drop(order);
+        assert!(door.let_in("order").is_some(), "it was answered");
         for _ in 0..4 {
             door.ask(wake()).unwrap();
         }
+        assert!(!door.takes_some());
         assert!(matches!(door.ask(wake()), Err(Error::Overloaded)));
         rooms[0].inside.store(0, Ordering::Relaxed);
         while rooms[0].inbox.try_recv().is_ok() {}
-        assert!(door.takes_starts());
+        assert!(door.takes_some());
     }
 }

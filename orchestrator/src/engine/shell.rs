@@ -22,7 +22,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
-use super::lanes::Room;
+use super::lanes::{LetIn, Room};
 use super::meter::Meter;
 use super::notes;
 use super::unsent::{explain, tell};
@@ -39,6 +39,7 @@ pub(super) enum Message {
         id: SagaId,
         submission: Submission,
         tell: oneshot::Sender<StartAnswer>,
+        let_in: LetIn,
     },
     Order {
         saga: SagaId,
@@ -71,7 +72,7 @@ pub(super) struct Shell {
     results: mpsc::UnboundedReceiver<Input>,
     report: mpsc::UnboundedSender<Input>,
     /// Callers that wait for their submission.
-    starting: BTreeMap<Ticket, oneshot::Sender<StartAnswer>>,
+    starting: BTreeMap<Ticket, (oneshot::Sender<StartAnswer>, LetIn)>,
     /// Callers that wait for their order.
     ordering: BTreeMap<Ticket, oneshot::Sender<OrderAnswer>>,
     last_ticket: u64,
@@ -150,9 +151,10 @@ impl Shell {
                 id,
                 submission,
                 tell,
+                let_in,
             } => {
                 let ticket = self.ticket();
-                self.starting.insert(ticket, tell);
+                self.starting.insert(ticket, (tell, let_in));
                 self.lane.take(Input::start(id, ticket, submission), now);
             }
             Message::Order { saga, order, tell } => {
@@ -182,7 +184,7 @@ impl Shell {
                     events,
                 } => self.publish(publication, &commands, events),
                 Output::Started(ticket, answer) => {
-                    if let Some(caller) = self.starting.remove(&ticket) {
+                    if let Some((caller, _)) = self.starting.remove(&ticket) {
                         // Whoever went away asks again with the same key.
                         let _ = caller.send(answer);
                     }

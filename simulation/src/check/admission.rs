@@ -2,15 +2,47 @@
 
 use super::{Evidence, Finding, require};
 
-/// A new saga comes in only while less waits in its lane than four commits take, so that replies, wakes
-/// and orders have room.
+/// A new saga comes in only while less waits in its lane than four commits take, or eight if little of its
+/// definition waits, so that replies, wakes and orders have room.
 pub(super) fn new_sagas_leave_room_for_those_that_run(evidence: &Evidence<'_>) -> Finding {
-    let layout = &evidence.world.layout;
-    let most = (4 * layout.bounds.batch_max).min(layout.inbox_max);
-    for (saga, waiting) in &evidence.journal.admitted {
-        require(*waiting < most, *saga, || {
-            format!("it came in while {waiting} events waited, where {most} fill four commits")
+    let (most, own_most) = bounds(evidence);
+    for asked in evidence
+        .journal
+        .asked_in
+        .iter()
+        .filter(|asked| asked.is_let_in)
+    {
+        let beside_a_burst = asked.own < own_most && asked.waiting < 2 * most;
+        let has_room = asked.waiting < evidence.world.layout.inbox_max.max(1);
+        let fits = asked.waiting < most || beside_a_burst;
+        require(has_room && fits, asked.saga, || {
+            format!("it came in, {asked:?}, where {most} events fill four commits")
         })?;
     }
     Ok(())
+}
+
+/// A saga is turned away only if its own definition has its part of the room, or nothing starts at all.
+pub(super) fn a_burst_of_one_definition_keeps_no_other_out(evidence: &Evidence<'_>) -> Finding {
+    let (most, own_most) = bounds(evidence);
+    let whole = (2 * most).min(evidence.world.layout.inbox_max.max(1));
+    for asked in evidence
+        .journal
+        .asked_in
+        .iter()
+        .filter(|asked| !asked.is_let_in)
+    {
+        let is_right = asked.waiting >= most && (asked.own >= own_most || asked.waiting >= whole);
+        require(is_right, asked.saga, || {
+            format!("it was turned away, {asked:?}, where {most} events fill four commits")
+        })?;
+    }
+    Ok(())
+}
+
+/// Events that fill four commits, and the part of one definition.
+fn bounds(evidence: &Evidence<'_>) -> (usize, usize) {
+    let layout = &evidence.world.layout;
+    let most = (4 * layout.bounds.batch_max).min(layout.inbox_max).max(1);
+    (most, (most / 8).max(1))
 }

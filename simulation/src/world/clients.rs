@@ -43,6 +43,21 @@ pub(crate) struct Clients {
 }
 
 impl Clients {
+    /// The saga of a client.
+    pub(crate) fn saga(&self, client: usize) -> SagaId {
+        self.clients[client].id
+    }
+
+    /// How many of these requests are to start a saga of the same definition as the client's.
+    pub(crate) fn starts_like(&self, client: usize, requests: impl Iterator<Item = u64>) -> usize {
+        let name = |client: usize| self.clients[client].definition.name();
+        let open = requests.filter_map(|request| self.requests.get(&request));
+        let starts = open.filter(|request| request.submission.is_some());
+        starts
+            .filter(|request| name(request.client) == name(client))
+            .count()
+    }
+
     /// The saga that an open request is about.
     pub(crate) fn saga_of(&self, request: u64) -> Option<SagaId> {
         let request = self.requests.get(&request)?;
@@ -208,8 +223,7 @@ impl World {
         if !is_up || !is_served || !self.has_room(replica, lane) {
             return self.act_later(number, errand);
         }
-        let admitted = self.admits_start(replica, lane);
-        if !matches!(errand, Errand::Order(_)) && admitted.is_none() {
+        if !matches!(errand, Errand::Order(_)) && !self.admits_start(replica, lane, number) {
             self.faults.count(Fault::StartRefused);
             return self.act_later(number, errand);
         }
@@ -235,9 +249,6 @@ impl World {
             (Some(submission), _) => {
                 // From now on: it may have ended before its client hears that it was accepted.
                 self.begin_wait(life, id, request, Place::Here);
-                self.journal
-                    .admitted
-                    .extend(admitted.map(|waiting| (id, waiting)));
                 Input::start(id, ticket, submission)
             }
             (None, Some(Given { order, .. })) => Input::order(id, ticket, order.clone()),

@@ -20,7 +20,7 @@ use super::replicas::Stage;
 use super::{Happening, Life, Waits, World};
 use crate::bus::Record;
 use crate::faults::Fault;
-use crate::journal::{Published, Said};
+use crate::journal::{AskedIn, Published, Said};
 
 /// A lane with what waits before it.
 #[derive(Debug)]
@@ -95,12 +95,23 @@ impl World {
         shell.is_some_and(|shell| shell.inbox.len() < self.layout.admission().events_max())
     }
 
-    /// How many events wait in a lane and before it, if a new saga may come in beside them.
-    pub(crate) fn admits_start(&self, replica: usize, lane: usize) -> Option<usize> {
-        let shell = self.replicas[replica].lanes.get(lane)?;
+    /// Whether a new saga of a client may come in.
+    pub(crate) fn admits_start(&mut self, replica: usize, lane: usize, client: usize) -> bool {
+        let Some(shell) = self.replicas[replica].lanes.get(lane) else {
+            return false;
+        };
         let waiting = shell.inbox.len() + shell.lane.waiting();
-        let admission = self.layout.admission();
-        admission.takes_starts(waiting).then_some(waiting)
+        let requests = shell.callers.values().map(|(request, _)| *request);
+        let own = self.clients.starts_like(client, requests);
+        let is_let_in = self.layout.admission().takes_start(waiting, own);
+        let saga = self.clients.saga(client);
+        self.journal.asked_in.push(AskedIn {
+            saga,
+            waiting,
+            own,
+            is_let_in,
+        });
+        is_let_in
     }
 
     fn turn_soon(&mut self, life: Life, lane: usize) {
