@@ -196,7 +196,7 @@ impl Engine {
         let (lanes, rooms) = Lanes::new(
             settings.lanes.max(1),
             Admission::new(settings.inbox_max, settings.batch_max),
-            names.iter().copied(),
+            &names,
         );
         let producer = Producer::new(&settings.bus)?;
         let sink = lanes.clone();

@@ -84,7 +84,9 @@ impl<'a> Line<'a> {
             outcome: entry.outcome,
             attempt: entry.attempt,
             text: sentences::tell(entry, before),
-            sent: entry.sent.iter().map(|sent| sent.step.as_str()).collect(),
+            sent: sentences::gone_out(entry)
+                .map(|sent| sent.step.as_str())
+                .collect(),
             state: entry.status,
         }
     }
@@ -224,6 +226,41 @@ mod tests {
         );
         assert_eq!(shown["history"][0]["event"], "started");
         assert_eq!(shown["history"][3]["sent"], json!(["pay-room"]));
+    }
+
+    #[test]
+    fn a_command_that_is_withheld_is_not_told_as_sent() {
+        let shown = shown("start; closed book-room ok; pay-room silent 1");
+        let told: Vec<_> = shown["history"].as_array().unwrap().iter().collect();
+        let told: Vec<_> = told
+            .iter()
+            .map(|line| line["text"].as_str().unwrap())
+            .collect();
+        assert_eq!(
+            told,
+            [
+                "The saga was accepted. Sent book-room.",
+                "book-room succeeded. Withheld pay-room: its topic takes nothing.",
+                "Time was up. Sent pay-room again, attempt 1.",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_step_that_is_withheld_says_what_it_waits_for() {
+        let shown = shown("start; closed book-room ok");
+        let step = &shown["steps"][1];
+        let since = "2026-11-23T13:10:37.000Z";
+        let waits = format!(
+            "waits for the topic of bank to take something, since {since}; then attempt 1 goes out"
+        );
+        assert_eq!(step["waits"], waits);
+        assert_eq!(
+            (&step["next_at"], &step["sent_at"]),
+            (&json!(null), &json!(null))
+        );
+        let text = "pay-room: its command is withheld, because its topic takes nothing";
+        assert_eq!(shown["attention"], json!({ "since": since, "text": text }));
     }
 
     #[test]

@@ -59,10 +59,10 @@ pub(super) struct Room {
 
 impl Lanes {
     /// So many lanes, each with this room, for sagas of these definitions.
-    pub(super) fn new<'a>(
+    pub(super) fn new(
         count: usize,
         admission: Admission,
-        definitions: impl Iterator<Item = &'a str> + Clone,
+        definitions: &[&str],
     ) -> (Self, Vec<Room>) {
         let pairs = (0..count).map(|_| {
             let (sender, inbox) = mpsc::channel(admission.events_max());
@@ -72,8 +72,8 @@ impl Lanes {
                 inside: Arc::clone(&inside),
                 admission,
                 starting: definitions
-                    .clone()
-                    .map(|name| (name.to_owned(), Arc::default()))
+                    .iter()
+                    .map(|name| ((*name).to_owned(), Arc::default()))
                     .collect(),
             };
             let room = Room {
@@ -169,8 +169,8 @@ mod tests {
 
     #[test]
     fn new_sagas_are_refused_while_orders_and_replies_still_come_in() {
-        let names = ["order", "refund"].into_iter();
-        let (lanes, mut rooms) = Lanes::new(1, Admission::new(5, 1), names);
+        let names = ["order", "refund"];
+        let (lanes, mut rooms) = Lanes::new(1, Admission::new(5, 1), &names);
         let door = lanes.of(SagaId(uuid::Uuid::nil()));
         let wake = || Message::Input(Input::wake(SagaId(uuid::Uuid::nil())));
         let order = door.let_in("order");

@@ -21,7 +21,8 @@ pub(super) fn tell(entry: &Entry, before: Option<&Entry>) -> String {
             list(&names)
         ));
     }
-    for clause in sent(&entry.sent) {
+    let all: Vec<&Sent> = gone_out(entry).collect();
+    for clause in sent(&all).into_iter().chain(withheld(entry, before)) {
         text.push(' ');
         text.push_str(&clause);
     }
@@ -34,6 +35,12 @@ pub(super) fn tell(entry: &Entry, before: Option<&Entry>) -> String {
         text.push_str(&format!(" But {trouble}."));
     }
     text
+}
+
+/// The commands that were sent in it, and not withheld.
+pub(super) fn gone_out(entry: &Entry) -> impl Iterator<Item = &Sent> {
+    let sent = entry.sent.iter();
+    sent.filter(|sent| !entry.withheld.contains(&sent.step))
 }
 
 fn is_stuck_at_start(entry: &Entry, before: Option<&Entry>) -> bool {
@@ -101,9 +108,23 @@ fn order(entry: &Entry) -> String {
     format!("{} ordered to {what}: {}.", order.actor, order.reason)
 }
 
-fn sent(all: &[Sent]) -> Vec<String> {
+/// What is withheld, and was not before.
+fn withheld(entry: &Entry, before: Option<&Entry>) -> Option<String> {
+    let was = |step: &&String| before.is_some_and(|before| before.withheld.contains(*step));
+    let names = entry.withheld.iter().filter(|step| !was(step));
+    let names: Vec<&str> = names.map(String::as_str).collect();
+    let topics = match names.len() {
+        0 => return None,
+        1 => "its topic takes",
+        _ => "their topics take",
+    };
+    Some(format!("Withheld {}: {topics} nothing.", list(&names)))
+}
+
+fn sent(all: &[&Sent]) -> Vec<String> {
     let is_new = |sent: &&Sent| sent.payload.is_some();
-    let of = |direction: Direction| all.iter().filter(move |sent| sent.direction == direction);
+    let all = all.iter().copied();
+    let of = |direction: Direction| all.clone().filter(move |sent| sent.direction == direction);
     let names = |sent: Vec<&Sent>| {
         let names: Vec<_> = sent.iter().map(|sent| sent.step.as_str()).collect();
         (!names.is_empty()).then(|| list(&names))
@@ -120,7 +141,7 @@ fn sent(all: &[Sent]) -> Vec<String> {
             "Asked the participant of {names} to make it final."
         ));
     }
-    let again = all.iter().filter(|sent| !is_new(sent));
+    let again = all.clone().filter(|sent| !is_new(sent));
     for sent in again.filter(|sent| sent.direction != Direction::Fence) {
         let what = match sent.direction {
             Direction::Compensate => "the compensation of ",

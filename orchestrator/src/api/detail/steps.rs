@@ -74,7 +74,9 @@ fn one<'a>(
             .answered_at
             .filter(|_| has_ended(progress))
             .map(Instant),
-        next_at: flight.map(|flight| Instant(flight.due_at)),
+        next_at: flight
+            .filter(|flight| flight.withheld_since.is_none())
+            .map(|flight| Instant(flight.due_at)),
         payload: trace.payload,
         reply: trace.reply,
         refusal: refusal(progress),

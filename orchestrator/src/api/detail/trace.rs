@@ -27,17 +27,19 @@ impl<'a> Trace<'a> {
                 trace.take_reply(entry);
             }
             for sent in entry.sent.iter().filter(|sent| sent.step == step) {
-                trace.take_sent(entry.at, sent);
+                let goes_out = !entry.withheld.iter().any(|withheld| withheld == step);
+                trace.take_sent(goes_out.then_some(entry.at), sent);
             }
         }
         trace
     }
 
-    fn take_sent(&mut self, at: Timestamp, sent: &'a Sent) {
+    /// `at`: when it went out; `None` where it was withheld.
+    fn take_sent(&mut self, at: Option<Timestamp>, sent: &'a Sent) {
         self.last = Some(sent);
         let payload = match sent.direction {
             Direction::Forward => {
-                self.sent_at = self.sent_at.or(Some(at));
+                self.sent_at = self.sent_at.or(at);
                 &mut self.payload
             }
             Direction::Compensate => &mut self.compensation_payload,

@@ -86,6 +86,12 @@ fn forward_end(step: &StepDefinition, flight: &Flight, is_unwinding: bool) -> Ne
 
 fn waiting(participant: &str, what: &str, flight: &Flight, next: &Next) -> String {
     let (attempt, due) = (flight.attempt, flight.due_at);
+    if let Some(since) = flight.withheld_since {
+        return format!(
+            "waits for the topic of {participant} to take something, since {since}; then {what}attempt {attempt} \
+             goes out"
+        );
+    }
     let following = attempt.saturating_add(1);
     if flight.waits == Waits::Retry {
         let failure = flight.failure.as_ref();
