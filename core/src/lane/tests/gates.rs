@@ -121,6 +121,34 @@ fn when_the_topic_answers_what_was_withheld_is_sent_at_once() {
 }
 
 #[test]
+fn what_was_withheld_is_woken_although_what_took_up_the_room_needs_no_commit() {
+    let mut bench = Bench::of(ask_and_write());
+    let a = bench.submit("a");
+    let mut state = bench.commit().starts.remove(0).state;
+    let silent = bench.acknowledge_all_but("ask");
+    bench.reply(a, "write", Outcome::Succeeded, "null");
+    let moved = bench.commit().updates.remove(0).state;
+    state.entries.extend(moved.entries.clone());
+    let entries = state.entries;
+    bench.pass(Duration::from_secs(1));
+    let b = bench.submit("b");
+    bench.commit();
+    bench.acknowledge_all_but("ask");
+    // As many duplicates as a commit takes events, on a state that must be read first.
+    for _ in 0..8 {
+        bench.reply(a, "write", Outcome::Succeeded, "null");
+    }
+    let loads = std::mem::take(&mut bench.outputs);
+    bench.answer_for(silent[0], true);
+    assert!(!bench.asks_for_a_commit(), "there is no room");
+    bench.outputs.extend(loads);
+    bench.load(a, State { entries, ..moved });
+    let batch = bench.commit();
+    assert_eq!(batch.updates.len(), 1);
+    assert_eq!(batch.updates[0].id, b);
+}
+
+#[test]
 fn silence_counts_as_no_attempt_while_the_topic_takes_nothing() {
     let mut bench = Bench::of(ask_and_write());
     let id = bench.submit("a");
