@@ -156,6 +156,7 @@ impl Lane {
             } => {
                 self.published(publication, is_acknowledged, now);
             }
+            Input::Paused(participants) => self.gates.pause(&participants),
             Input::Assigned(partitions) => {
                 self.offsets.keep_only(&partitions);
                 self.assigned = partitions.into_iter().collect();

@@ -10,7 +10,7 @@
 
 mod topic;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sagas::machine::Progress;
 use sagas::sabotage::{Bug, is_seeded};
@@ -128,6 +128,14 @@ impl Gates {
     /// Participants whose topics took nothing at the last look.
     pub(super) fn closed(&self) -> &[&'static str] {
         &self.closed
+    }
+
+    /// Pauses the gates of these participants' commands, and no others.
+    pub(super) fn pause(&mut self, participants: &BTreeSet<String>) {
+        for topic in &mut self.topics {
+            let name = topic.participant;
+            topic.is_paused = name.is_some_and(|name| participants.contains(name));
+        }
     }
 
     /// Whether something may be handed over for this topic.

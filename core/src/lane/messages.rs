@@ -56,6 +56,8 @@ pub enum Input {
         /// Whether the broker has all of it, but for what [`Input::Unsent`] named.
         is_acknowledged: bool,
     },
+    /// Participants for which a person wants nothing to be handed over from now on.
+    Paused(BTreeSet<String>),
     /// The reply partitions that this lane reads from now on.
     Assigned(BTreeSet<i32>),
     /// What any lane of this replica reads from now on.

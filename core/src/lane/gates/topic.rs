@@ -6,6 +6,8 @@
 //!    ▲                                                       │ nothing is owed, and the time of a trial
 //!    └───── the broker has taken something ─── on trial ◄────┘ has come: one thing is handed over
 //! ```
+//!
+//! Whatever the broker does, a person may have paused it: then nothing is handed over.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -54,6 +56,8 @@ pub(super) struct Topic {
     owed_bytes: usize,
     owed_max: usize,
     state: State,
+    /// Whether a person wants nothing to be handed over.
+    pub(super) is_paused: bool,
     /// Failures in a row.
     failures: u32,
     withheld: BTreeSet<SagaId>,
@@ -70,6 +74,7 @@ impl Topic {
             owed_bytes: 0,
             owed_max: owed_max.max(1),
             state: State::Open,
+            is_paused: false,
             failures: 0,
             withheld: BTreeSet::new(),
             tried: SagaId(Uuid::nil()),
@@ -82,11 +87,12 @@ impl Topic {
 
     /// Whether something may be handed over.
     pub(super) fn lets_through(&self) -> bool {
-        match self.state {
-            State::Open => true,
-            State::Closed { .. } => false,
-            State::OnTrial { .. } => self.owed.is_empty(),
-        }
+        !self.is_paused
+            && match self.state {
+                State::Open => true,
+                State::Closed { .. } => false,
+                State::OnTrial { .. } => self.owed.is_empty(),
+            }
     }
 
     /// Answers that the broker owes.
@@ -189,6 +195,9 @@ impl Topic {
         now: Timestamp,
         is_free: impl Fn(SagaId) -> bool,
     ) -> Option<SagaId> {
+        if self.is_paused {
+            return None;
+        }
         let after = match self.state {
             State::Open => None,
             State::OnTrial { until } if self.owed.is_empty() && until <= now => {
@@ -209,7 +218,7 @@ impl Topic {
 
     /// When [`Topic::look`] and [`Topic::release`] have something to do although nothing happens.
     pub(super) fn resume_at(&self) -> Option<Timestamp> {
-        if self.withheld.is_empty() || !self.owed.is_empty() {
+        if self.withheld.is_empty() || !self.owed.is_empty() || self.is_paused {
             return None;
         }
         match self.state {

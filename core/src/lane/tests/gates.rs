@@ -149,6 +149,22 @@ fn what_was_withheld_is_woken_although_what_took_up_the_room_needs_no_commit() {
 }
 
 #[test]
+fn a_topic_that_a_person_has_paused_gets_nothing_until_it_goes_on() {
+    let mut bench = Bench::of(ask_and_write());
+    bench.take(Input::Paused(BTreeSet::from(["oracle".to_owned()])));
+    bench.submit("a");
+    assert_eq!(withheld(&bench.commit().starts[0].state), [true, false]);
+    assert_eq!(bench.published(), ["write"]);
+    bench.acknowledge();
+    bench.outputs.clear();
+    bench.pass(Duration::from_secs(5));
+    assert!(!bench.asks_for_a_commit() && bench.lane.resume_at().is_none());
+    bench.take(Input::Paused(BTreeSet::new()));
+    bench.commit();
+    assert_eq!(bench.published(), ["ask"]);
+}
+
+#[test]
 fn silence_counts_as_no_attempt_while_the_topic_takes_nothing() {
     let mut bench = Bench::of(ask_and_write());
     let id = bench.submit("a");
