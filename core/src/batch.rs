@@ -4,6 +4,7 @@
 //! an update whose saga has moved on, is left out of the commit together with everything that
 //! belongs to it, and the caller learns which.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use sagas::machine::{Entry, Moving, Status};
@@ -181,7 +182,9 @@ pub struct DeadLetter {
     pub partition: i32,
     /// Offset.
     pub offset: i64,
-    /// Why nobody can use it.
+    /// Why nobody can use it, in a word.
+    pub kind: LetterKind,
+    /// The same in a sentence.
     pub reason: String,
     /// Its key, as bytes.
     pub key: Option<Vec<u8>>,
@@ -189,6 +192,45 @@ pub struct DeadLetter {
     pub headers: Headers,
     /// Its value, as bytes.
     pub value: Option<Vec<u8>>,
+}
+
+/// Rows of dead letters of one kind that are added on one day (UTC). Of others of that kind and day only
+/// the number is kept: it says how much is amiss, and ten thousand examples say what.
+pub const LETTERS_KEPT_MAX: i64 = 10_000;
+
+/// Reason for which nobody can use a record. Rows of one kind are bounded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LetterKind {
+    /// It cannot be read as a reply.
+    Unreadable,
+    /// Its saga does not exist.
+    UnknownSaga,
+    /// Its saga has no such step, or none that could have been asked this.
+    UnknownStep,
+    /// It names a revision that the database does not have: the database was set back.
+    AheadOfDatabase,
+    /// The database refuses what it says.
+    Unstorable,
+    /// It was to be published, and the broker refuses it.
+    RefusedByBroker,
+    /// It was to be published, and its outbox row cannot be read.
+    UnreadableOutboxRow,
+}
+
+impl LetterKind {
+    /// The word for it in table, REST and log.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unreadable => "unreadable",
+            Self::UnknownSaga => "unknown-saga",
+            Self::UnknownStep => "unknown-step",
+            Self::AheadOfDatabase => "ahead-of-database",
+            Self::Unstorable => "unstorable",
+            Self::RefusedByBroker => "refused-by-broker",
+            Self::UnreadableOutboxRow => "unreadable-outbox-row",
+        }
+    }
 }
 
 /// An outbox row.
@@ -231,6 +273,8 @@ pub struct Committed {
     pub starts: Vec<StartOutcome>,
     /// By position in [`Batch::updates`]: whether the row still had the expected revision.
     pub updates: Vec<bool>,
+    /// Positions in [`Batch::dead_letters`] of those that were only counted ([`LETTERS_KEPT_MAX`]).
+    pub letters_left_out: BTreeSet<usize>,
     /// The outbox row that holds the winners' lifecycle events; `None` when there are none.
     pub outbox: Option<OutboxId>,
     /// Database time during the commit.

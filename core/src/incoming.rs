@@ -10,7 +10,7 @@ use sagas::wire::ReplyMessage;
 use sagas::{Fault, Json, Outcome, SagaId};
 
 use super::lane::{Arrival, Input, Position};
-use crate::batch::DeadLetter;
+use crate::batch::{DeadLetter, LetterKind};
 use crate::record::ReplyRecord;
 
 /// Reads the record's attributes, and takes its payload as it is.
@@ -26,6 +26,7 @@ pub fn read(record: ReplyRecord) -> Input {
         topic: record.topic,
         partition: record.partition,
         offset: record.offset,
+        kind: LetterKind::Unreadable,
         reason,
         key: record.key,
         headers: record.headers,

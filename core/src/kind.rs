@@ -157,6 +157,8 @@ statements! {
         Counts,
         /// Dead letters.
         DeadLetters,
+        /// Numbers of dead letters that have no row.
+        DeadLettersLeftOut,
         /// Replicas that live.
         Replicas,
         /// Definitions that no replica has.
@@ -203,7 +205,7 @@ mod tests {
         );
         assert_eq!(
             of(Kind::Shows).join(" "),
-            "Show ShowArchived KeyKnown List Counts DeadLetters Replicas MissingDefinitions \
+            "Show ShowArchived KeyKnown List Counts DeadLetters DeadLettersLeftOut Replicas MissingDefinitions \
              Lacking OpenSagasOf Holders ArchivedSagas \
              DueToGo"
         );

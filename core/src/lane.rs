@@ -54,7 +54,7 @@ pub use notes::{Closing, Note};
 pub use offsets::Position;
 
 use crate::Registry;
-use crate::batch::{Batch, DeadLetter, OutboxId};
+use crate::batch::{Batch, DeadLetter, LetterKind, OutboxId};
 use crate::unsent::Unsent;
 use cache::Cache;
 use commits::{Commits, Underway};
@@ -372,10 +372,11 @@ impl Lane {
     }
 
     /// The reply is of no use: it goes to the dead letters with the next commit.
-    fn bury(&mut self, arrival: Arrival, reason: String) {
+    fn bury(&mut self, arrival: Arrival, kind: LetterKind, reason: String) {
         self.letters.push((
             Some(arrival.at),
             DeadLetter {
+                kind,
                 reason,
                 ..*arrival.letter
             },

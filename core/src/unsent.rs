@@ -11,7 +11,7 @@ use sagas::machine::Reply;
 use sagas::wire::{CONTENT_TYPE, CommandMessage};
 use sagas::{Fault, Json, Outcome, SagaId};
 
-use crate::batch::{Batch, DeadLetter, OutboxId, Outgoing};
+use crate::batch::{Batch, DeadLetter, LetterKind, OutboxId, Outgoing};
 use crate::record::{OutgoingRecord, Refusal, Refused};
 
 /// A record that was refused for good.
@@ -59,6 +59,7 @@ pub fn shown(topic: Arc<str>, row: OutboxId, why: &str, text: &str) -> Batch {
         topic,
         partition: NOWHERE,
         offset: NOWHERE.into(),
+        kind: LetterKind::UnreadableOutboxRow,
         reason: format!("it was not published: the outbox row {id} of slot {slot}: {why}"),
         key: Some(id.to_string().into_bytes()),
         headers: [CONTENT_TYPE].into_iter().collect(),
@@ -81,6 +82,7 @@ fn letter(refused: Refused) -> DeadLetter {
         topic,
         partition: NOWHERE,
         offset: NOWHERE.into(),
+        kind: LetterKind::RefusedByBroker,
         reason,
         key: Some(key.to_string().into_bytes()),
         headers: [CONTENT_TYPE].into_iter().collect(),

@@ -126,14 +126,23 @@ export interface Summary {
   states: Record<SagaState, number>;
   attention: number;
   missing: MissingDefinition[];
+  /** Entries of the list. */
   dead_letters: number;
+  /** Dead letters beyond them, of which there is only the number. */
+  dead_letters_left_out: number;
   definitions: string[];
   replicas: Replica[];
   now: Instant;
 }
 
+/** Records with the same bytes and the same kind of reason; place and reason are the last one's. */
 export interface DeadLetter {
+  /** When the last of them came. */
   at: Instant;
+  first_at: Instant;
+  count: number;
+  /** The reason in a word; `null` where an older binary wrote it. */
+  kind: string | null;
   topic: string;
   partition: number;
   offset: number;
@@ -142,8 +151,18 @@ export interface DeadLetter {
   value: string;
 }
 
+/** Dead letters of a kind beyond those that are kept of a day. */
+export interface LeftOut {
+  /** `2026-11-23`, in UTC. */
+  day: string;
+  kind: string;
+  kept: number;
+  count: number;
+}
+
 export interface DeadLetterPage {
   dead_letters: DeadLetter[];
+  left_out: LeftOut[];
   next: string | null;
 }
 

@@ -83,7 +83,7 @@ describe("numbers", () => {
 describe("the window title", () => {
   const summary = (states: Partial<Summary["states"]>, attention = 0): Summary => ({
     states: { running: 0, compensating: 0, completed: 9, compensated: 0, stuck: 0, ...states },
-    attention, missing: [], dead_letters: 0, definitions: [], replicas: [], now: AT,
+    attention, missing: [], dead_letters: 0, dead_letters_left_out: 0, definitions: [], replicas: [], now: AT,
   });
 
   it("says first what needs a person", () => {

@@ -108,6 +108,22 @@ impl Store {
             .contains_key(&(topic.to_owned(), partition, offset, None))
     }
 
+    /// Rows of dead letters, as kind and number: what has the same bytes and kind is one row. (Here every
+    /// record keeps its place, for the checks, and none is counted twice.)
+    #[must_use]
+    pub fn folded_letters(&self) -> Vec<(&'static str, u64)> {
+        let mut rows = BTreeMap::new();
+        for letter in self.letters.values() {
+            let bytes = (&letter.key, letter.headers.packed(), &letter.value);
+            *rows
+                .entry((letter.kind.as_str(), &letter.topic, bytes))
+                .or_default() += 1;
+        }
+        rows.into_iter()
+            .map(|((kind, ..), records)| (kind, records))
+            .collect()
+    }
+
     /// Records that never were in any partition.
     pub(crate) fn unpublished(&self) -> impl Iterator<Item = &DeadLetter> {
         self.letters.values().filter(|letter| letter.offset < 0)

@@ -8,7 +8,7 @@ use sagas::machine::Refusal;
 
 use super::job::NotRunnable;
 use super::offsets::Position;
-use crate::batch::DeadLetter;
+use crate::batch::{DeadLetter, LetterKind};
 
 /// Why nothing more is handed over for a topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +75,8 @@ pub enum Note {
     },
     /// A dead letter is stored.
     LetterKept(Box<DeadLetter>),
+    /// A dead letter is counted and not stored: its kind has had its rows of today.
+    LetterCounted(LetterKind),
     /// A reply names a revision that is not stored: the database was set back.
     ReplyAhead {
         /// The saga.

@@ -14,7 +14,7 @@ use super::member::{Member, Starting};
 use super::notes::Note;
 use super::parcels::Parcels;
 use super::{End, Lane, Output, Position, QUARANTINE};
-use crate::batch::{Committed, DeadLetter, OutboxId, StartOutcome};
+use crate::batch::{Committed, DeadLetter, LetterKind, OutboxId, StartOutcome};
 use crate::loaded::{Found, Loaded, Unreadable};
 
 impl Lane {
@@ -104,7 +104,10 @@ impl Lane {
         // What came later may be about a saga that was started meanwhile.
         for event in self.queues.take_moves_read_for(id) {
             match event {
-                Move::Reply(arrival) => self.bury(arrival, "there is no such saga".to_owned()),
+                Move::Reply(arrival) => {
+                    let reason = "there is no such saga".to_owned();
+                    self.bury(arrival, LetterKind::UnknownSaga, reason);
+                }
                 Move::Order(job) => self.answer_order(job.ticket, OrderAnswer::NotFound),
                 Move::Unsent(_) | Move::Wake => {}
             }
@@ -171,8 +174,12 @@ impl Lane {
             }
             self.queues.release(postponement.id);
         }
-        for (at, letter) in underway.letters {
-            self.note(Note::LetterKept(Box::new(letter)));
+        for (place, (at, letter)) in underway.letters.into_iter().enumerate() {
+            self.note(if committed.letters_left_out.contains(&place) {
+                Note::LetterCounted(letter.kind)
+            } else {
+                Note::LetterKept(Box::new(letter))
+            });
             self.let_pass(at);
         }
         self.publish(winners, committed.outbox, now);
@@ -340,7 +347,9 @@ impl Lane {
             self.note_unstorable(id, cause);
             let mut moves = member.moves.into_iter();
             match moves.next() {
-                Some(Move::Reply(arrival)) => self.bury(arrival, cause.to_string()),
+                Some(Move::Reply(arrival)) => {
+                    self.bury(arrival, LetterKind::Unstorable, cause.to_string());
+                }
                 Some(Move::Order(job)) => {
                     self.answer_order(job.ticket, OrderAnswer::Unstorable(cause.clone()));
                 }

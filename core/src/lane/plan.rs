@@ -13,7 +13,7 @@ use super::member::{Member, Starting};
 use super::notes::Note;
 use super::queues::Turn;
 use super::{Lane, Output, QUARANTINE};
-use crate::batch::{Batch, Postponement, Start, Update};
+use crate::batch::{Batch, LetterKind, Postponement, Start, Update};
 
 /// A commit in the making.
 #[derive(Debug, Default)]
@@ -287,7 +287,7 @@ impl Lane {
             let saga = arrival.saga;
             self.note(Note::ReplyAhead { saga });
             let reason = "the database is older than this reply: it was set back";
-            self.bury(arrival, reason.to_owned());
+            self.bury(arrival, LetterKind::AheadOfDatabase, reason.to_owned());
         }
     }
 
@@ -296,7 +296,7 @@ impl Lane {
     fn refuse(&mut self, member: Option<&mut Member>, event: Move, refusal: Refusal) {
         let event = match event {
             Move::Reply(arrival) if names_no_step(&refusal) => {
-                return self.bury(arrival, refusal.to_string());
+                return self.bury(arrival, LetterKind::UnknownStep, refusal.to_string());
             }
             event => event,
         };

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::*;
-use crate::batch::{Committed, StartOutcome, State};
+use crate::batch::{Committed, LetterKind, StartOutcome, State};
 use crate::loaded::{Loaded, SagaRow};
 use crate::submission::{Key, Submission};
 
@@ -181,6 +181,7 @@ impl Bench {
         Committed {
             starts: vec![StartOutcome::Started; batch.starts.len()],
             updates: vec![true; batch.updates.len()],
+            letters_left_out: BTreeSet::new(),
             outbox: None,
             database_time: self.now,
         }
@@ -317,6 +318,7 @@ fn letter(at: Position) -> DeadLetter {
         topic: "saga.replies".into(),
         partition: at.partition,
         offset: at.offset,
+        kind: LetterKind::Unreadable,
         reason: String::new(),
         key: None,
         headers: sagas::wire::Headers::default(),

@@ -1,5 +1,5 @@
-/** Records that could not be applied to any saga, newest first, with the reason. */
-import type { DeadLetter } from "../contract";
+/** Records that could not be applied to any saga, those that came last first, with the reason. */
+import type { DeadLetter, LeftOut } from "../contract";
 import { absolute, count, plural } from "../format";
 import { deadLetters, isStale, summary } from "../live";
 import { Ago, Empty, FaultView, JsonBlock, Loading } from "../parts";
@@ -27,6 +27,7 @@ function Letters({ cursor }: { cursor: string | null }) {
   }
   return (
     <section class="panel" aria-label="Dead letters">
+      {data.left_out.map((one) => <Counted key={`${one.day}/${one.kind}`} of={one} />)}
       <ul class="letters">
         {data.dead_letters.map((one) => <Letter key={`${one.topic}/${one.partition}/${one.offset}/${one.at}`} letter={one} />)}
       </ul>
@@ -39,13 +40,23 @@ function Letters({ cursor }: { cursor: string | null }) {
   );
 }
 
+/** Where only a number goes on. */
+function Counted({ of }: { of: LeftOut }) {
+  return (
+    <div class="callout tone-waiting" role="status">
+      <p>{count(of.count)} more on {of.day} of the kind <code>{of.kind}</code> were only counted: {count(of.kept)} of it are kept of that day.</p>
+    </div>
+  );
+}
+
 function Letter({ letter }: { letter: DeadLetter }) {
   return (
     <li>
       <h2 class="letter-reason">{letter.reason}</h2>
       <dl class="facts">
         <div><dt>Seen</dt><dd><Ago at={letter.at} /> <span class="muted">{absolute(letter.at)}</span></dd></div>
-        <div><dt>Record</dt><dd><code>{letter.topic}</code> partition {letter.partition} offset {letter.offset}</dd></div>
+        {letter.count > 1 && <div><dt>Times</dt><dd>{count(letter.count)} <span class="muted">since {absolute(letter.first_at)}</span></dd></div>}
+        <div><dt>{letter.count > 1 ? "Last record" : "Record"}</dt><dd><code>{letter.topic}</code> partition {letter.partition} offset {letter.offset}</dd></div>
         <div><dt>Key</dt><dd>{letter.key === null ? <span class="muted">none</span> : <code>{letter.key}</code>}</dd></div>
       </dl>
       <JsonBlock name="Value" value={letter.value === "" ? null : letter.value} none="empty" />

@@ -49,6 +49,7 @@ struct Summary<'a> {
     /// Definitions that open sagas wait for.
     missing: Vec<MissingDefinition<'a>>,
     dead_letters: u64,
+    dead_letters_left_out: u64,
     definitions: Vec<&'a str>,
     replicas: Vec<Replica<'a>>,
     now: Option<Instant>,
@@ -185,6 +186,7 @@ fn shown<'a>(
         attention: counts.attention,
         missing: missing.collect(),
         dead_letters: counts.dead_letters,
+        dead_letters_left_out: counts.dead_letters_left_out,
         definitions,
         replicas: replicas.collect(),
         now: now.map(Instant),
@@ -226,6 +228,7 @@ mod tests {
                 attention: 1,
                 missing: vec![(missing, 3)],
                 dead_letters: 2,
+                dead_letters_left_out: 7,
             },
             replicas: vec![seen(1), seen(2), seen(3)],
             serves_until: Clock::now(),

@@ -50,6 +50,7 @@ pub(super) fn log(note: Note, topics: &Topics) {
                 REFUSED, error, "the database refuses the data of an event", %saga, error
             );
         }
+        Note::LetterCounted(kind) => letters::tell_counted(kind),
         Note::LetterUnstorable { at, reason, cause } => {
             let error = cause.chain();
             tracing::error!(error, ?at, reason, "a dead letter cannot be stored");

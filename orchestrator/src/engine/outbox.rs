@@ -18,6 +18,7 @@ use sagas::Timestamp;
 use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 
+use super::letters;
 use super::rounds::Rounds;
 use super::shell::Parts;
 use super::unsent::explain;
@@ -191,8 +192,12 @@ impl Task {
 
     /// Deletes a row, and keeps as dead letters what was refused of it.
     async fn bury(&mut self, row: OutboxId, refused: Vec<Refused>) {
-        match self.parts.store.commit(&unsent::buried(row, refused)).await {
-            Ok(_) => self.sweep.forget(row),
+        let batch = unsent::buried(row, refused);
+        match self.parts.store.commit(&batch).await {
+            Ok(committed) => {
+                letters::tell_counted_of(&batch, &committed);
+                self.sweep.forget(row);
+            }
             Err(error) => {
                 let error = chain(&error);
                 trouble!(warn, "cannot keep events that were refused", error);
@@ -211,7 +216,8 @@ impl Task {
         let topic = self.parts.topics.events().clone();
         let batch = unsent::shown(topic, left.id, &error.to_string(), &error.text);
         match self.parts.store.commit(&batch).await {
-            Ok(_) => {
+            Ok(committed) => {
+                letters::tell_counted_of(&batch, &committed);
                 if self.shown.len() >= SHOWN_MAX {
                     self.shown.clear();
                 }

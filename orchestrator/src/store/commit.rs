@@ -9,7 +9,7 @@
 mod arguments;
 mod statement;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use saga_core::CommitError;
@@ -19,6 +19,7 @@ use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
+use super::dead_letter::fold;
 use super::kind::Ask;
 use super::{Error, Failure, Store};
 use crate::cause;
@@ -65,6 +66,7 @@ impl Store {
         Ok(Committed {
             starts: batch.starts.iter().map(outcome).collect::<Result<_, _>>()?,
             updates: updates.map(|u| answer.updated.contains(&u.id)).collect(),
+            letters_left_out: answer.letters_left_out(batch),
             outbox: answer.outbox.map(|id| OutboxId {
                 slot: batch.slot,
                 id,
@@ -161,10 +163,22 @@ struct Answer {
     started: HashSet<SagaId>,
     updated: HashSet<SagaId>,
     outbox: Option<Uuid>,
+    /// Among the folded letters, from 1.
+    left_out: Vec<i64>,
     database_time: Timestamp,
 }
 
 impl Answer {
+    /// Positions in the batch.
+    fn letters_left_out(&self, batch: &Batch) -> BTreeSet<usize> {
+        if self.left_out.is_empty() {
+            return BTreeSet::new();
+        }
+        let folded = (1..).zip(fold(&batch.dead_letters));
+        let left_out = folded.filter(|(number, _)| self.left_out.contains(number));
+        left_out.flat_map(|(_, folded)| folded.positions).collect()
+    }
+
     fn read(row: &PgRow) -> Result<Self, sqlx::Error> {
         let ids = |column: &str| {
             let ids = row.try_get::<Vec<Uuid>, _>(column)?;
@@ -174,6 +188,11 @@ impl Answer {
             started: ids("started")?,
             updated: ids("updated")?,
             outbox: row.try_get("outbox")?,
+            left_out: match row.try_get("left_out") {
+                // The statement has no letters.
+                Err(sqlx::Error::ColumnNotFound(_)) => Vec::new(),
+                left_out => left_out?,
+            },
             database_time: row.try_get::<DateTime<Utc>, _>("database_time")?.into(),
         })
     }

@@ -42,8 +42,10 @@ pub struct Counts {
     pub attention: u64,
     /// Definitions that open sagas pin and no live replica has, with the number of those sagas.
     pub missing: Vec<(Missing, u64)>,
-    /// Dead letters.
+    /// Rows of dead letters.
     pub dead_letters: u64,
+    /// Dead letters that have no row: those beyond the rows of their kind and day.
+    pub dead_letters_left_out: u64,
 }
 
 impl Store {
@@ -87,6 +89,9 @@ impl Store {
                      CASE WHEN is_missing THEN sagas ELSE attention END), 0)::bigint FROM open
                  UNION ALL
                  SELECT 'dead_letters', count(*) FROM dead_letter
+                 UNION ALL
+                 SELECT 'dead_letters_left_out', coalesce(sum(left_out), 0)::bigint
+                 FROM dead_letter_tally
              )
              SELECT kind, count, NULL AS name, NULL::bigint AS version, NULL::uuid AS fingerprint,
                  NULL::timestamptz AS seen_at
@@ -108,6 +113,7 @@ impl Store {
                 "attention" => counts.attention = count,
                 "missing" => counts.missing.push((definition::read(&row)?, count)),
                 "dead_letters" => counts.dead_letters = count,
+                "dead_letters_left_out" => counts.dead_letters_left_out = count,
                 status => {
                     let known = Status::ALL
                         .into_iter()

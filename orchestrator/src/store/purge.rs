@@ -51,8 +51,8 @@ impl Store {
         Ok(self.run(Ask::FreeKeys, statement).await?.len() as u64)
     }
 
-    /// Deletes at most `limit` dead letters that are older than the policy keeps them. Returns how
-    /// many.
+    /// Deletes at most `limit` dead letters that have last come so long ago that the policy keeps them no
+    /// longer, and all numbers of such days. Returns how many letters.
     ///
     /// # Errors
     ///
@@ -64,13 +64,15 @@ impl Store {
         now: Timestamp,
     ) -> Result<u64, Error> {
         let statement = sqlx::query(
-            "DELETE FROM dead_letter
+            "WITH forgotten AS (DELETE FROM dead_letter_tally WHERE day < $3)
+             DELETE FROM dead_letter
              WHERE ctid = ANY (ARRAY(
                  SELECT ctid FROM dead_letter WHERE received_at < $1 ORDER BY received_at LIMIT $2))
              RETURNING id",
         )
         .bind((now - policy.dead_letters).to_chrono())
-        .bind(i64::from(limit));
+        .bind(i64::from(limit))
+        .bind((now - policy.dead_letters).to_chrono().date_naive());
         let gone = self.run(Ask::DropDeadLetters, statement).await?;
         Ok(gone.len() as u64)
     }

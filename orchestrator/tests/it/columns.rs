@@ -8,7 +8,7 @@ use std::time::Duration;
 use orchestrator::store::overview::ListFilter;
 use orchestrator::store::retention::Policy;
 use orchestrator::store::{Due, Settings, Store};
-use saga_core::batch::{Batch, DeadLetter, Slots};
+use saga_core::batch::{Batch, DeadLetter, LetterKind, Slots};
 use saga_core::membership::Replica;
 use saga_core::registry::Pin;
 use sagas::{SagaId, Status};
@@ -65,6 +65,7 @@ async fn write(store: &Store, round: u128, faults: &mut Faults) {
         topic: "t".into(),
         partition: 0,
         offset: i64::try_from(round).unwrap(),
+        kind: LetterKind::Unreadable,
         reason: "not a reply".to_owned(),
         key: None,
         headers: sagas::wire::Headers::default(),
@@ -129,6 +130,7 @@ async fn read(store: &Store, ids: &[SagaId], faults: &mut Faults) {
     let to_go = store.due_to_go(&Policy::default(), NOON).await;
     faults.note("what is to go", to_go);
     faults.note("schema", store.check_schema().await);
+    faults.note("numbers", store.dead_letters_left_out().await);
     for before in [None, Some((NOON, Uuid::nil()))] {
         let letters = store.dead_letters(before, 10).await;
         faults.note("dead letters", letters);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use saga_core::batch::{Batch, DeadLetter, Postponement, StartOutcome};
+use saga_core::batch::{Batch, Postponement, StartOutcome};
 use sagas::Outcome;
 
 use crate::database::{fresh, undisturbed};
@@ -185,48 +185,6 @@ async fn a_wake_is_postponed_only_if_nobody_has_moved_the_saga() {
     assert_eq!(loaded[1].row.wake_at, wake_at);
     assert_eq!(loaded[0].row.revision, 1);
     assert_eq!(db.entries().await, 2);
-}
-
-#[tokio::test]
-async fn a_dead_letter_that_comes_twice_is_kept_once_and_byte_for_byte() {
-    let mut db = fresh().await;
-    let letter = DeadLetter {
-        cluster: "c1".into(),
-        topic: "saga.replies".into(),
-        partition: 3,
-        offset: 42,
-        reason: "not a reply: \0".to_owned(),
-        key: Some(vec![0, 255]),
-        headers: [("ce_id", vec![0, 1]), ("ce_id", vec![])]
-            .into_iter()
-            .collect(),
-        value: None,
-    };
-    let other = DeadLetter {
-        value: Some(vec![]),
-        ..letter.clone()
-    };
-    let batch = Batch {
-        dead_letters: vec![letter.clone(), letter.clone(), other.clone()],
-        ..Batch::default()
-    };
-    db.store.commit(&batch).await.unwrap();
-    db.store.commit(&batch).await.unwrap();
-    assert_eq!(db.number("SELECT count(*) FROM dead_letter").await, 2);
-    let page = db.store.dead_letters(None, 1).await.unwrap();
-    let last = &page[0];
-    let next = db
-        .store
-        .dead_letters(Some((last.received_at, last.id)), 10)
-        .await
-        .unwrap();
-    let read = [&page[..], &next[..]].concat();
-    let stored = |letter: DeadLetter| DeadLetter {
-        reason: "not a reply: \u{fffd}".to_owned(),
-        ..letter
-    };
-    let read: Vec<DeadLetter> = read.into_iter().map(|row| row.letter).collect();
-    assert_eq!(read, [stored(other), stored(letter)]);
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ mod database;
 mod durability;
 mod foreign;
 mod lacking;
+mod letters;
 mod log;
 mod outbox;
 mod overview;

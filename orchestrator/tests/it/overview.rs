@@ -6,7 +6,7 @@ use std::time::Duration;
 use orchestrator::store::Store;
 use orchestrator::store::definition::Missing;
 use orchestrator::store::overview::ListFilter;
-use saga_core::batch::{Batch, DeadLetter};
+use saga_core::batch::{Batch, DeadLetter, LetterKind};
 use saga_core::membership::Replica;
 use saga_core::registry::Pin;
 use sagas::{Definition, Outcome, SagaId, Status, Timestamp};
@@ -141,6 +141,7 @@ async fn counts_agree_with_the_rows_and_stuck_sagas_want_attention() {
         topic: "saga.replies".into(),
         partition: 0,
         offset: 0,
+        kind: LetterKind::Unreadable,
         reason: "garbage".to_owned(),
         key: None,
         headers: sagas::wire::Headers::default(),

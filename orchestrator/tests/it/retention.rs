@@ -16,7 +16,7 @@ use sagas::{Outcome, Timestamp};
 use crate::database::SHARDS;
 use crate::sample::{self, NOON};
 
-const DAY: Duration = Duration::from_secs(86_400);
+pub(crate) const DAY: Duration = Duration::from_secs(86_400);
 
 /// Two hours after everything that the tests did at noon.
 pub(crate) fn later() -> Timestamp {

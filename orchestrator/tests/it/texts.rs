@@ -4,7 +4,7 @@
 
 use orchestrator::store::overview::ListFilter;
 use orchestrator::store::retention::Policy;
-use saga_core::batch::{Batch, DeadLetter};
+use saga_core::batch::{Batch, DeadLetter, LetterKind};
 use saga_core::incoming;
 use saga_core::lane::Input;
 use saga_core::record::ReplyRecord;
@@ -151,6 +151,7 @@ async fn a_dead_letter_keeps_an_escaped_nul_and_a_raw_one() {
         panic!("this is no reply: {read:?}");
     };
     let named = DeadLetter {
+        kind: LetterKind::UnknownStep,
         reason: "attribute step is \"\0\"".to_owned(),
         offset: 2,
         ..(*letter).clone()
@@ -165,9 +166,9 @@ async fn a_dead_letter_keeps_an_escaped_nul_and_a_raw_one() {
     assert!(
         letters
             .iter()
-            .all(|row| row.letter.value.as_ref() == Some(&value))
+            .all(|row| row.record.value.as_ref() == Some(&value))
     );
-    let reasons: Vec<_> = letters.iter().map(|row| &*row.letter.reason).collect();
+    let reasons: Vec<_> = letters.iter().map(|row| &*row.reason).collect();
     assert!(
         reasons.contains(&"attribute step is \"\u{fffd}\""),
         "{reasons:?}"

@@ -216,6 +216,7 @@ fn committed(
     };
     let updates = batch.updates.iter();
     Committed {
+        letters_left_out: BTreeSet::new(),
         starts: batch.starts.iter().map(outcome).collect(),
         updates: updates.map(|u| winners.updated.contains(&u.id)).collect(),
         outbox,

@@ -43,15 +43,14 @@ pub(crate) trait Database {
     fn ended(&mut self, ids: &[SagaId]) -> Vec<SagaId>;
     fn heartbeat(&mut self, replica: &Replica) -> (Vec<ReplicaSeen>, Timestamp);
     fn leave(&mut self, replica: Uuid);
-    /// Rows of dead letters, by partition and offset.
-    fn letters(&mut self) -> Vec<(i32, i64)>;
+    /// Rows of dead letters, as kind and number, sorted.
+    fn letters(&mut self) -> Vec<(String, u64)>;
 }
 
 /// The double, with a clock that moves with every statement.
 pub(crate) struct Simulated {
     store: Double,
     now: Timestamp,
-    buried: Vec<(i32, i64)>,
 }
 
 impl Simulated {
@@ -59,7 +58,6 @@ impl Simulated {
         Self {
             store: Double::new(SHARDS),
             now: Timestamp::from_micros(1_700_000_000_000_000),
-            buried: Vec::new(),
         }
     }
 
@@ -72,9 +70,6 @@ impl Simulated {
 impl Database for Simulated {
     fn commit(&mut self, batch: &Batch) -> Result<Committed, BadData> {
         let now = self.now();
-        let letters = batch.dead_letters.iter();
-        self.buried
-            .extend(letters.map(|letter| (letter.partition, letter.offset)));
         self.store.commit(batch, now)
     }
 
@@ -114,14 +109,12 @@ impl Database for Simulated {
         self.store.leave(replica);
     }
 
-    fn letters(&mut self) -> Vec<(i32, i64)> {
-        let buried = std::mem::take(&mut self.buried).into_iter();
-        let topic = "saga.replies";
-        let mut letters: Vec<_> = buried
-            .filter(|(partition, offset)| self.store.is_buried(topic, *partition, *offset))
+    fn letters(&mut self) -> Vec<(String, u64)> {
+        let rows = self.store.folded_letters().into_iter();
+        let mut letters: Vec<_> = rows
+            .map(|(kind, records)| (kind.to_owned(), records))
             .collect();
         letters.sort_unstable();
-        letters.dedup();
         letters
     }
 }
@@ -207,15 +200,15 @@ impl Database for Real {
         self.runtime.block_on(self.store.leave(replica)).unwrap();
     }
 
-    fn letters(&mut self) -> Vec<(i32, i64)> {
+    fn letters(&mut self) -> Vec<(String, u64)> {
         let rows = self
             .runtime
             .block_on(self.store.dead_letters(None, 100))
             .unwrap();
-        let rows = rows
-            .iter()
-            .map(|row| (row.letter.partition, row.letter.offset));
-        let mut letters: Vec<_> = rows.collect();
+        let rows = rows.into_iter();
+        let mut letters: Vec<_> = rows
+            .map(|row| (row.kind.unwrap_or_default(), row.records))
+            .collect();
         letters.sort_unstable();
         letters
     }

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use saga_core::batch::{Batch, DeadLetter, Outgoing, Postponement, Slots, StartOutcome};
+use saga_core::batch::{
+    Batch, DeadLetter, LetterKind, Outgoing, Postponement, Slots, StartOutcome,
+};
 use saga_core::look::Look;
 use saga_core::membership::Replica;
 use sagas::machine::Event;
@@ -38,7 +40,10 @@ const CASES: &[(&str, Case)] = &[
         "events stay until they are delivered",
         events_stay_until_delivered,
     ),
-    ("a dead letter is kept once", letters_are_kept_once),
+    (
+        "dead letters of the same bytes are one row with their number",
+        letters_fold,
+    ),
     ("replicas are seen until they leave", replicas_are_seen),
 ];
 
@@ -281,25 +286,41 @@ fn events_stay_until_delivered(db: &mut dyn Database) {
     );
 }
 
-fn letters_are_kept_once(db: &mut dyn Database) {
-    let letter = |offset| DeadLetter {
+fn letters_fold(db: &mut dyn Database) {
+    let letter = |offset, kind, value| DeadLetter {
         cluster: "c".into(),
         topic: "saga.replies".into(),
         partition: 2,
         offset,
+        kind,
         reason: "no".to_owned(),
         key: None,
         headers: [("a", vec![0, 255])].into_iter().collect(),
-        value: Some(vec![1]),
+        value: Some(vec![value]),
     };
-    for dead_letters in [vec![letter(1), letter(2)], vec![letter(2), letter(3)]] {
+    let same = |offset| letter(offset, LetterKind::Unreadable, 1);
+    let other = letter(4, LetterKind::UnknownSaga, 1);
+    for dead_letters in [
+        vec![same(1), same(2), other],
+        // Its offset was not stored: it is read again.
+        vec![same(2)],
+        vec![letter(5, LetterKind::Unreadable, 2), same(3)],
+    ] {
         db.commit(&Batch {
             dead_letters,
             ..Batch::default()
         })
         .unwrap();
     }
-    assert_eq!(db.letters(), [(2, 1), (2, 2), (2, 3)]);
+    let rows = db.letters();
+    let rows: Vec<_> = rows
+        .iter()
+        .map(|(kind, records)| (&**kind, *records))
+        .collect();
+    assert_eq!(
+        rows,
+        [("unknown-saga", 1), ("unreadable", 1), ("unreadable", 3)]
+    );
 }
 
 fn replicas_are_seen(db: &mut dyn Database) {

@@ -64,6 +64,7 @@ fn a_lost_race_is_applied_again_to_what_is_stored() {
     let lost = Committed {
         starts: Vec::new(),
         updates: vec![false],
+        letters_left_out: BTreeSet::new(),
         outbox: None,
         database_time: bench.now,
     };
@@ -184,6 +185,7 @@ fn the_same_key_with_another_input_is_told_so() {
     let committed = Committed {
         starts: vec![StartOutcome::OtherBefore],
         updates: Vec::new(),
+        letters_left_out: BTreeSet::new(),
         outbox: None,
         database_time: bench.now,
     };

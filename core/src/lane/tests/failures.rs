@@ -71,6 +71,7 @@ fn an_ambiguous_commit_is_settled_by_looking_again() {
     let committed = Committed {
         starts: vec![StartOutcome::SameBefore],
         updates: Vec::new(),
+        letters_left_out: BTreeSet::new(),
         outbox: None,
         database_time: bench.now,
     };
@@ -126,6 +127,7 @@ fn one_bad_event_is_found_and_the_others_are_committed() {
         let all = Committed {
             starts: Vec::new(),
             updates: vec![true; batch.updates.len()],
+            letters_left_out: BTreeSet::new(),
             outbox: None,
             database_time: bench.now,
         };
@@ -149,6 +151,37 @@ fn a_reply_for_no_saga_is_a_dead_letter_and_the_partition_goes_on() {
     let batch = bench.commit();
     assert_eq!(batch.dead_letters[0].reason, "there is no such saga");
     assert_eq!(bench.advanced_to(), Some(1));
+}
+
+#[test]
+fn a_dead_letter_that_is_only_counted_is_told_as_such_and_is_done_with() {
+    let mut bench = Bench::new();
+    for offset in 0..3 {
+        let at = Position {
+            partition: 5,
+            offset,
+        };
+        let letter = Box::new(letter(at));
+        bench.take(Input::Garbage { at, letter });
+    }
+    assert_eq!(bench.commit().dead_letters.len(), 1);
+    let batch = bench.batch();
+    let won = bench.won(&batch);
+    bench.answer(Ok(Committed {
+        letters_left_out: [1].into(),
+        ..won
+    }));
+    let told: Vec<_> = bench
+        .outputs
+        .iter()
+        .filter_map(|output| match output {
+            Output::Note(Note::LetterKept(letter)) => Some(Ok(letter.offset)),
+            Output::Note(Note::LetterCounted(kind)) => Some(Err(*kind)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(told, [Ok(0), Ok(1), Err(LetterKind::Unreadable)]);
+    assert_eq!(bench.advanced_to(), Some(3));
 }
 
 #[test]
@@ -217,6 +250,7 @@ fn a_reply_ahead_of_a_stale_state_is_kept_until_the_state_is_read() {
     bench.answer(Ok(Committed {
         starts: Vec::new(),
         updates: vec![false],
+        letters_left_out: BTreeSet::new(),
         outbox: None,
         database_time: bench.now,
     }));

@@ -5,12 +5,12 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use saga_core::batch::{Batch, Outgoing, Postponement, Start, State, Update};
+use saga_core::batch::{Batch, LETTERS_KEPT_MAX, Outgoing, Postponement, Start, State, Update};
 use sagas::{SagaId, Timestamp};
 use serde::Serialize;
 
 use super::column;
-use crate::store::dead_letter::{digest, storable};
+use crate::store::dead_letter::{Folded, fold, storable};
 use crate::store::retention::FIRST_DAY;
 use crate::store::sql::{Argument, Statement};
 use crate::store::terms::{HISTORY_BYTES_MIN, Terms};
@@ -30,6 +30,7 @@ pub(super) struct Rows<'a> {
     /// Of which member each is: a start and an update of one batch may name the same saga (the start
     /// then loses).
     events: Vec<(SagaId, bool, &'a Outgoing)>,
+    letters: Vec<Folded<'a>>,
     terms: Arc<Terms>,
 }
 
@@ -69,6 +70,7 @@ impl<'a> Rows<'a> {
             ends,
             postponements: postponements(batch, shard),
             events,
+            letters: fold(&batch.dead_letters),
             terms: terms.unwrap_or_default(),
         }
     }
@@ -87,7 +89,7 @@ impl<'a> Rows<'a> {
             postponements: !self.postponements.is_empty(),
             events: !self.events.is_empty(),
             deliveries: !self.batch.delivered.is_empty(),
-            letters: !self.batch.dead_letters.is_empty(),
+            letters: !self.letters.is_empty(),
         }
     }
 }
@@ -143,7 +145,7 @@ pub(super) struct Parts {
 pub(super) type Bind = fn(&Rows<'_>, Statement) -> Statement;
 
 /// What stands for each name.
-pub(super) const ARGUMENTS: [Argument<Bind>; 61] = [
+pub(super) const ARGUMENTS: [Argument<Bind>; 64] = [
     ("starts_shard", |rows, s| {
         s.bind(column(&rows.starts, |(shard, _)| *shard))
     }),
@@ -314,44 +316,43 @@ pub(super) const ARGUMENTS: [Argument<Bind>; 61] = [
         s.bind(column(&rows.batch.delivered, |row| row.id))
     }),
     ("letters_cluster", |rows, s| {
-        s.bind(column(&rows.batch.dead_letters, |letter| {
-            storable(&letter.cluster)
+        s.bind(column(&rows.letters, |folded| {
+            storable(&folded.last.cluster)
         }))
     }),
     ("letters_topic", |rows, s| {
-        s.bind(column(&rows.batch.dead_letters, |letter| {
-            storable(&letter.topic)
-        }))
+        s.bind(column(&rows.letters, |folded| storable(&folded.last.topic)))
     }),
     ("letters_partition", |rows, s| {
-        s.bind(column(&rows.batch.dead_letters, |letter| letter.partition))
+        s.bind(column(&rows.letters, |folded| folded.last.partition))
     }),
     ("letters_record_offset", |rows, s| {
-        s.bind(column(&rows.batch.dead_letters, |letter| letter.offset))
+        s.bind(column(&rows.letters, |folded| folded.last.offset))
     }),
     ("letters_digest", |rows, s| {
-        s.bind(column(&rows.batch.dead_letters, digest))
+        s.bind(column(&rows.letters, |folded| folded.digest.as_slice()))
+    }),
+    ("letters_records", |rows, s| {
+        s.bind(column(&rows.letters, |folded| folded.records()))
+    }),
+    ("letters_kind", |rows, s| {
+        s.bind(column(&rows.letters, |folded| folded.last.kind.as_str()))
     }),
     ("letters_reason", |rows, s| {
-        s.bind(column(&rows.batch.dead_letters, |letter| {
-            storable(&letter.reason)
+        s.bind(column(&rows.letters, |folded| {
+            storable(&folded.last.reason)
         }))
     }),
     ("letters_key", |rows, s| {
-        s.bind(column(&rows.batch.dead_letters, |letter| {
-            letter.key.clone()
-        }))
+        s.bind(column(&rows.letters, |folded| folded.last.key.as_deref()))
     }),
     ("letters_headers", |rows, s| {
-        s.bind(column(&rows.batch.dead_letters, |letter| {
-            letter.headers.packed().to_vec()
-        }))
+        s.bind(column(&rows.letters, |folded| folded.last.headers.packed()))
     }),
     ("letters_value", |rows, s| {
-        s.bind(column(&rows.batch.dead_letters, |letter| {
-            letter.value.clone()
-        }))
+        s.bind(column(&rows.letters, |folded| folded.last.value.as_deref()))
     }),
+    ("letters_kept_max", |_, s| s.bind(LETTERS_KEPT_MAX)),
     ("slot", |rows, s| s.bind(rows.batch.tally_slot)),
 ];
 

@@ -114,14 +114,63 @@ delivered AS (
     WHERE event_outbox.slot = ANY (ARRAY[d.slot]) AND event_outbox.id = d.id
 )
 --- letters
+-- Records with the same bytes that are of no use for the same reason are one row, with the place and the
+-- reason of the last one; the batch has them put together already. A record that comes again at once,
+-- because nobody knew that it was stored, is not counted again; one that comes again later is.
+letter AS MATERIALIZED (
+    SELECT l.cluster, l.topic, l.partition, l.record_offset, l.digest, l.records, l.kind, l.reason,
+        l.key, l.headers, l.value, l.number, EXISTS (
+            SELECT FROM dead_letter AS d
+            WHERE d.cluster = ANY (ARRAY[l.cluster]) AND d.topic = l.topic AND d.digest = l.digest
+                AND d.kind IS NOT NULL
+        ) AS is_known
+    FROM unnest(:letters_cluster::text[], :letters_topic::text[], :letters_partition::integer[],
+            :letters_record_offset::bigint[], :letters_digest::bytea[], :letters_records::bigint[],
+            :letters_kind::text[], :letters_reason::text[], :letters_key::bytea[],
+            :letters_headers::bytea[], :letters_value::bytea[])
+        WITH ORDINALITY AS l (cluster, topic, partition, record_offset, digest, records, kind, reason,
+            key, headers, value, number)
+),
+-- A new row for each, as long as its kind has had fewer today. Commits beside this one do the same, so
+-- there may be a few more.
+letter_room AS (
+    SELECT l.number,
+        row_number() OVER (PARTITION BY l.kind ORDER BY l.number) + coalesce(t.kept, 0)
+            <= :letters_kept_max AS has_room
+    FROM letter AS l
+    LEFT JOIN (
+        SELECT kind, sum(kept) AS kept FROM dead_letter_tally
+        WHERE kind = ANY (:letters_kind::text[])
+            AND day = (statement_timestamp() AT TIME ZONE 'UTC')::date
+        GROUP BY kind
+    ) AS t USING (kind)
+    WHERE NOT l.is_known
+),
 buried AS (
     INSERT INTO dead_letter
-        (cluster, topic, partition, record_offset, digest, reason, key, headers, value)
-    SELECT * FROM unnest(:letters_cluster::text[], :letters_topic::text[],
-            :letters_partition::integer[], :letters_record_offset::bigint[], :letters_digest::bytea[],
-            :letters_reason::text[], :letters_key::bytea[], :letters_headers::bytea[],
-            :letters_value::bytea[])
-    ON CONFLICT DO NOTHING
+        (cluster, topic, partition, record_offset, digest, records, kind, reason, key, headers, value)
+    SELECT l.cluster, l.topic, l.partition, l.record_offset, l.digest, l.records, l.kind, l.reason,
+        l.key, l.headers, l.value
+    FROM letter AS l LEFT JOIN letter_room AS r USING (number)
+    WHERE l.is_known OR r.has_room
+    ORDER BY l.number
+    ON CONFLICT (cluster, topic, digest) WHERE kind IS NOT NULL DO UPDATE
+    SET records = dead_letter.records + excluded.records
+            - ((dead_letter.partition, dead_letter.record_offset)
+                = (excluded.partition, excluded.record_offset))::integer,
+        partition = excluded.partition, record_offset = excluded.record_offset,
+        reason = excluded.reason, received_at = excluded.received_at
+),
+letters_counted AS (
+    INSERT INTO dead_letter_tally (kind, day, slot, kept, left_out)
+    SELECT l.kind, (statement_timestamp() AT TIME ZONE 'UTC')::date, :slot,
+        count(*) FILTER (WHERE r.has_room),
+        coalesce(sum(l.records) FILTER (WHERE NOT r.has_room), 0)
+    FROM letter AS l JOIN letter_room AS r USING (number)
+    GROUP BY l.kind ORDER BY l.kind
+    ON CONFLICT (kind, day, slot) DO UPDATE
+    SET kept = dead_letter_tally.kept + excluded.kept,
+        left_out = dead_letter_tally.left_out + excluded.left_out
 )
 --- tally
 -- Last, because other commits of the same slot wait for these rows.

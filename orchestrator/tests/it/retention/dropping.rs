@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use orchestrator::store::Store;
 use orchestrator::store::overview::ListFilter;
 use orchestrator::store::retention::Policy;
-use saga_core::batch::{Batch, DeadLetter, StartOutcome};
+use saga_core::batch::{Batch, DeadLetter, LetterKind, StartOutcome};
 use saga_core::membership::Replica;
 use sagas::{Status, Timestamp};
 use sqlx::{Connection as _, Executor as _, PgConnection};
@@ -167,10 +167,11 @@ async fn dead_letters_go_a_few_at_a_time() {
         topic: "saga.replies".into(),
         partition: 0,
         offset,
+        kind: LetterKind::Unreadable,
         reason: "garbage".to_owned(),
         key: None,
         headers: sagas::wire::Headers::default(),
-        value: None,
+        value: Some(vec![u8::try_from(offset).unwrap()]),
     };
     let batch = Batch {
         dead_letters: (0..5).map(letter).collect(),

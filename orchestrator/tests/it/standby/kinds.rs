@@ -162,6 +162,7 @@ fn showing(store: &Store) -> Vec<Asked> {
         "a list" => store.list(&list),
         "counts" => store.counts(),
         "dead letters" => store.dead_letters(None, 10),
+        "numbers of dead letters" => store.dead_letters_left_out(),
         "replicas" => store.replicas(),
         "missing definitions" => store.missing(&[Pin::of(&sample::chain())]),
         "partitions" => store.partitions(),
