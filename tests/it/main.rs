@@ -17,6 +17,7 @@ mod events;
 mod foreign;
 mod gates;
 mod order;
+mod outbox;
 mod participants;
 mod process;
 mod replies;
