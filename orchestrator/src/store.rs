@@ -41,7 +41,7 @@ mod destination;
 pub mod durability;
 mod error;
 pub mod lacking;
-mod list;
+pub mod list;
 mod load;
 mod lock;
 pub mod outbox;

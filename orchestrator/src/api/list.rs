@@ -15,7 +15,7 @@ use super::query::Parameters;
 use super::read::missing;
 use super::summary::Summary;
 use crate::store::definition::Missing;
-use crate::store::overview::ListFilter;
+use crate::store::list::ListFilter;
 
 const KNOWN: [&str; 5] = ["state", "definition", "attention", "limit", "cursor"];
 

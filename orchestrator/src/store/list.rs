@@ -1,11 +1,13 @@
-//! The statement of a list: what runs, merged with what lies in the archive, newest first.
+//! Lists of sagas: what runs, merged with what lies in the archive, newest first.
 //!
-//! One statement, so that a saga that moves meanwhile is on the list once. Every part of it is an index
+//! Always from the primary and never from a cache, so that an answer is never older than the
+//! question; and one statement, so that a saga that moves meanwhile is on the list once. Every part of it is an index
 //! range in the order of the list, read no further than the limit: a page costs the same, however many
 //! sagas are kept.
 
 use std::sync::Arc;
 
+use saga_core::loaded::{SagaRow, Unreadable};
 use sagas::machine::Status;
 use sagas::{SagaId, Timestamp};
 use uuid::Uuid;
@@ -13,9 +15,26 @@ use uuid::Uuid;
 use super::archive::AS_SAGA;
 use super::commit::column;
 use super::definition::is_missing;
-use super::load::COLUMNS;
-use super::overview::{ListFilter, OPEN_SAGAS};
+use super::kind::Ask;
+use super::load::{COLUMNS, read_row};
+use super::overview::OPEN_SAGAS;
 use super::sql::{Argument, Numbered, Statement};
+use super::{Error, Store};
+
+/// Which sagas a list shows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ListFilter {
+    /// Only these; empty: all.
+    pub states: Vec<Status>,
+    /// Only this definition.
+    pub definition: Option<String>,
+    /// Only what a person should look at: what [`Counts::attention`](super::overview::Counts::attention) counts.
+    pub attention: bool,
+    /// Only what comes after this one, the last of the page before: its start and id.
+    pub before: Option<(Timestamp, SagaId)>,
+    /// At most so many.
+    pub limit: u32,
+}
 
 const NEWEST_FIRST: &str = "ORDER BY started_at DESC, id DESC LIMIT :limit";
 const NEWEST_OF_DEFINITION_FIRST: &str =
@@ -33,6 +52,21 @@ const ARGUMENTS: [Argument<Bind>; 4] = [
     }),
     ("definition", |filter, s| s.bind(filter.definition.clone())),
 ];
+
+impl Store {
+    /// Sagas, newest first by start and id, those included that this binary cannot read.
+    ///
+    /// # Errors
+    ///
+    /// When the database is away or refuses.
+    pub async fn list(
+        &self,
+        filter: &ListFilter,
+    ) -> Result<Vec<Result<SagaRow, Unreadable>>, Error> {
+        let rows = self.run(Ask::List, statement(filter)).await?;
+        rows.iter().map(|row| Ok(read_row(row)?)).collect()
+    }
+}
 
 /// The statement with its arguments.
 pub(super) fn statement(filter: &ListFilter) -> Statement {
@@ -112,25 +146,26 @@ fn hot_parts(filter: &ListFilter) -> Vec<String> {
 
 /// Sagas of one state in the archive.
 fn archived_part(filter: &ListFilter, is_of_state: &str) -> String {
-    let (conditions, order) = match (&filter.definition, filter.before) {
-        (None, None) => ("", NEWEST_FIRST),
-        (None, Some(_)) => (
-            "AND (started_at, id) < (:before_started_at, :before_id)",
-            NEWEST_FIRST,
-        ),
+    let mut conditions = vec![is_of_state];
+    let order = if filter.definition.is_some() {
         // Written as ranges, because an equation would let the planner walk through the sagas of all
         // definitions: it does not know that this one is rare.
-        (Some(_), None) => (
-            "AND definition >= :definition AND definition <= :definition",
-            NEWEST_OF_DEFINITION_FIRST,
-        ),
-        (Some(_), Some(_)) => (
-            "AND definition >= :definition
-             AND (definition, started_at, id) < (:definition, :before_started_at, :before_id)",
-            NEWEST_OF_DEFINITION_FIRST,
-        ),
+        conditions.push("definition >= :definition");
+        conditions.push(match filter.before {
+            None => "definition <= :definition",
+            Some(_) => {
+                "(definition, started_at, id) < (:definition, :before_started_at, :before_id)"
+            }
+        });
+        NEWEST_OF_DEFINITION_FIRST
+    } else {
+        if filter.before.is_some() {
+            conditions.push("(started_at, id) < (:before_started_at, :before_id)");
+        }
+        NEWEST_FIRST
     };
-    format!("SELECT {AS_SAGA} FROM saga_archive WHERE {is_of_state} {conditions} {order}")
+    let conditions = conditions.join(" AND ");
+    format!("SELECT {AS_SAGA} FROM saga_archive WHERE {conditions} {order}")
 }
 
 /// Two kinds of them, each by its own index. Open sagas are looked through for orphans only where a

@@ -1,12 +1,10 @@
-//! What REST and the dashboard read: lists, counts, who has ended.
+//! What REST and the dashboard read beside lists: counts, who has ended.
 //!
 //! Always from the primary and never from a cache, so that an answer is never older than the
-//! question. A list merges what runs with what lies in the archive, in one statement: a saga that
-//! moves meanwhile is on it once.
+//! question.
 
 use std::collections::{BTreeMap, HashSet};
 
-use saga_core::loaded::{SagaRow, Unreadable};
 use sagas::machine::Status;
 use sagas::{SagaId, Timestamp};
 use sqlx::{AssertSqlSafe, Row as _};
@@ -14,23 +12,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 use super::commit::column;
 use super::definition::{self, Missing, is_missing};
 use super::kind::Ask;
-use super::load::read_row;
-use super::{Error, Store, list};
-
-/// Which sagas a list shows.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ListFilter {
-    /// Only these; empty: all.
-    pub states: Vec<Status>,
-    /// Only this definition.
-    pub definition: Option<String>,
-    /// Only what a person should look at: what [`Counts::attention`] counts.
-    pub attention: bool,
-    /// Only what comes after this one, the last of the page before: its start and id.
-    pub before: Option<(Timestamp, SagaId)>,
-    /// At most so many.
-    pub limit: u32,
-}
+use super::{Error, Store};
 
 /// How many there are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -49,19 +31,6 @@ pub struct Counts {
 }
 
 impl Store {
-    /// Sagas, newest first by start and id, those included that this binary cannot read.
-    ///
-    /// # Errors
-    ///
-    /// When the database is away or refuses.
-    pub async fn list(
-        &self,
-        filter: &ListFilter,
-    ) -> Result<Vec<Result<SagaRow, Unreadable>>, Error> {
-        let rows = self.run(Ask::List, list::statement(filter)).await?;
-        rows.iter().map(|row| Ok(read_row(row)?)).collect()
-    }
-
     /// Counts of everything, from one snapshot.
     ///
     /// # Errors

@@ -22,9 +22,9 @@ use tokio::time::timeout;
 use super::breaker::{Breaker, Turn};
 use super::connections::{Connections, Server, Use};
 use super::kind::{Ask, Kind};
-use super::overview::ListFilter;
+use super::list::{self, ListFilter};
 use super::sql::Statement;
-use super::{Failure, Store, commit, list};
+use super::{Failure, Store, commit};
 use crate::cause::chain;
 
 /// How long a caller waits for a connection, opening one included: long enough for a failover by

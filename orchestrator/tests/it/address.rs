@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use local::folder::Temporary;
 use local::{Postgres, PostgresOptions};
-use orchestrator::store::overview::ListFilter;
+use orchestrator::store::list::ListFilter;
 use orchestrator::store::{Error, Store};
 use saga_core::batch::Batch;
 use sqlx::{Connection as _, Executor as _, PgConnection};

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use orchestrator::store::overview::ListFilter;
+use orchestrator::store::list::ListFilter;
 use orchestrator::store::retention::Policy;
 use orchestrator::store::{Due, Settings, Store};
 use saga_core::batch::{Batch, DeadLetter, LetterKind, Slots};

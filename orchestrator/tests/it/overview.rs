@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use orchestrator::store::Store;
 use orchestrator::store::definition::Missing;
-use orchestrator::store::overview::ListFilter;
+use orchestrator::store::list::ListFilter;
 use saga_core::batch::{Batch, DeadLetter, LetterKind};
 use saga_core::membership::Replica;
 use saga_core::registry::Pin;

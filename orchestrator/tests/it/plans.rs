@@ -6,7 +6,7 @@ use std::fmt;
 use std::time::Duration;
 
 use local::{Postgres, PostgresOptions};
-use orchestrator::store::overview::ListFilter;
+use orchestrator::store::list::ListFilter;
 use orchestrator::store::retention::Policy;
 use orchestrator::store::{Due, Store};
 use saga_core::batch::{Batch, DeadLetter, LetterKind, Postponement, Slots};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use orchestrator::store::overview::ListFilter;
+use orchestrator::store::list::ListFilter;
 use orchestrator::store::{Due, Error, Store};
 use saga_core::batch::{Batch, Slots};
 use saga_core::membership::Replica;

@@ -2,7 +2,7 @@
 //!
 //! Payloads are JSON texts: there the character U+0000 is six characters like any others.
 
-use orchestrator::store::overview::ListFilter;
+use orchestrator::store::list::ListFilter;
 use orchestrator::store::retention::Policy;
 use saga_core::batch::{Batch, DeadLetter, LetterKind};
 use saga_core::incoming;

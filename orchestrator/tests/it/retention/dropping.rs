@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use orchestrator::store::Store;
-use orchestrator::store::overview::ListFilter;
+use orchestrator::store::list::ListFilter;
 use orchestrator::store::retention::Policy;
 use saga_core::batch::{Batch, DeadLetter, LetterKind, StartOutcome};
 use saga_core::membership::Replica;

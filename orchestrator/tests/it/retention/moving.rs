@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use orchestrator::store::Store;
-use orchestrator::store::overview::ListFilter;
+use orchestrator::store::list::ListFilter;
 use orchestrator::store::retention::Policy;
 use saga_core::batch::{Batch, StartOutcome};
 use saga_core::loaded::Loaded;

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use orchestrator::store::overview::ListFilter;
+use orchestrator::store::list::ListFilter;
 use orchestrator::store::retention::Policy;
 use orchestrator::store::{Due, Store};
 use saga_core::batch::{Batch, Postponement, Slots};
