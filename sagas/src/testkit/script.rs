@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::rc::Rc;
 
 use crate::definition::Definition;
-use crate::machine::{Event, OrderKind, Refusal, Send, Transition};
+use crate::machine::{Event, Refusal, Send, Transition};
 use crate::time::Timestamp;
 
 /// What happened so far, newest line first.
@@ -58,16 +58,7 @@ pub(super) fn event(event: &Event) -> String {
         }
         Event::Wake { published: true } => "wake".to_owned(),
         Event::Wake { published: false } => "wake after a restart".to_owned(),
-        Event::Order(order) => match &order.kind {
-            OrderKind::Cancel => "an operator cancels".to_owned(),
-            OrderKind::Pause => "an operator pauses".to_owned(),
-            OrderKind::Resume => "an operator resumes".to_owned(),
-            OrderKind::RetryNow { step: None } => "an operator retries everything".to_owned(),
-            OrderKind::RetryNow { step: Some(step) } => format!("an operator retries {step}"),
-            OrderKind::Edit { step, .. } => format!("an operator edits {step}"),
-            OrderKind::Skip { step, .. } => format!("an operator skips {step}"),
-            OrderKind::Resolve { step } => format!("an operator resolves {step}"),
-        },
+        Event::Order(order) => format!("an operator orders: {}", order.kind),
     }
 }
 

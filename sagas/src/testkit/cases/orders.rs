@@ -152,15 +152,10 @@ impl Case {
     }
 
     fn in_words(&self, subject: &Subject<'_>) -> String {
-        let order = match self.order {
-            Intent::Cancel => "a cancel".to_owned(),
-            Intent::Pause => "a pause".to_owned(),
-            Intent::Resume => "a resume".to_owned(),
-            Intent::RetryAll => "a retry of everything".to_owned(),
-            Intent::Retry(step) => format!("a retry of {}", subject.name(step)),
-            Intent::Edit(step) => format!("an edit of {}", subject.name(step)),
-            Intent::Skip(step) => format!("a skip of {}", subject.name(step)),
-            Intent::Resolve(step) => format!("a resolve of {}", subject.name(step)),
+        let name = self.order.name().as_str();
+        let order = match self.order.step() {
+            Some(step) => format!("the order {name} of {}", subject.name(step)),
+            None => format!("the order {name}"),
         };
         let held = match (self.is_held, self.order) {
             (true, Intent::Pause) | (false, _) => "",
