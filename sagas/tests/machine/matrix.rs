@@ -7,6 +7,7 @@
 use std::fmt::Write;
 use std::{env, fs};
 
+use sagas::machine::OrderName;
 use sagas::{Definition, Direction, Outcome, Status};
 
 use crate::definitions::{firm_pivot, gift_order, place_order, without_a_pivot};
@@ -305,6 +306,10 @@ fn events(situation: &Situation) -> Vec<String> {
         events.push(format!(r#"edit {step} {{"order":7,"receipts":[9]}}"#));
         events.push(format!(r#"skip {step} {{"number":9}}"#));
         events.push(format!("resolve {step}"));
+    }
+    for name in OrderName::ALL {
+        let is_given = |event: &String| event.split(' ').next() == Some(name.as_str());
+        assert!(events.iter().any(is_given), "{name:?} is missing");
     }
     let steps = situation.in_flight.into_iter().chain([situation.at_rest]);
     for step in steps {

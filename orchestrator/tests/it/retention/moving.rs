@@ -197,9 +197,9 @@ fn filters() -> Vec<ListFilter> {
                     filters.push(ListFilter {
                         states: states.to_vec(),
                         definition: definition.map(str::to_owned),
-                        attention: false,
                         before,
                         limit,
+                        ..ListFilter::default()
                     });
                 }
             }
