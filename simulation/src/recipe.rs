@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use sagas::testkit::probe::must_need;
+use sagas::testkit::probe::{may_be_refused, must_need};
 use sagas::{Definition, RetryPolicy, StepKind};
 
 use crate::commands::{self, SERVICES, Task};
@@ -79,7 +79,7 @@ pub fn shapes() -> Vec<Recipe> {
             .map(|(number, (kind, needs))| StepRecipe {
                 kind: *kind,
                 service: number % SERVICES.len(),
-                refusable: matches!(kind, C | P | Q),
+                refusable: may_be_refused(*kind),
                 needs: needs.to_vec(),
                 condition: Condition::Always,
                 flaw: Flaw::Sound,
@@ -133,14 +133,10 @@ pub fn random(name: String, rng: &mut Rng) -> Recipe {
         let earlier = steps.iter().enumerate();
         let needs = earlier.filter(|(_, step)| must_need(kind, step.kind) || rng.chance(400));
         let needs = needs.map(|(number, _)| number).collect();
-        let may_be_refused = matches!(
-            kind,
-            StepKind::Compensatable | StepKind::Pivot | StepKind::Query
-        );
         steps.push(StepRecipe {
             kind,
             service: rng.index(SERVICES.len()),
-            refusable: may_be_refused && rng.chance(700),
+            refusable: may_be_refused(kind) && rng.chance(700),
             needs,
             condition: condition(kind, rng),
             flaw: flaw(kind, rng),

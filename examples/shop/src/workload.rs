@@ -4,6 +4,7 @@
 //! refused, follows from the order alone, whatever runs beside it. Ordinary products, customers and
 //! days have plenty; every refusal comes from one product or customer made for it.
 
+use sagas::splitmix::{INCREMENT, scramble};
 use uuid::Uuid;
 
 use crate::commands::Line;
@@ -192,17 +193,15 @@ fn add(order: &mut PlaceOrder, sku: &str, quantity: u32) {
     });
 }
 
-/// Vigna's generator of that name: eight lines, and equal everywhere.
+/// A counter whose scrambled states are the numbers: equal everywhere.
 #[derive(Debug, Clone)]
 struct SplitMix64(u64);
 
 impl SplitMix64 {
     fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        let number = scramble(self.0);
+        self.0 = self.0.wrapping_add(INCREMENT);
+        number
     }
 
     /// A number below `bound`; the bias is far below what anybody could notice here.

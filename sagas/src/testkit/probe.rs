@@ -90,6 +90,15 @@ pub fn must_need(later: StepKind, earlier: StepKind) -> bool {
     }
 }
 
+/// Whether the participant of a step of this kind may refuse its command.
+#[must_use]
+pub fn may_be_refused(kind: StepKind) -> bool {
+    match kind {
+        StepKind::Compensatable | StepKind::Query | StepKind::Pivot => true,
+        StepKind::Retriable | StepKind::Notify | StepKind::Hint => false,
+    }
+}
+
 /// Needs of a probe, each type of handle in its list.
 type Lists = (
     Vec<Step<Receipt>>,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use sagas::definition::DefinitionBuilder;
-use sagas::testkit::probe::{self, Handle, Probe, Receipt, must_need};
+use sagas::testkit::probe::{self, Handle, Probe, Receipt, may_be_refused, must_need};
 use sagas::{Command, Definition, RetryPolicy, StepKind};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -115,11 +115,7 @@ pub(crate) fn specs() -> impl Strategy<Value = Spec> {
                 .chain(pivot.map(|raw| (StepKind::Pivot, raw)))
                 .chain(after.into_iter().map(|raw| (kind_after(raw.4), raw)))
             {
-                let may_be_refused = match kind {
-                    StepKind::Compensatable | StepKind::Query | StepKind::Pivot => true,
-                    StepKind::Retriable | StepKind::Notify | StepKind::Hint => false,
-                };
-                let refusable = refusable && may_be_refused;
+                let refusable = refusable && may_be_refused(kind);
                 let condition = match kind {
                     StepKind::Pivot => Condition::None,
                     _ => condition,
