@@ -2,11 +2,11 @@
 //!
 //! A reply is read in two stages: whom it answers, and what it says. Where only the first succeeds, the
 //! participant has answered, and silence is the one thing that it did not say: the saga is told `failed`,
-//! with our code and the reason.
+//! with our code and the reason. A probe of some replica is passed by.
 
 use sagas::fault::UNREADABLE_REPLY;
 use sagas::machine::Reply;
-use sagas::wire::ReplyMessage;
+use sagas::wire::{ReplyMessage, is_probe};
 use sagas::{Fault, Json, Outcome, SagaId};
 
 use super::lane::{Arrival, Input, Position};
@@ -20,6 +20,9 @@ pub fn read(record: ReplyRecord) -> Input {
         partition: record.partition,
         offset: record.offset,
     };
+    if is_probe(record.key.as_deref(), record.value.as_deref()) {
+        return Input::Probe(at);
+    }
     let (read, reason) = parse(&record);
     let letter = Box::new(DeadLetter {
         cluster: record.cluster,
@@ -87,7 +90,8 @@ fn usable(record: &ReplyRecord) -> Result<(SagaId, u64, Reply), String> {
 
 #[cfg(test)]
 mod tests {
-    use sagas::wire::Headers;
+    use sagas::Timestamp;
+    use sagas::wire::{Headers, probe};
 
     use super::*;
 
@@ -197,6 +201,20 @@ mod tests {
         let mut foreign = record("maybe", "null");
         foreign.key = Some(b"f44ab201-874a-5174-a879-4f71cf226eae".to_vec());
         assert!(matches!(read(foreign), Input::Garbage { .. }));
+    }
+
+    #[test]
+    fn a_probe_is_passed_by_and_no_dead_letter() {
+        let probe = probe(Timestamp::default());
+        let mut came = record("succeeded", "null");
+        came.key = Some(probe.key().into_bytes());
+        assert!(matches!(read(came.clone()), Input::Garbage { .. }));
+        came.value = Some(probe.value());
+        let at = Position {
+            partition: 5,
+            offset: 7,
+        };
+        assert!(matches!(read(came), Input::Probe(passed) if passed == at));
     }
 
     #[test]

@@ -147,6 +147,10 @@ impl Lane {
                 self.offsets.arrived(at);
                 self.letters.push((Some(at), *letter));
             }
+            Input::Probe(at) => {
+                self.offsets.arrived(at);
+                self.offsets.finished(at);
+            }
             Input::Loaded { asked, result } => self.loaded(asked, result, now),
             Input::Committed { number, result } => self.committed(number, result, now),
             Input::Unsent(unsent) => self.unsent(unsent),

@@ -18,6 +18,7 @@ mod error;
 mod event;
 mod fields;
 mod headers;
+mod probe;
 mod reply;
 mod salvage;
 pub mod size;
@@ -30,6 +31,7 @@ pub use command::{CommandMessage, ReplyTo};
 pub use error::Error;
 pub use event::EventMessage;
 pub use headers::Headers;
+pub use probe::{is_probe, probe};
 pub use reply::{Attribution, ReplyMessage};
 
 /// The version of this format, in [`Attribute::Wire`]. Version 1 was CloudEvents' binary mode.

@@ -8,7 +8,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::message::{BorrowedMessage, Header, Headers as _, Message as _, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer as _};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use sagas::wire::{CONTENT_TYPE, ReplyMessage, topics};
+use sagas::wire::{CONTENT_TYPE, ReplyMessage, is_probe, topics};
 use serde_json::Value;
 
 use crate::wait::until;
@@ -137,7 +137,7 @@ impl Broker {
         self.all(&topics::events(&self.prefix))
     }
 
-    /// Everything that is in a topic now.
+    /// Everything that is in a topic now, but for probes.
     fn all(&self, topic: &str) -> Vec<Record> {
         tokio::task::block_in_place(|| {
             let reader = self.reader(topic);
@@ -160,7 +160,9 @@ impl Broker {
                 if open.get(&message.partition()) == Some(&(message.offset() + 1)) {
                     open.remove(&message.partition());
                 }
-                records.push(Record::from(&message));
+                if !is_probe(message.key(), message.payload()) {
+                    records.push(Record::from(&message));
+                }
             }
             records
         })

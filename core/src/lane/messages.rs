@@ -32,6 +32,8 @@ pub enum Input {
         /// The record, with the reason.
         letter: Box<DeadLetter>,
     },
+    /// A probe was read, which is nobody's.
+    Probe(Position),
     /// What [`Output::Load`] asked for.
     Loaded {
         /// The ids that were asked for.

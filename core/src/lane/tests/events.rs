@@ -56,6 +56,17 @@ fn a_reply_moves_a_cached_saga_without_a_load_and_then_its_offset_advances() {
 }
 
 #[test]
+fn a_probe_moves_nothing_but_the_offset() {
+    let mut bench = Bench::new();
+    bench.take(Input::Probe(Position {
+        partition: 0,
+        offset: 4,
+    }));
+    assert!(!bench.asks_for_a_commit() && !bench.asks_for_a_load());
+    assert_eq!(bench.advanced_to(), Some(5));
+}
+
+#[test]
 fn a_lost_race_is_applied_again_to_what_is_stored() {
     let mut bench = Bench::new();
     let (id, state) = bench.started("a");
