@@ -89,6 +89,8 @@ statements! {
     Writes {
         /// A batch of wakes that found nothing to do, and of outbox rows that were published.
         CommitOfRest,
+        /// Nothing, by the way of a commit.
+        Probe,
         /// A replica lives.
         Heartbeat,
         /// A replica ends.
@@ -191,7 +193,7 @@ mod tests {
         assert_eq!(of(Kind::Commits), ["Commit"]);
         assert_eq!(
             of(Kind::Writes).join(" "),
-            "CommitOfRest Heartbeat Leave Delivered Archive FreeKeys DropDeadLetters Define \
+            "CommitOfRest Probe Heartbeat Leave Delivered Archive FreeKeys DropDeadLetters Define \
              ForgetTally Install"
         );
         assert_eq!(

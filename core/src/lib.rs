@@ -23,6 +23,7 @@ pub mod loaded;
 pub mod look;
 pub mod membership;
 pub mod outgoing;
+pub mod readiness;
 pub mod record;
 pub mod registry;
 pub mod rendezvous;
