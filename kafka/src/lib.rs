@@ -4,6 +4,7 @@
 //!   send_now, pace   a flight leaves when it is complete, and the next one waits for its answer
 //!   Alone            a record that was refused in company, sent again by itself
 //!   topics           topics as the broker tells of them, and their creation
+//!   topic_id         whether a topic is still the one that it was
 //!   waiting          records that wait although the broker answers
 //!   callback         what librdkafka says of itself, in the log
 //! ```
@@ -16,6 +17,7 @@ mod option;
 mod outgoing;
 mod pace;
 mod send_now;
+mod topic_id;
 pub mod topics;
 pub mod waiting;
 
@@ -27,6 +29,7 @@ pub use option::without_value;
 pub use outgoing::Outgoing;
 pub use pace::{FLIGHT_MAX, FULL_WAIT, hear_reports};
 pub use send_now::send_now;
+pub use topic_id::{TopicId, topic_id};
 
 /// The headers of every record.
 #[must_use]
