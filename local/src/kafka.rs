@@ -3,8 +3,8 @@
 //! Invariants: it listens on 127.0.0.1 alone; ports, cluster id and data stay the same over stop,
 //! kill and start; topics exist only when somebody creates them, as in production.
 //!
-//! It fetches nothing: the jars come from `cargo xtask kafka`. One broker has no replicas; a second one
-//! of its cluster ([`Kafka::second`]) has those of topics with two.
+//! It fetches nothing: the jars come from `cargo xtask kafka`. One broker has no replicas; a second and a third
+//! one of its cluster ([`Kafka::second`]) have those of topics with two and three.
 
 use std::fs::File;
 use std::io;
@@ -87,8 +87,21 @@ impl Kafka {
     ///
     /// As for [`Kafka::start`].
     pub fn second(&self) -> Result<Self, Error> {
+        self.further(2)
+    }
+
+    /// A third one, likewise.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Kafka::start`].
+    pub fn third(&self) -> Result<Self, Error> {
+        self.further(3)
+    }
+
+    fn further(&self, id: u32) -> Result<Self, Error> {
         let node = Node {
-            id: 2,
+            id,
             port: port::free()?,
             ..self.node
         };
