@@ -41,7 +41,7 @@ export function faultOf(status: number, body: Problem | null): Fault {
   const said = body === null ? null : body.detail ?? body.title;
   if (status === 503) {
     return new Fault("unavailable", said ?? "The server is not ready.",
-      "Accepted sagas are kept and go on by themselves. /readyz says which part is away.", status);
+      "Accepted sagas are kept and go on by themselves. /readyz says which part is in trouble.", status);
   }
   if (status === 401 || status === 403) {
     return new Fault("refused", said ?? "You may not see this.",

@@ -25,6 +25,7 @@ use sagas::wire::topics::{
 
 mod consumer;
 mod context;
+mod debts;
 mod delivery;
 mod late;
 mod outstanding;
@@ -33,7 +34,7 @@ mod spread;
 pub mod topics;
 mod watch;
 
-pub use consumer::ReplyConsumer;
+pub use consumer::{Begin, Reading, ReplyConsumer};
 pub use delivery::Delivery;
 pub use producer::{Limits, Producer};
 pub use saga_kafka::headers;

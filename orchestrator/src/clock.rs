@@ -2,10 +2,20 @@
 //!
 //! This is the only module that reads a clock for decisions.
 
-use std::time::Instant;
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
 
 use saga_core::clock;
 use sagas::Timestamp;
+
+/// When this process first asked for its age.
+static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// The time since then, for what knows no calendar.
+#[must_use]
+pub fn uptime() -> Duration {
+    BEGAN.elapsed()
+}
 
 /// Database time, by this process's monotonic clock.
 #[derive(Debug)]

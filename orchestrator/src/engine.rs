@@ -9,6 +9,8 @@
 //! A saga's lane is a function of its id; its commands name a reply partition of that lane, so its
 //! replies come back to where its state is cached. That is speed, never correctness.
 
+mod flow;
+mod health;
 mod lanes;
 mod letters;
 mod meter;
@@ -18,6 +20,7 @@ mod replicas;
 pub mod retention;
 mod rounds;
 mod scan;
+mod sentinel;
 mod shell;
 mod unsent;
 mod waiters;
@@ -35,19 +38,21 @@ use saga_core::lane::{Bounds, End, NotRunnable, OrderAnswer, StartAnswer, TooLar
 use saga_core::membership::Replica;
 use saga_core::membership::{Assignment, Membership};
 use saga_core::outgoing::Topics;
+use saga_core::readiness::{Part, Readiness};
 use saga_core::registry::Pin;
 use saga_core::schedule::{
-    ANSWER_WITHIN, BEAT, LATE_EVERY, LOAD_MAX, OUTBOX_EVERY, PUBLICATIONS_MAX, WAKES_EVERY,
+    BEAT, LATE_EVERY, LOAD_MAX, OUTBOX_EVERY, PUBLICATIONS_MAX, WAKES_EVERY,
 };
 use saga_core::waiters::{ANYWHERE_EVERY, Place};
 use sagas::machine::{Order, OrderResult, Refusal};
 use sagas::{SagaId, Timestamp};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
+pub use health::Health;
 pub use meter::CommitFigures;
 pub use waiters::Ending;
 
@@ -59,6 +64,7 @@ use crate::store::{self, Store};
 use lanes::{Door, Lanes};
 use replicas::{Heart, introduce};
 use rounds::Rounds;
+use sentinel::Sentinel;
 use shell::{Message, Parts, Shell};
 
 /// What the engine can be set to.
@@ -90,22 +96,11 @@ pub struct Engine {
 struct Shared {
     lanes: Lanes,
     parts: Parts,
-    postgres_trouble: watch::Receiver<Option<Cause>>,
+    readiness: watch::Receiver<Readiness>,
     stop: CancellationToken,
     background: TaskTracker,
     shells: std::sync::Mutex<Vec<JoinHandle<()>>>,
     is_stopping: AtomicBool,
-}
-
-/// How the parts are that the engine needs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Health {
-    /// `Err` says why Postgres is away.
-    pub postgres: Result<(), String>,
-    /// `Err` says why Kafka is away.
-    pub kafka: Result<(), String>,
-    /// Whether the engine is being stopped.
-    pub is_stopping: bool,
 }
 
 /// A submission that is committed.
@@ -148,9 +143,14 @@ pub enum Error {
     /// This binary cannot advance the saga.
     #[error(transparent)]
     NotRunnable(NotRunnable),
-    /// Postgres or Kafka is away.
-    #[error("{0}")]
-    Unavailable(Cause),
+    /// A part that it needs does not do its work, or nothing answered in time.
+    #[error("{part}: {cause}")]
+    Unavailable {
+        /// The part.
+        part: Part,
+        /// What is wrong with it.
+        cause: Cause,
+    },
     /// The database refuses the data itself.
     #[error("the database refuses the data: {0}")]
     Unstorable(Cause),
@@ -218,6 +218,7 @@ impl Engine {
             topics: Arc::new(Topics::new(&settings.bus.prefix, &registry.participants())),
             waiters: Arc::default(),
             meter: Arc::default(),
+            flow: Arc::default(),
         };
         let shells = rooms.into_iter().map(|room| {
             let bounds = settings.bounds();
@@ -225,17 +226,17 @@ impl Engine {
             tokio::spawn(shell.run())
         });
         let shells = std::sync::Mutex::new(shells.collect());
-        let (trouble, postgres_trouble) = watch::channel(None);
+        let (verdict, readiness) = watch::channel(Readiness::default());
         let shared = Shared {
             lanes,
             parts,
-            postgres_trouble,
+            readiness,
             stop: CancellationToken::new(),
             background: TaskTracker::new(),
             shells,
             is_stopping: AtomicBool::new(false),
         };
-        shared.start_background(own, partitions, &settings, trouble);
+        shared.start_background(own, partitions, &settings, verdict);
         Ok(Self {
             shared: Arc::new(shared),
         })
@@ -280,7 +281,7 @@ impl Engine {
             }
             StartAnswer::KeyUsedOtherwise { id } => Err(Error::KeyUsedOtherwise { id }),
             StartAnswer::CommandTooLarge(too_large) => Err(Error::CommandTooLarge(too_large)),
-            StartAnswer::Unavailable(why) => Err(Error::Unavailable(why)),
+            StartAnswer::Unavailable(why) => Err(Error::of_postgres(why)),
             StartAnswer::Unstorable(why) => Err(Error::Unstorable(why)),
         }
     }
@@ -306,7 +307,7 @@ impl Engine {
             OrderAnswer::Refused(refusal) => Err(Error::Refused(refusal)),
             OrderAnswer::NotFound => Err(Error::NotFound),
             OrderAnswer::NotRunnable(why) => Err(Error::NotRunnable(why)),
-            OrderAnswer::Unavailable(why) => Err(Error::Unavailable(why)),
+            OrderAnswer::Unavailable(why) => Err(Error::of_postgres(why)),
             OrderAnswer::Unstorable(why) => Err(Error::Unstorable(why)),
         }
     }
@@ -328,17 +329,6 @@ impl Engine {
     #[must_use]
     pub fn commit_figures(&self) -> CommitFigures {
         self.shared.parts.meter.figures()
-    }
-
-    /// How Postgres and Kafka are, as far as this replica can tell.
-    #[must_use]
-    pub fn health(&self) -> Health {
-        let trouble = self.shared.postgres_trouble.borrow().clone();
-        Health {
-            postgres: trouble.map_or(Ok(()), |cause| Err(cause.to_string())),
-            kafka: self.shared.parts.producer.health(),
-            is_stopping: self.shared.is_stopping.load(Ordering::Relaxed),
-        }
     }
 
     /// Stops: nothing new is accepted, what is accepted is committed and published, the consumer
@@ -373,32 +363,6 @@ impl Engine {
             .await;
         is_done
     }
-
-    async fn ask<Answer>(
-        &self,
-        saga: SagaId,
-        message: impl FnOnce(oneshot::Sender<Answer>) -> Message,
-    ) -> Result<Answer, Error> {
-        let health = self.health();
-        if health.is_stopping {
-            return Err(Error::Stopping);
-        }
-        for (part, state) in [("Postgres", health.postgres), ("Kafka", health.kafka)] {
-            let cause = |trouble: String| Cause::ours(trouble).within(part);
-            state.map_err(|trouble| Error::Unavailable(cause(trouble)))?;
-        }
-        let (tell, told) = oneshot::channel();
-        let lane = self.shared.lanes.of(saga);
-        lane.ask(message(tell))?;
-        match tokio::time::timeout(ANSWER_WITHIN, told).await {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(_)) => Err(Error::Stopping),
-            Err(_) => {
-                let late = "there was no answer in time; it may still be carried out";
-                Err(Error::Unavailable(Cause::ours(late)))
-            }
-        }
-    }
 }
 
 impl Shared {
@@ -407,8 +371,9 @@ impl Shared {
         own: Replica,
         partitions: i32,
         settings: &Settings,
-        trouble: watch::Sender<Option<Cause>>,
+        verdict: watch::Sender<Readiness>,
     ) {
+        let (trouble, heartbeat) = watch::channel(None);
         let (assignment, assignments) = watch::channel(Assignment::default());
         let shards = self.parts.store.shards();
         let heart = Heart {
@@ -427,6 +392,8 @@ impl Shared {
         let rounds = |period| Rounds::every(period, self.stop.clone());
         let (parts, lanes) = (&self.parts, self.lanes.clone());
         self.background.spawn(heart.run(rounds(BEAT)));
+        let sentinel = Sentinel::new(parts.clone(), &settings.bus.prefix, heartbeat, verdict);
+        self.background.spawn(sentinel.run(rounds(sentinel::EVERY)));
         self.background.spawn(scan::wakes(
             parts.clone(),
             lanes.clone(),

@@ -3,7 +3,7 @@
 //! ```text
 //!   commit      one batch, one statement, one round trip     (the engine; commit/commit.sql)
 //!   load, due   what a lane needs to go on                   (the engine)
-//!   heartbeat, outbox                                        (the engine)
+//!   heartbeat, outbox, probe                                 (the engine)
 //!   lacking, open_sagas_of   before a binary serves          (`serve`, `saga definitions check`)
 //!   archive, partitions, purge   what has ended goes         (the engine, `saga retention`)
 //!   list, counts, ended, dead_letters, …                     (REST, on the primary, uncached)
@@ -47,6 +47,7 @@ mod lock;
 pub mod outbox;
 pub mod overview;
 pub mod partition;
+mod probe;
 pub mod purge;
 pub mod replica;
 pub mod retention;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
 use rdkafka::admin::{
@@ -111,6 +112,76 @@ async fn a_command_that_its_topic_refuses_says_so_and_is_tried_again() {
     assert!(altered.unwrap().iter().all(Result::is_ok));
     world.ended(saga, "completed").await;
     assert_eq!(world.audited(SOON).await.exit_code(), 0);
+}
+
+/// How long programs may take to find that a topic is another one, and the sagas that it has cost an answer to
+/// ask again.
+const FOUND_WITHIN: Duration = Duration::from_secs(60);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn topics_that_are_made_anew_are_used_without_a_restart() {
+    let world = World::on(Servers::shared().await).await;
+    order(&world, 21, 12).await;
+    let prefix = world.servers.prefix();
+    let commands = ServiceName::ALL.map(|name| topics::commands(prefix, name.as_str()));
+    for (seed, topic) in [
+        (22, topics::replies(prefix)),
+        (23, topics::events(prefix)),
+        (24, commands[0].clone()),
+    ] {
+        make_anew(&world, &topic).await;
+        println!("{topic} is another one");
+        let made = Instant::now();
+        order(&world, seed, 4).await;
+        println!("orders ended {:?} after", made.elapsed());
+        until("it is ready", SOON, async || {
+            let answer = world
+                .http
+                .get(format!("{}/readyz", world.url()))
+                .send()
+                .await;
+            let answer = answer.unwrap();
+            let is_ready = answer.status() == 200;
+            let text = answer.text().await.unwrap();
+            (is_ready && !text.contains("topics"))
+                .then_some(())
+                .ok_or(text)
+        })
+        .await;
+        println!("all well {:?} after", made.elapsed());
+        assert!(made.elapsed() < FOUND_WITHIN, "{:?}", made.elapsed());
+    }
+    // librdkafka goes on at its old offsets by itself; the id says that they are of another topic.
+    until(
+        "the reply topic is read from its beginning",
+        SOON,
+        async || {
+            let log = world.log_of(0);
+            let says = log.matches("the topic was deleted and made again").count();
+            (says == 1).then_some(()).ok_or(says)
+        },
+    )
+    .await;
+}
+
+/// Deletes the topic and creates it again, with as many partitions.
+async fn make_anew(world: &World, topic: &str) {
+    let admin = admin(world);
+    let options = AdminOptions::new();
+    let metadata = |name: &str| {
+        let client = admin.inner();
+        tokio::task::block_in_place(|| client.fetch_metadata(Some(name), SOON).unwrap())
+    };
+    let partitions = metadata(topic).topics()[0].partitions().len();
+    let gone = admin.delete_topics(&[topic], &options).await;
+    assert_eq!(gone.unwrap(), [Ok(topic.to_owned())]);
+    let partitions = i32::try_from(partitions).unwrap();
+    let made = || NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
+    until("the topic is there again", SOON, async || {
+        let made = admin.create_topics(&[made()], &options).await.unwrap();
+        (made == [Ok(topic.to_owned())]).then_some(()).ok_or(made)
+    })
+    .await;
 }
 
 /// Some orders, until all of them have ended.

@@ -19,6 +19,7 @@ mod release;
 mod replicas;
 mod shoppers;
 mod start;
+mod unready;
 
 use std::time::Duration;
 

@@ -13,7 +13,7 @@ use super::counts::Counting;
 use super::inputs::{Inputs, SchemaError};
 use super::keys::Keys;
 use super::problem::{Kind, Problem};
-use crate::engine::Engine;
+use crate::engine::{self, Engine};
 use crate::store::Store;
 
 /// The bounds of one request.
@@ -146,33 +146,27 @@ impl Backend {
         self.0.engine.get()
     }
 
-    /// The engine; a problem that says what is away while there is none.
+    /// The engine; a problem that says what the start waits for while there is none.
     pub(super) fn engine(&self) -> Result<&Engine, Problem> {
         if self.is_draining() {
             return Err(Problem::stopping());
         }
         self.running().ok_or_else(|| {
             let startup = self.startup();
-            let away: Vec<_> = [("Postgres", &startup.postgres), ("Kafka", &startup.kafka)]
-                .into_iter()
-                .filter_map(|(name, trouble)| trouble.as_ref().map(|_| name))
-                .collect();
-            let away = if away.is_empty() {
-                vec!["its own parts"]
-            } else {
-                away
+            // One after the other: Kafka is not asked before Postgres has answered.
+            let part = match (&startup.postgres, &startup.kafka) {
+                (Some(_), _) => "Postgres",
+                (None, Some(_)) => "Kafka",
+                (None, None) => "its own parts",
             };
-            let detail = format!(
-                "the service starts and waits for {}; GET /readyz says more",
-                away.join(" and ")
-            );
+            let detail = format!("the service starts and waits for {part}; GET /readyz says more");
             Problem::new(Kind::Unavailable, detail)
         })
     }
 
-    /// Whether a submission has a chance; what there is no engine for finds out later.
-    pub(super) fn takes_starts(&self) -> bool {
-        self.running().is_none_or(Engine::takes_starts)
+    /// Why a new submission has no chance; what there is no engine for finds out later.
+    pub(super) fn refusal(&self) -> Option<engine::Error> {
+        self.running()?.refusal()
     }
 
     pub(super) fn registry(&self) -> &Registry {

@@ -4,6 +4,8 @@
 //! result serves for a second, or for twenty times as long as it took: counting never takes more
 //! than a twentieth of one connection. Sagas themselves are never shown from here.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant as Clock};
 
 use axum::Json as Answer;
@@ -55,6 +57,8 @@ struct Summary<'a> {
     now: Option<Instant>,
     /// The last commits of the replica that answers; `null` before it has started.
     commits: Option<Commits>,
+    /// Topics that take nothing from the replica that answers, each with what is wrong.
+    topics: BTreeMap<Arc<str>, String>,
 }
 
 #[derive(Serialize)]
@@ -116,6 +120,11 @@ pub(super) async fn summary(State(backend): State<Backend>) -> Result<Response, 
     let now = engine.map(Engine::now);
     let mut shown = shown(&counted, names, partitions, now);
     shown.commits = engine.map(|engine| engine.commit_figures().into());
+    let health = engine.map(Engine::health);
+    let topics = health.into_iter().flat_map(|health| health.topics);
+    shown.topics = topics
+        .map(|(topic, cause)| (topic, cause.to_string()))
+        .collect();
     let body = Answer(shown).into_response();
     let no_store = HeaderValue::from_static("no-store");
     Ok(([(header::CACHE_CONTROL, no_store)], body).into_response())
@@ -191,6 +200,7 @@ fn shown<'a>(
         replicas: replicas.collect(),
         now: now.map(Instant),
         commits: None,
+        topics: BTreeMap::new(),
     }
 }
 

@@ -21,17 +21,18 @@ use super::problem::{Kind, Problem};
 use super::submit::SUBMISSIONS;
 use super::{key, prefer};
 use crate::cause::chain;
-use crate::engine;
 
 pub(super) async fn guard(
     State(backend): State<Backend>,
     request: Request,
     next: Next,
 ) -> Response {
-    if is_new_submission(&request) && !backend.takes_starts() {
+    if is_new_submission(&request)
+        && let Some(refusal) = backend.refusal()
+    {
         // Before anything is made of it: there are many of these when there is no time for them.
         discard(request.into_body(), backend.limits()).await;
-        return Problem::from(engine::Error::Overloaded).into_response();
+        return Problem::from(refusal).into_response();
     }
     let started = Instant::now();
     let span = span(&request);

@@ -1,5 +1,8 @@
 //! `/healthz`: the process answers. `/readyz`: it can take work now, and if not, why.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use axum::Json as Answer;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -7,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use super::backend::Backend;
+use crate::cause::Cause;
 
 /// What `/readyz` answers.
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -14,6 +18,9 @@ struct Readiness {
     ready: bool,
     postgres: String,
     kafka: String,
+    /// Topics in trouble through which not everybody's work goes: it is ready nevertheless.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    topics: BTreeMap<Arc<str>, String>,
     /// Present while it starts or stops.
     #[serde(skip_serializing_if = "Option::is_none")]
     phase: Option<&'static str>,
@@ -48,15 +55,21 @@ fn readiness(backend: &Backend) -> Readiness {
             ready: false,
             postgres: word(startup.postgres),
             kafka: word(startup.kafka),
+            topics: BTreeMap::new(),
             phase: Some(phase),
         };
     };
     let health = engine.health();
     let is_stopping = health.is_stopping || backend.is_leaving();
+    let told = |cause: Option<Cause>| word(cause.map(|cause| cause.to_string()));
+    let topics = health.topics.into_iter();
     Readiness {
-        ready: !is_stopping && health.postgres.is_ok() && health.kafka.is_ok(),
-        postgres: word(health.postgres.err()),
-        kafka: word(health.kafka.err()),
+        ready: !is_stopping && health.postgres.is_none() && health.kafka.is_none(),
+        postgres: told(health.postgres),
+        kafka: told(health.kafka),
+        topics: topics
+            .map(|(topic, cause)| (topic, cause.to_string()))
+            .collect(),
         phase: is_stopping.then_some("stopping"),
     }
 }

@@ -84,7 +84,7 @@ pub(super) async fn give(
         reason,
     };
     let mut answer = backend.engine()?.order(saga, order.clone()).await;
-    if let Err(engine::Error::Unavailable(_)) = answer
+    if let Err(engine::Error::Unavailable { .. }) = answer
         && let Some(refusal) = applied::before(&backend, saga, &order).await
     {
         answer = Err(engine::Error::Refused(refusal));

@@ -7,6 +7,7 @@ use std::fmt::Display;
 
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use saga_core::readiness::Part;
 use saga_log::trouble;
 use serde::Serialize;
 
@@ -205,11 +206,13 @@ impl Problem {
     }
 
     /// The client learns which part it is, and its code; the log has the rest.
-    fn unavailable(part: &str, cause: &Cause) -> Self {
-        let detail = format!(
-            "{part} cannot be used now: {cause}; GET /readyz says more; send it again, with the \
-             same Idempotency-Key"
-        );
+    fn unavailable(part: Part, cause: &Cause) -> Self {
+        let what = match part {
+            Part::Postgres | Part::Kafka => format!("{part} cannot be used now: {cause}"),
+            Part::Replica => cause.to_string(),
+        };
+        let detail =
+            format!("{what}; GET /readyz says more; send it again, with the same Idempotency-Key");
         Self::new(Kind::Unavailable, detail)
     }
 
@@ -240,7 +243,7 @@ impl From<store::Error> for Problem {
         let cause = cause::of(&error);
         if let store::Error::Unavailable(_) = error {
             trouble!(warn, "reads are answered 503", error = cause.chain());
-            return Self::unavailable("Postgres", &cause);
+            return Self::unavailable(Part::Postgres, &cause);
         }
         trouble!(error, "reads are answered 500", error = cause.chain());
         let detail = format!("{cause}; the service's log has the reason");
@@ -262,9 +265,9 @@ impl From<engine::Error> for Problem {
             Error::NotFound => Self::new(Kind::NotFound, "no saga with this id"),
             Error::Refused(refusal) => Self::new(Kind::OrderRefused, refusal.to_string()),
             Error::NotRunnable(why) => Self::new(Kind::Unavailable, why.to_string()),
-            Error::Unavailable(cause) => {
+            Error::Unavailable { part, cause } => {
                 trouble!(warn, "requests are answered 503", error = cause.chain());
-                Self::unavailable("Postgres or Kafka", &cause)
+                Self::unavailable(part, &cause)
             }
             Error::Unstorable(cause) => {
                 // The lane has logged it with its saga.
@@ -355,13 +358,32 @@ mod tests {
         for problem in [
             Problem::from(store::Error::Unavailable(error())),
             Problem::from(store::Error::Refused(error())),
-            Problem::from(engine::Error::Unavailable(cause::of(&error()))),
+            Problem::from(engine::Error::Unavailable {
+                part: Part::Postgres,
+                cause: cause::of(&error()),
+            }),
             Problem::from(engine::Error::Unstorable(cause::of(&error()))),
         ] {
             let detail = problem.detail();
             assert!(detail.contains("Postgres"), "{detail}");
             assert!(!detail.contains("password"), "{detail}");
         }
+    }
+
+    #[test]
+    fn only_the_part_in_trouble_is_named() {
+        let detail = |part| {
+            let cause = Cause::ours("there was no answer");
+            Problem::from(engine::Error::Unavailable { part, cause }).detail
+        };
+        let names = |part| {
+            let detail = detail(part);
+            ["Postgres", "Kafka"].map(|name| detail.contains(name))
+        };
+        assert_eq!(names(Part::Postgres), [true, false]);
+        assert_eq!(names(Part::Kafka), [false, true]);
+        assert_eq!(names(Part::Replica), [false, false]);
+        assert!(detail(Part::Replica).starts_with("there was no answer; "));
     }
 
     #[test]

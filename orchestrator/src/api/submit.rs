@@ -148,8 +148,8 @@ async fn start(backend: &Backend, asked: Asked) -> Result<Accepted, Problem> {
     if let Some(fault) = fault {
         return Err(fault);
     }
-    if !backend.takes_starts() {
-        return Err(engine::Error::Overloaded.into());
+    if let Some(refusal) = backend.refusal() {
+        return Err(refusal.into());
     }
     let definition = backend.registry().newest(&saga);
     let definition = definition.ok_or_else(|| unknown(backend, &saga))?.clone();
@@ -175,7 +175,7 @@ async fn repeated(
     // What is known to be away is not asked, or each refusal would wait for it.
     let is_away = engine.map_or_else(
         || backend.startup().postgres.is_some(),
-        |engine| engine.health().postgres.is_err(),
+        |engine| !engine.health().answers_reads,
     );
     if is_away {
         let is_temporary = matches!(refusal.kind(), Kind::Unavailable | Kind::Stopping);

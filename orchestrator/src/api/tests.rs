@@ -77,12 +77,15 @@ async fn get(path: &str) -> Answer {
 }
 
 async fn post(body: impl Into<Body>, headers: &[(&str, &str)]) -> Answer {
+    post_to(backend(LIMITS), body, headers).await
+}
+
+async fn post_to(backend: Backend, body: impl Into<Body>, headers: &[(&str, &str)]) -> Answer {
     let mut request = Request::post("/v1/sagas").header("content-type", "application/json");
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let request = request.body(body.into()).unwrap();
-    ask(&router(backend(LIMITS)), request).await
+    ask(&router(backend), request.body(body.into()).unwrap()).await
 }
 
 const GOOD: &str = r#"{"saga":"book-trip","input":{"guest":1,"legs":[]}}"#;
@@ -93,7 +96,17 @@ async fn a_good_submission_to_a_service_that_starts_is_to_be_sent_again() {
     let body = answer.is_problem(503, "unavailable");
     assert_eq!(answer.header("retry-after"), "2");
     let detail = body["detail"].as_str().unwrap();
-    assert!(detail.contains("waits for Postgres and Kafka"), "{detail}");
+    assert!(detail.contains("waits for Postgres;"), "{detail}");
+
+    let backend = backend(LIMITS);
+    backend.waits_for(Startup {
+        postgres: None,
+        kafka: Some("no answer".to_owned()),
+    });
+    let answer = post_to(backend, GOOD, &[]).await;
+    let body = answer.is_problem(503, "unavailable");
+    let detail = body["detail"].as_str().unwrap();
+    assert!(detail.contains("waits for Kafka;"), "{detail}");
 }
 
 #[tokio::test]

@@ -28,6 +28,7 @@ use tokio::sync::watch;
 use super::context::Context;
 use super::{Error, Settings};
 use crate::cause::chain;
+use crate::clock::uptime;
 
 /// How long the thread waits for a record before it looks whether it should stop.
 const POLL: Duration = Duration::from_millis(100);
@@ -61,7 +62,33 @@ struct Orders {
     assigned: Mutex<BTreeSet<i32>>,
     /// Where partitions continue after a restart, as far as that is not stored yet.
     next_offsets: Mutex<BTreeMap<i32, i64>>,
+    /// When each partition gave its last record.
+    read_at: Mutex<BTreeMap<i32, Duration>>,
+    /// Whether a record is being handed over.
+    is_held: AtomicBool,
+    /// Where all partitions are to be begun again.
+    begin_again: Mutex<Option<Begin>>,
     is_stopping: AtomicBool,
+}
+
+/// Where a partition that was being read is begun again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Begin {
+    /// At the stored offset: nothing came although records lie there.
+    Stored,
+    /// At the oldest record, whatever is stored: the topic is another one.
+    Oldest,
+}
+
+/// What is read at this moment.
+#[derive(Debug, Clone)]
+pub struct Reading {
+    /// The partitions.
+    pub partitions: BTreeSet<i32>,
+    /// When each gave its last record, by [`uptime`].
+    pub read_at: BTreeMap<i32, Duration>,
+    /// Whether the reader waits until somebody takes what it has read.
+    pub is_held: bool,
 }
 
 impl fmt::Debug for ReplyConsumer {
@@ -97,6 +124,7 @@ impl ReplyConsumer {
             topic: topic.as_str().into(),
             orders: Arc::clone(&orders),
             assigned: BTreeSet::new(),
+            is_anew: BTreeSet::new(),
             retry_at: Instant::now(),
             stored_at: Instant::now(),
         };
@@ -131,6 +159,24 @@ impl ReplyConsumer {
     #[must_use]
     pub fn assigned(&self) -> BTreeSet<i32> {
         lock(&self.orders.assigned).clone()
+    }
+
+    /// Begins all partitions again, within a moment. What is read twice has no effect.
+    pub fn begin_again(&self, from: Begin) {
+        let mut order = lock(&self.orders.begin_again);
+        if *order != Some(Begin::Oldest) {
+            *order = Some(from);
+        }
+    }
+
+    /// What is read, and when something last was.
+    #[must_use]
+    pub fn reading(&self) -> Reading {
+        Reading {
+            partitions: self.assigned(),
+            read_at: lock(&self.orders.read_at).clone(),
+            is_held: self.orders.is_held.load(Ordering::Acquire),
+        }
     }
 
     /// Stores the offset that each partition continues at after a restart: in the background,
@@ -214,6 +260,8 @@ struct Reader {
     topic: Arc<str>,
     orders: Arc<Orders>,
     assigned: BTreeSet<i32>,
+    /// Partitions of a topic that was made anew, whose stored offsets may be those of its predecessor.
+    is_anew: BTreeSet<i32>,
     /// Not before then is the broker asked again where to begin.
     retry_at: Instant,
     stored_at: Instant,
@@ -242,7 +290,11 @@ impl Reader {
                 let known = self.client.client().fetch_cluster_id(POLL);
                 cluster = known.unwrap_or_default().into();
             }
-            if !sink(own(&record, &cluster, &self.topic)) {
+            lock(&self.orders.read_at).insert(record.partition(), uptime());
+            self.orders.is_held.store(true, Ordering::Release);
+            let is_taken = sink(own(&record, &cluster, &self.topic));
+            self.orders.is_held.store(false, Ordering::Release);
+            if !is_taken {
                 break;
             }
         }
@@ -271,7 +323,27 @@ impl Reader {
         }
     }
 
+    fn begin_again(&mut self) {
+        let Some(from) = lock(&self.orders.begin_again).take() else {
+            return;
+        };
+        if from == Begin::Oldest {
+            // Offsets of the topic that is gone.
+            lock(&self.orders.next_offsets).clear();
+            self.is_anew.clone_from(&self.assigned);
+        }
+        let all = self.assigned.clone();
+        if let Err(error) = self.give_back(&all) {
+            let error = chain(&error);
+            trouble!(error, "cannot give reply partitions back", error, ?all);
+            // They may be read no more by now; what is assigned twice is refused, which is harmless.
+        }
+        self.assigned.clear();
+        self.retry_at = Instant::now();
+    }
+
     fn follow_orders(&mut self) {
+        self.begin_again();
         let wanted = lock(&self.orders.partitions);
         if *wanted == self.assigned {
             return;
@@ -301,6 +373,7 @@ impl Reader {
             if taken.len() < new.len() {
                 self.retry_at = Instant::now() + OFFSETS_RETRY;
             }
+            self.is_anew.retain(|partition| !taken.contains(partition));
             self.assigned.extend(taken);
         }
         lock(&self.orders.assigned).clone_from(&self.assigned);
@@ -330,8 +403,9 @@ impl Reader {
         let mut list = TopicPartitionList::new();
         for partition in stored.elements() {
             partition.error()?;
+            let is_anew = self.is_anew.contains(&partition.partition());
             let offset = match partition.offset() {
-                stored @ Offset::Offset(_) => stored,
+                stored @ Offset::Offset(_) if !is_anew => stored,
                 _ => Offset::Beginning,
             };
             list.add_partition_offset(&self.topic, partition.partition(), offset)?;

@@ -13,6 +13,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use saga_core::record::{Invalid, OutgoingRecord, Refusal, Refused};
 
 use super::Error;
+use super::debts::{Debts, TopicDebt};
 
 /// What became of a batch.
 #[derive(Debug, Default)]
@@ -51,19 +52,34 @@ type Done = Box<dyn FnOnce(Delivery) + Send>;
 pub(super) struct Countdown {
     left: AtomicUsize,
     /// The same by topic; there are few.
-    by_topic: Vec<(Arc<str>, AtomicUsize)>,
+    by_topic: Vec<OfTopic>,
     delivery: Mutex<Delivery>,
     done: Mutex<Option<Done>>,
 }
 
+/// The records of one topic.
+struct OfTopic {
+    topic: Arc<str>,
+    left: AtomicUsize,
+    debt: Arc<TopicDebt>,
+}
+
 impl Countdown {
-    pub(super) fn new(records: &[OutgoingRecord], done: Done) -> Self {
-        let mut by_topic: Vec<(Arc<str>, AtomicUsize)> = Vec::new();
+    /// Begins to count, and adds to what the topics owe.
+    pub(super) fn new(records: &[OutgoingRecord], done: Done, debts: &Debts) -> Self {
+        let mut by_topic: Vec<OfTopic> = Vec::new();
         for OutgoingRecord { topic, .. } in records {
-            match by_topic.iter_mut().find(|(known, _)| known == topic) {
-                Some((_, left)) => *left.get_mut() += 1,
-                None => by_topic.push((topic.clone(), AtomicUsize::new(1))),
+            match by_topic.iter_mut().find(|of| of.topic == *topic) {
+                Some(of) => *of.left.get_mut() += 1,
+                None => by_topic.push(OfTopic {
+                    topic: topic.clone(),
+                    left: AtomicUsize::new(1),
+                    debt: debts.of(topic),
+                }),
             }
+        }
+        for of in &mut by_topic {
+            of.debt.asked(*of.left.get_mut());
         }
         Self {
             left: AtomicUsize::new(records.len()),
@@ -76,31 +92,42 @@ impl Countdown {
     /// Topics with how many of their records have no verdict yet.
     pub(super) fn left(&self) -> impl Iterator<Item = (Arc<str>, usize)> {
         let topics = self.by_topic.iter();
-        let left = topics.map(|(topic, left)| (topic.clone(), left.load(Ordering::Relaxed)));
+        let left = topics.map(|of| (of.topic.clone(), of.left.load(Ordering::Relaxed)));
         left.filter(|(_, left)| *left > 0)
     }
 
     /// One record for this topic has arrived, or did not for a reason that is not its own.
     pub(super) fn settle(&self, topic: &str, result: Result<(), Error>) {
+        let of = self.of(topic);
+        if let Some(of) = of {
+            of.debt.settled(result.as_ref().copied());
+        }
         if let Err(error) = result {
             let mut delivery = self.delivery.lock().unwrap_or_else(PoisonError::into_inner);
             delivery.failure.get_or_insert(error);
         }
-        self.one_less(topic);
+        self.one_less(of);
     }
 
-    /// One record is refused for what it is.
+    /// One record is refused for what it is, which says that its topic takes others.
     pub(super) fn refuse(&self, refused: Refused) {
-        let topic = refused.record.topic.clone();
+        let of = self.of(&refused.record.topic);
+        if let Some(of) = of {
+            of.debt.settled(Ok(()));
+        }
         let mut delivery = self.delivery.lock().unwrap_or_else(PoisonError::into_inner);
         delivery.refused.push(refused);
         drop(delivery);
-        self.one_less(&topic);
+        self.one_less(of);
     }
 
-    fn one_less(&self, topic: &str) {
-        if let Some((_, left)) = self.by_topic.iter().find(|(known, _)| **known == *topic) {
-            left.fetch_sub(1, Ordering::Relaxed);
+    fn of(&self, topic: &str) -> Option<&OfTopic> {
+        self.by_topic.iter().find(|of| *of.topic == *topic)
+    }
+
+    fn one_less(&self, of: Option<&OfTopic>) {
+        if let Some(of) = of {
+            of.left.fetch_sub(1, Ordering::Relaxed);
         }
         if self.left.fetch_sub(1, Ordering::AcqRel) > 1 {
             return;

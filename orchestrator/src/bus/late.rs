@@ -84,6 +84,13 @@ impl Late {
         }
     }
 
+    /// Why records wait, by topic, in words for outside.
+    pub(super) fn reasons(&self) -> BTreeMap<Arc<str>, String> {
+        let told = self.topics.iter();
+        let told = told.map(|(topic, told)| (topic.clone(), told.reason.told()));
+        told.collect()
+    }
+
     fn tell(&mut self, topic: Arc<str>, overdue: Overdue, reason: Reason, now: Instant) {
         let before = self.topics.get(&topic);
         let before = before.filter(|told| told.reason == reason && now < told.said_at + SAID_EVERY);
@@ -124,6 +131,16 @@ impl Late {
     fn needed(&self, topic: &str) -> Option<u64> {
         let runtime = tokio::runtime::Builder::new_current_thread().build().ok()?;
         runtime.block_on(topics::number(&self.settings, topic, REPLICAS_NEEDED))
+    }
+}
+
+impl Reason {
+    /// The reason without any library's words.
+    fn told(&self) -> String {
+        match self {
+            Self::NotSeen(cause) => format!("unknown: {cause}"),
+            Self::Lacks(_) | Self::Unknown => self.to_string(),
+        }
     }
 }
 

@@ -57,6 +57,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::bus::debts::Debts;
     use saga_core::record::OutgoingRecord;
 
     fn batch(topics: &[&str]) -> Arc<Countdown> {
@@ -66,7 +67,8 @@ mod tests {
             value: Vec::new(),
         });
         let records: Vec<_> = records.collect();
-        Arc::new(Countdown::new(&records, Box::new(|_| ())))
+        let debts = Debts::default();
+        Arc::new(Countdown::new(&records, Box::new(|_| ()), &debts))
     }
 
     fn told(outstanding: &Outstanding, now: Instant) -> Vec<(String, usize, Instant)> {

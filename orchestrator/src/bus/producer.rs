@@ -22,20 +22,25 @@ use std::time::{Duration, Instant};
 use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+use saga_core::readiness::Topic;
 use saga_core::record::{OutgoingRecord, Refusal, Refused};
-use saga_kafka::{Alone, FLIGHT_MAX, FULL_WAIT, Outgoing, headers, hear_reports, send_now};
+use saga_kafka::{
+    Alone, FLIGHT_MAX, FULL_WAIT, Outgoing, TopicId, headers, hear_reports, send_now,
+};
 use saga_log::trouble;
 use sagas::SagaId;
 use sagas::wire::topics;
 use uuid::Uuid;
 
 use super::context::ProducerContext;
+use super::debts::Debts;
 use super::delivery::{Countdown, Delivery, refusal};
 use super::outstanding::Outstanding;
 use super::spread::Spread;
 use super::watch::Watch;
 use super::{Error, RECORD_BYTES_MAX, Settings};
-use crate::cause::chain;
+use crate::cause::{Cause, chain};
+use crate::clock::uptime;
 
 mod limits;
 
@@ -48,6 +53,8 @@ type Done = Box<dyn FnOnce(Delivery) + Send>;
 
 struct Batch {
     records: Vec<OutgoingRecord>,
+    /// Where they go; without it, [`Spread`] says so.
+    partition: Option<i32>,
     bytes: usize,
     done: Done,
 }
@@ -89,11 +96,12 @@ struct State {
     /// In the queue, not yet in librdkafka's.
     waiting_bytes: AtomicUsize,
     outstanding: Arc<Outstanding>,
+    debts: Debts,
     is_stopping: AtomicBool,
 }
 
 impl Producer {
-    /// A producer that connects in the background; a broker that is away shows in [`Self::health`].
+    /// A producer that connects in the background; a broker that is away shows in [`Self::trouble`].
     ///
     /// # Errors
     ///
@@ -106,6 +114,7 @@ impl Producer {
             alone,
             waiting_bytes: AtomicUsize::new(0),
             outstanding: Arc::default(),
+            debts: Debts::default(),
             is_stopping: AtomicBool::new(false),
         });
         let (queue, batches) = channel();
@@ -136,6 +145,20 @@ impl Producer {
         records: Vec<OutgoingRecord>,
         done: impl FnOnce(Delivery) + Send + 'static,
     ) {
+        self.enqueue(records, None, Box::new(done));
+    }
+
+    /// Publishes one record to this partition of its topic; otherwise as [`Self::publish`].
+    pub fn publish_to(
+        &self,
+        partition: i32,
+        record: OutgoingRecord,
+        done: impl FnOnce(Delivery) + Send + 'static,
+    ) {
+        self.enqueue(vec![record], Some(partition), Box::new(done));
+    }
+
+    fn enqueue(&self, records: Vec<OutgoingRecord>, partition: Option<i32>, done: Done) {
         let failed = |failure| Delivery {
             failure: Some(failure),
             ..Delivery::default()
@@ -151,9 +174,9 @@ impl Producer {
             waiting.fetch_sub(bytes, Ordering::AcqRel);
             return done(failed(Error::Overloaded { bytes: before }));
         }
-        let done = Box::new(done);
         let batch = Batch {
             records,
+            partition,
             bytes,
             done,
         };
@@ -168,25 +191,64 @@ impl Producer {
         Arc::clone(&self.shared.limits)
     }
 
-    /// Whether the broker answered when it was last asked, at most a few seconds ago.
-    ///
-    /// # Errors
-    ///
-    /// Says what is wrong, and since when.
-    pub fn health(&self) -> Result<(), String> {
+    /// What is wrong with the broker, if it did not answer when it was last asked, at most a few seconds
+    /// ago.
+    #[must_use]
+    pub fn trouble(&self) -> Option<Cause> {
         let client = self.shared.state.client();
         if let Some((code, _)) = client.client().fatal_error() {
-            return Err(format!(
-                "the producer has failed and is being replaced: Kafka says {code}"
-            ));
+            let text = format!("the producer has failed and is being replaced: Kafka says {code}");
+            return Some(Cause::ours(text));
         }
-        self.shared.watch.health()
+        self.shared.watch.trouble()
+    }
+
+    /// The topics that owe an answer for too long, or refuse.
+    #[must_use]
+    pub fn topics_in_trouble(&self) -> Vec<Topic> {
+        let state = &self.shared.state;
+        let prefix = &state.settings.prefix;
+        let shared = [topics::replies(prefix), topics::events(prefix)];
+        let troubles = state.debts.troubles(uptime()).into_iter();
+        let troubles = troubles.map(|(name, trouble)| Topic {
+            is_shared: shared.iter().any(|shared| **shared == *name),
+            why: self.shared.watch.why_late(&name),
+            name,
+            trouble,
+        });
+        troubles.collect()
+    }
+
+    /// Whether it is long ago that this topic has taken a record.
+    #[must_use]
+    pub fn is_quiet(&self, topic: &str) -> bool {
+        self.shared.state.debts.is_quiet(topic, uptime())
+    }
+
+    /// Whether this topic has taken a record within the last two seconds.
+    #[must_use]
+    pub fn is_flowing(&self, topic: &str) -> bool {
+        self.shared.state.debts.is_flowing(topic, uptime())
     }
 
     /// How many partitions the reply topic has, as the broker said within the last seconds; `None`
     /// before it has said so.
+    #[must_use]
     pub fn reply_partitions(&self) -> Option<i32> {
         self.shared.watch.reply_partitions()
+    }
+
+    /// The same of the topic of lifecycle events.
+    #[must_use]
+    pub fn event_partitions(&self) -> Option<i32> {
+        self.shared.watch.event_partitions()
+    }
+
+    /// The id of the reply topic, as the broker said within the last seconds: another one, where it was
+    /// deleted and made again. `None` before it has said so.
+    #[must_use]
+    pub fn reply_topic_id(&self) -> Option<TopicId> {
+        self.shared.watch.topic_id()
     }
 
     /// Waits until the broker has everything that was published, or until time is up.
@@ -223,8 +285,12 @@ impl State {
         while let Ok(batch) = batches.recv() {
             self.renew_if_failed();
             let client = self.client();
-            client.context().spread.next_flight();
+            let mut is_new = true;
             for batch in std::iter::once(batch).chain(batches.try_iter()) {
+                // What says where it goes does not move on what is spread.
+                if batch.partition.is_none() && std::mem::take(&mut is_new) {
+                    client.context().spread.next_flight();
+                }
                 self.hand_over(&client, batch);
             }
             send_now(client.client(), FLIGHT_MAX);
@@ -232,21 +298,29 @@ impl State {
     }
 
     fn hand_over(&self, client: &Client, batch: Batch) {
-        let countdown = Arc::new(Countdown::new(&batch.records, batch.done));
+        let countdown = Countdown::new(&batch.records, batch.done, &self.debts);
+        let countdown = Arc::new(countdown);
         self.outstanding.add(&countdown, Instant::now());
         for record in &batch.records {
-            self.send(client, record, &countdown);
+            self.send(client, record, batch.partition, &countdown);
         }
         self.waiting_bytes.fetch_sub(batch.bytes, Ordering::AcqRel);
     }
 
-    fn send(&self, client: &Client, record: &OutgoingRecord, countdown: &Arc<Countdown>) {
+    fn send(
+        &self,
+        client: &Client,
+        record: &OutgoingRecord,
+        partition: Option<i32>,
+        countdown: &Arc<Countdown>,
+    ) {
         let key = record.key.to_string();
         loop {
-            let outgoing = BaseRecord::with_opaque_to(&record.topic, Arc::clone(countdown))
+            let mut outgoing = BaseRecord::with_opaque_to(&record.topic, Arc::clone(countdown))
                 .key(&key)
                 .payload(&record.value)
                 .headers(headers());
+            outgoing.partition = partition;
             let Err((error, _)) = client.send(outgoing) else {
                 return;
             };

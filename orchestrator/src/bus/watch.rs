@@ -1,15 +1,17 @@
 //! The broker, asked once a second: whether it answers, for `/readyz`, which must not wait for it, how
-//! many partitions the reply topic has, and, where records wait all the same, why.
+//! many partitions the topics of replies and events have, and, where records wait all the same, why.
 //!
 //! Invariant: the number of partitions is what the broker said, never what the settings say. More
 //! are believed at once; fewer only after a minute, because a broker that lags behind the others
 //! still tells of the topic as it was.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use saga_kafka::{TopicId, topic_id};
 use saga_log::trouble;
 use sagas::wire;
 
@@ -34,6 +36,11 @@ pub(super) struct Watch {
 struct Shared {
     trouble: Mutex<Option<Trouble>>,
     partitions: Mutex<Partitions>,
+    event_partitions: Mutex<Partitions>,
+    /// The id of the reply topic.
+    topic_id: Mutex<Option<TopicId>>,
+    /// Why records of these topics wait.
+    late: Mutex<BTreeMap<Arc<str>, String>>,
     is_stopping: AtomicBool,
 }
 
@@ -50,12 +57,16 @@ impl Watch {
             .create_with_context(Context)
             .map_err(Error::refused)?;
         let topic = wire::topics::replies(&settings.prefix);
+        let events = wire::topics::events(&settings.prefix);
         let shared = Arc::new(Shared {
             trouble: Mutex::new(Some(Trouble {
                 since: Instant::now(),
                 what: "it was not asked yet".to_owned(),
             })),
             partitions: Mutex::default(),
+            event_partitions: Mutex::default(),
+            topic_id: Mutex::default(),
+            late: Mutex::default(),
             is_stopping: AtomicBool::new(false),
         });
         let watched = Arc::clone(&shared);
@@ -65,8 +76,17 @@ impl Watch {
             .spawn(move || {
                 while !watched.is_stopping.load(Ordering::Acquire) {
                     let answer = ask(&client, &topic);
-                    late.look(&client, answer.is_ok(), Instant::now());
+                    let answers = answer.is_ok();
                     watched.note(answer, Instant::now());
+                    // The broker has just answered, or not: a topic may still be absent.
+                    if answers && let Ok(found) = ask(&client, &events) {
+                        lock(&watched.event_partitions).see(found, Instant::now());
+                    }
+                    if answers && let Some(id) = topic_id(client.client(), &topic, ANSWER_WITHIN) {
+                        *lock(&watched.topic_id) = Some(id);
+                    }
+                    late.look(&client, answers, Instant::now());
+                    *lock(&watched.late) = late.reasons();
                     // Errors that came meanwhile would pile up.
                     while client.poll(Duration::ZERO).is_some() {}
                     std::thread::park_timeout(EVERY);
@@ -78,16 +98,28 @@ impl Watch {
         Ok(Self { shared, thread })
     }
 
-    pub(super) fn health(&self) -> Result<(), String> {
-        match &*lock(&self.shared.trouble) {
-            None => Ok(()),
-            Some(Trouble { since, what }) => {
-                let seconds = since.elapsed().as_secs();
-                Err(format!(
-                    "the broker has not answered for {seconds} s: {what}"
-                ))
-            }
-        }
+    pub(super) fn trouble(&self) -> Option<Cause> {
+        let trouble = lock(&self.shared.trouble);
+        trouble.as_ref().map(|Trouble { since, what }| {
+            let seconds = since.elapsed().as_secs();
+            let text = format!("the broker has not answered for {seconds} s: {what}");
+            Cause::ours(text)
+        })
+    }
+
+    /// Why records of the topic wait, where that was looked up.
+    pub(super) fn why_late(&self, topic: &str) -> Option<String> {
+        lock(&self.shared.late).get(topic).cloned()
+    }
+
+    /// The id of the reply topic, as it was last seen; `None` before the broker has said so.
+    pub(super) fn topic_id(&self) -> Option<TopicId> {
+        *lock(&self.shared.topic_id)
+    }
+
+    /// As [`Self::reply_partitions`], of the topic of lifecycle events.
+    pub(super) fn event_partitions(&self) -> Option<i32> {
+        lock(&self.shared.event_partitions).count
     }
 
     /// How many partitions the reply topic has; `None` before the broker has said so.

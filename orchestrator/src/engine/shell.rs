@@ -22,6 +22,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
+use super::flow::Flow;
 use super::lanes::{LetIn, Room};
 use super::meter::Meter;
 use super::notes;
@@ -61,6 +62,7 @@ pub(super) struct Parts {
     pub(super) topics: Arc<Topics>,
     pub(super) waiters: Arc<Waiters>,
     pub(super) meter: Arc<Meter>,
+    pub(super) flow: Arc<Flow>,
 }
 
 pub(super) struct Shell {
@@ -250,9 +252,12 @@ impl Shell {
     fn commit(&self, number: u64, batch: Batch) {
         let (store, report) = (self.parts.store.clone(), self.report.clone());
         let (clock, meter) = (self.parts.clock.clone(), self.parts.meter.clone());
+        let flow = self.parts.flow.clone();
+        flow.asked();
         tokio::spawn(async move {
             let sent = Instant::now();
             let result = store.commit(&batch).await;
+            flow.answered(result.as_ref().map(drop));
             if let Ok(committed) = &result {
                 meter.committed(batch.starts.len() + batch.updates.len(), sent.elapsed());
                 clock.observe(committed.database_time, sent);

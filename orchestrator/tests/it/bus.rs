@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use local::{Kafka, KafkaOptions};
-use orchestrator::bus::{self, Error, Producer, topics};
+use orchestrator::bus::{self, Begin, Error, Producer, topics};
 use rdkafka::mocking::MockCluster;
 
 use crate::broker::{
@@ -35,7 +35,7 @@ async fn a_record_arrives_byte_for_byte_with_its_header() {
     assert_eq!(read.offset, 0);
     assert!(!read.cluster.is_empty());
     assert_eq!(reader.consumer.partitions().await.unwrap(), 4);
-    until("health", || producer.health().is_ok());
+    until("health", || producer.trouble().is_none());
     producer.flush(Duration::from_secs(10)).await;
     reader.consumer.stop().await;
 }
@@ -107,6 +107,28 @@ async fn a_restarted_consumer_goes_on_at_the_stored_offsets() {
     let reader = Reader::start(&settings, 0..4);
     let expected: BTreeSet<u32> = &(0..100).collect() - &numbers(&read);
     assert_eq!(numbers(&reader.next(40)), expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_consumer_begins_again_at_the_stored_offsets_or_at_the_oldest_records() {
+    let settings = ready().await;
+    let producer = Producer::new(&settings).unwrap();
+    publish(&producer, (0..100).map(|n| record(&settings, n)).collect()).unwrap();
+    let reader = Reader::start(&settings, 0..4);
+    let read = reader.next(60);
+    reader.consumer.commit(&next_offsets(&read));
+    reader.consumer.stop().await;
+
+    let reader = Reader::start(&settings, 0..4);
+    let others: BTreeSet<u32> = &(0..100).collect() - &numbers(&read);
+    assert_eq!(numbers(&reader.next(40)), others);
+    reader.consumer.begin_again(Begin::Stored);
+    assert_eq!(numbers(&reader.next(40)), others);
+    reader.consumer.begin_again(Begin::Oldest);
+    assert_eq!(numbers(&reader.next(100)), (0..100).collect());
+    // From now on, what is stored counts again.
+    reader.consumer.begin_again(Begin::Stored);
+    assert_eq!(numbers(&reader.next(40)), others);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -192,7 +214,7 @@ async fn what_waits_for_an_absent_broker_is_bounded_and_every_batch_gets_its_ans
         (30..50).contains(&refused),
         "{refused} of 100 MiB were refused at once"
     );
-    assert!(producer.health().is_err());
+    assert!(producer.trouble().is_some());
     drop(producer);
     until("an answer for every batch", || answers.count() == (0, 100));
 }
@@ -216,15 +238,15 @@ async fn a_broker_that_is_killed_and_comes_back_loses_nothing_and_doubles_nothin
             producer.publish(records, answers.taker());
         }
     };
-    until("health", || producer.health().is_ok());
+    until("health", || producer.trouble().is_none());
     batches(0);
     broker.kill().unwrap();
     batches(50);
-    until("the outage", || producer.health().is_err());
+    until("the outage", || producer.trouble().is_some());
     assert!(answers.count().0 < 100);
     broker.start_again().unwrap();
     until("all acknowledgements", || answers.count() == (100, 0));
-    until("health", || producer.health().is_ok());
+    until("health", || producer.trouble().is_none());
     let mut read: Vec<u32> = reader.next(2_000).iter().map(number).collect();
     read.sort_unstable();
     assert!(read.into_iter().eq(0..2_000), "each record once");
@@ -251,6 +273,6 @@ async fn the_mock_broker_of_librdkafka_will_do_for_a_demonstration() {
     let reader = Reader::start(&settings, 0..4);
     let expected: BTreeSet<u32> = &(0..100).collect() - &numbers(&read);
     assert_eq!(numbers(&reader.next(40)), expected);
-    until("health", || producer.health().is_ok());
+    until("health", || producer.trouble().is_none());
     reader.consumer.stop().await;
 }

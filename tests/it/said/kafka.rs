@@ -59,6 +59,8 @@ async fn records_that_wait_for_replicas_are_named_with_the_counts() {
     });
     create(&world, &new).await;
     world.start_orchestrator().await;
+    let order = Workload::new(1, 0).next().unwrap().order;
+    world.submit(&order).await;
     let stop = move || {
         second.stop().unwrap();
         second
@@ -66,8 +68,6 @@ async fn records_that_wait_for_replicas_are_named_with_the_counts() {
     let mut second = tokio::task::spawn_blocking(stop).await.unwrap();
     world.start_service(ServiceName::Orders);
 
-    let order = Workload::new(1, 0).next().unwrap().order;
-    world.submit(&order).await;
     let words = ["records wait", "not enough replicas", "NotEnoughReplicas"];
     let lines = said(&world, &words).await;
     check(&lines[0], &events, "records");
@@ -80,7 +80,6 @@ async fn records_that_wait_for_replicas_are_named_with_the_counts() {
     })
     .await;
     check(&line, &replies, "replies");
-    world.ready(0).await;
 
     let back = move || {
         second.start_again().unwrap();
