@@ -3,10 +3,13 @@
 use std::time::{Duration, Instant};
 
 use local::process::Signal;
+use serde_json::json;
+use shop::workload::Workload;
 use sqlx::{Connection as _, PgConnection};
 
 use super::books::{now, open_and_ended, settle, stillness_after};
 use super::outage::{assert_come_back_later, order_once, readiness};
+use super::postgres::signal_all;
 use super::shoppers::Shoppers;
 use super::{alone, blocking};
 use crate::servers::Servers;
@@ -98,6 +101,55 @@ async fn a_replica_that_leaves_takes_work_until_load_balancers_have_noticed() {
     })
     .await;
     assert_eq!(status.and_then(|status| status.code()), Some(0));
+}
+
+/// Of a replica that is to end although its database hangs.
+const SHORT_LIMIT: &str = "6s";
+/// The same, and the start and the end of a process on a busy machine.
+const SHORT_LIMIT_PASSED: Duration = Duration::from_secs(9);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_takes_no_longer_than_its_bound_when_a_lane_cannot_load() {
+    let _alone = alone().await;
+    let mut world = World::empty(Servers::with_postgres(&[]).await).await;
+    let first = world.start_orchestrator().await;
+    let order = Workload::new(1, 0).next().unwrap().order;
+    let saga = world.submit(&order).await;
+    world.orchestrator(first).terminate(DRAIN_LIMIT);
+    // It has no state of the saga in memory.
+    let second = world.launch_orchestrator(|command| {
+        command.args(["--drain-limit", SHORT_LIMIT]);
+    });
+    world.ready(second).await;
+    signal_all(&world, Signal::Stop);
+    let url = format!("{}/v1/sagas/{saga}/cancel", world.url());
+    let body = json!({ "actor": "operator", "reason": "the customer called" });
+    let request = world.http.post(url).json(&body).send();
+    let asked = tokio::spawn(request);
+    until("the lane waits", GOODBYE_MAX, async || {
+        let (_, body) = readiness(&world, second).await?;
+        (body["ready"] == false)
+            .then_some(())
+            .ok_or_else(|| body.to_string())
+    })
+    .await;
+    let (world, status) = blocking(move || {
+        let orchestrator = &mut world.orchestrator(second).process;
+        orchestrator.signal(Signal::Terminate).unwrap();
+        let asked = Instant::now();
+        let status = orchestrator.wait(SHORT_LIMIT_PASSED).unwrap();
+        println!("ended {:?} after SIGTERM, {status:?}", asked.elapsed());
+        (world, status)
+    })
+    .await;
+    signal_all(&world, Signal::Continue);
+    assert_eq!(
+        status.and_then(|status| status.code()),
+        Some(1),
+        "{}",
+        world.log_of(second)
+    );
+    drop(asked);
 }
 
 /// Locks the older replica's row: while the connection lives, that replica cannot leave the list,

@@ -90,7 +90,7 @@ async fn orders_end_again(world: &World) {
 }
 
 /// To the server and all its backends.
-fn signal_all(world: &World, what: Signal) {
+pub(super) fn signal_all(world: &World, what: Signal) {
     let server = world.servers.postgres().pid().expect("it runs");
     // The server first: frozen, it starts no further backend.
     signal(server, what).unwrap();
