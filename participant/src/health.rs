@@ -4,6 +4,7 @@
 //!  probe: a ping each 3 s ────────────> database ┐
 //!  poller: librdkafka's state each 3 s,
 //!          and whether it has partitions ─> broker ├─> Health::report(), by whoever is asked
+//!  release: since when replies wait ──────> broker ┤
 //!  processor: since when a batch is in hand ─────┘
 //! ```
 //!
@@ -45,6 +46,8 @@ struct Shared {
     broker: Mutex<Watch>,
     /// Since when no partition is assigned that should be, and what is known of it.
     unassigned: Mutex<Option<(Instant, String)>>,
+    /// Since when replies wait for the broker, and why.
+    unsent: Mutex<Option<(Instant, String)>>,
     in_hand_since: Mutex<Option<Instant>>,
 }
 
@@ -54,7 +57,7 @@ pub struct HealthReport {
     /// The service's own database answered its last ping, and takes writes.
     pub database: Option<Trouble>,
     /// The consumer polls, its group's coordinator is in reach, and it has partitions of its topic,
-    /// where there are enough for every instance. This does not say that replies may be written.
+    /// where there are enough for every instance; and it takes the replies that are there.
     pub broker: Option<Trouble>,
     /// The commands in hand come to an end: no handler hangs.
     pub commands: Option<Trouble>,
@@ -76,6 +79,7 @@ impl Health {
             database: unknown(),
             broker: unknown(),
             unassigned: Mutex::default(),
+            unsent: Mutex::default(),
             in_hand_since: Mutex::default(),
         };
         Self {
@@ -114,13 +118,22 @@ impl Health {
         });
     }
 
+    /// The broker takes replies, or has not taken some since that time.
+    pub(crate) fn replies(&self, heard: Result<(), (Instant, String)>) {
+        *lock(&self.shared.unsent) = heard.err();
+    }
+
     fn broker_trouble(&self, now: Instant) -> Option<Trouble> {
         let heard = lock(&self.shared.broker).trouble(now);
-        heard.or_else(|| {
-            let (since, what) = lock(&self.shared.unassigned).clone()?;
+        let lasting = |of: &Mutex<Option<(Instant, String)>>| {
+            let (since, what) = lock(of).clone()?;
             let lasted = now.saturating_duration_since(since);
             Some(Trouble { lasted, what })
-        })
+        };
+        let unassigned = || lasting(&self.shared.unassigned);
+        heard
+            .or_else(unassigned)
+            .or_else(|| lasting(&self.shared.unsent))
     }
 
     /// A batch is in hand until the result is dropped.
@@ -213,6 +226,19 @@ mod tests {
         let trouble = health.report().broker.unwrap();
         assert_eq!(trouble.to_string(), "for 0 s: no partition");
         health.assignment(Ok(()));
+        assert!(health.report().is_healthy());
+    }
+
+    #[test]
+    fn replies_that_wait_are_trouble_although_the_broker_answers() {
+        let health = Health::new();
+        health.database(Ok(()));
+        health.broker(Ok(()));
+        health.replies(Err((Instant::now(), "replies wait".to_owned())));
+        health.broker(Ok(()));
+        let trouble = health.report().broker.unwrap();
+        assert_eq!(trouble.to_string(), "for 0 s: replies wait");
+        health.replies(Ok(()));
         assert!(health.report().is_healthy());
     }
 

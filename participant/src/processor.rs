@@ -86,13 +86,15 @@ pub(crate) async fn release_offsets(
     offsets: Offsets,
     waiting: Arc<AtomicUsize>,
     broken: CancellationToken,
+    health: Health,
 ) {
     while let Some(batch) = handled.recv().await {
         tokio::select! {
             () = batch.replies.acknowledged() => {}
             () = broken.cancelled() => return,
-            never = tell_late(&settings, &batch.replies) => match never {},
+            never = tell_late(&settings, &batch.replies, &health) => match never {},
         }
+        health.replies(Ok(()));
         for (partition, offset) in &batch.records {
             offsets.done(*partition, *offset);
         }

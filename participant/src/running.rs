@@ -90,6 +90,7 @@ pub(crate) fn start(
             offsets,
             waiting,
             broken.clone(),
+            health.clone(),
         )),
         purged: tokio::spawn(purge::hourly(settings, stopping.clone())),
         finished: Arc::clone(&finished),

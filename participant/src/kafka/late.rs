@@ -1,4 +1,4 @@
-//! Log lines about replies that wait although the broker answers ([`saga_kafka::waiting`]).
+//! Replies that wait ([`saga_kafka::waiting`]): the service's health says so, and the log where the broker answers.
 //!
 //! Not here: a broker that does not answer, of which the poller tells.
 
@@ -15,10 +15,11 @@ use sagas::wire::topics::Shortage;
 use super::client;
 use super::replies::Outstanding;
 use crate::Settings;
+use crate::health::Health;
 
 /// Tells of the replies of a batch for as long as they wait: to be dropped once they do not. It does not
 /// end by itself.
-pub(crate) async fn tell(settings: &Settings, batch: &Outstanding) -> Infallible {
+pub(crate) async fn tell(settings: &Settings, batch: &Outstanding, health: &Health) -> Infallible {
     let since = Instant::now();
     let mut pause = OVERDUE_AFTER;
     loop {
@@ -27,10 +28,15 @@ pub(crate) async fn tell(settings: &Settings, batch: &Outstanding) -> Infallible
         let Some(topic) = batch.topic() else {
             continue;
         };
+        let wait = format!("replies wait for the topic {topic}");
+        health.replies(Err((since, wait.clone())));
         let Some(shortage) = look(settings, topic).await else {
             continue;
         };
         let cause = shortage.as_ref().map(ToString::to_string);
+        if let Some(cause) = &cause {
+            health.replies(Err((since, format!("{wait}: {cause}"))));
+        }
         trouble!(
             warn,
             "replies wait although the broker answers",
