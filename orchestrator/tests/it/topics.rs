@@ -32,6 +32,9 @@ async fn partitions_that_are_added_are_counted_and_read() {
     assert_eq!(added.unwrap(), [Ok(topic.clone())]);
     until("seven", || producer.reply_partitions() == Some(7));
     reader.assign(4..7);
+    until("the others are given back", || {
+        reader.consumer.assigned() == (4..7).collect()
+    });
     // A client of its own knows all seven at once.
     let producer = Producer::new(&settings).unwrap();
     let mut read = BTreeSet::new();
