@@ -22,7 +22,11 @@ use crate::{Error, Settings};
 fn client(settings: &Settings, own: &[(&str, &str)]) -> ClientConfig {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", &settings.brokers);
+    // The defaults let a broker that is back wait for 10 s, and one that hangs for a minute, records for
+    // others with it: an idempotent producer asks any broker for its id.
     config.set("reconnect.backoff.max.ms", "1000");
+    config.set("socket.timeout.ms", "10000");
+    config.set("socket.keepalive.enable", "true");
     for (name, value) in own {
         config.set(*name, *value);
     }
