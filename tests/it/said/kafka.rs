@@ -68,7 +68,13 @@ async fn records_that_wait_for_replicas_are_named_with_the_counts() {
     let mut second = tokio::task::spawn_blocking(stop).await.unwrap();
     world.start_service(ServiceName::Orders);
 
-    let words = ["records wait", "not enough replicas", "NotEnoughReplicas"];
+    // Those of the other topic wait likewise.
+    let words = [
+        "records wait",
+        "not enough replicas",
+        "NotEnoughReplicas",
+        &events,
+    ];
     let lines = said(&world, &words).await;
     check(&lines[0], &events, "records");
     // One topic's trouble stops no other: the command has arrived, and only its reply waits.
