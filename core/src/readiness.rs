@@ -20,6 +20,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sagas::sabotage::{Bug, is_seeded};
+
 use crate::Cause;
 
 /// How long a write, or a read, may take. What is well takes milliseconds, and a partition gets another
@@ -90,7 +92,8 @@ impl Debt {
             return Some(Trouble::Refuses(cause.clone()));
         }
         let silent = now.saturating_sub(self.since?);
-        (self.owed > 0 && silent >= OVERDUE_AFTER).then_some(Trouble::Silent(silent))
+        let is_overdue = self.owed > 0 && silent >= OVERDUE_AFTER;
+        (is_overdue && !is_seeded(Bug::TakesSilenceForWell)).then_some(Trouble::Silent(silent))
     }
 
     /// Whether it works: it has given a good answer just now.
@@ -178,8 +181,8 @@ impl Readiness {
     pub fn of(seen: Evidence, replies: &Arc<str>) -> Self {
         let answers_reads = seen.heartbeat.is_none();
         let commits = seen.commits.map(Trouble::of_commits);
-        let (shared, others): (Vec<_>, Vec<_>) =
-            seen.topics.into_iter().partition(|topic| topic.is_shared);
+        let is_shared = |topic: &Topic| topic.is_shared || is_seeded(Bug::TakesOneTopicForAll);
+        let (shared, others): (Vec<_>, Vec<_>) = seen.topics.into_iter().partition(is_shared);
         let mut topics: BTreeMap<_, _> = others
             .into_iter()
             .map(|topic| (topic.name.clone(), topic.into_cause()))

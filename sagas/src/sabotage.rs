@@ -59,6 +59,10 @@ bugs! {
     TakesSilenceForRefusal = "takes-silence-for-refusal",
     /// A reply moves a saga that has ended.
     MovesWhatHasEnded = "moves-what-has-ended",
+    /// A write that nobody answers is none that is missed.
+    TakesSilenceForWell = "takes-silence-for-well",
+    /// The trouble of one participant's topic makes a replica unready.
+    TakesOneTopicForAll = "takes-one-topic-for-all",
     /// New sagas of one definition keep those of all others out.
     LetsABurstKeepOthersOut = "lets-a-burst-keep-others-out",
     /// A lane hands over whatever the broker owes for a topic.

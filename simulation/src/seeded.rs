@@ -302,6 +302,22 @@ pub const ROWS: &[Row] = &[
         Bug::AdmitsAllStarts,
         "new_sagas_leave_room_for_those_that_run",
     ),
+    Row {
+        invariant: "a replica is not ready when a write is not answered for two seconds",
+        bug: Bug::TakesSilenceForWell,
+        proof: Proof::Test {
+            arguments: CORE,
+            test: "readiness::tests::a_question_without_an_answer_is_trouble_after_two_seconds_and_an_answer_ends_it",
+        },
+    },
+    Row {
+        invariant: "the trouble of one participant's topic makes no replica unready, and is named",
+        bug: Bug::TakesOneTopicForAll,
+        proof: Proof::Test {
+            arguments: CORE,
+            test: "readiness::tests::a_topic_that_everybody_needs_makes_unready_and_another_one_is_named",
+        },
+    },
     simulated(
         "a burst of one definition does not keep another out",
         Bug::LetsABurstKeepOthersOut,
