@@ -45,7 +45,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,target=/src/target,sharing=locked \
     cargo build --locked --release \
         --package shop --bin shop --bin shop-orchestrator \
-        --package saga-program --bin saga \
+        --package sagas-program --bin saga \
     && install -D --target-directory=/programs \
         target/release/shop target/release/shop-orchestrator target/release/saga
 

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use local::folder::Temporary;
+use sagas_local::folder::Temporary;
 use shop::stage::folder::Folder;
 use shop::stage::{Addresses, Servers, servers};
 

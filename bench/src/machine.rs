@@ -81,7 +81,7 @@ impl Machine {
 
 /// The version that the jars are fetched in.
 fn kafka_version() -> &'static str {
-    let after = local::kafka::POM
+    let after = sagas_local::kafka::POM
         .split("<artifactId>kafka_2.13</artifactId>")
         .nth(1);
     let version = after.and_then(|rest| rest.split("<version>").nth(1)?.split('<').next());

@@ -37,7 +37,7 @@ use report::Document;
 use workloads::Name;
 
 #[global_allocator]
-static ALLOCATOR: allocator::Mimalloc = allocator::Mimalloc;
+static ALLOCATOR: sagas_allocator::Mimalloc = sagas_allocator::Mimalloc;
 
 /// Measures the orchestrator on this machine, with every part real.
 #[derive(Debug, Parser)]

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use local::process::{Usage, usage, usage_of_tree};
+use sagas_local::process::{Usage, usage, usage_of_tree};
 use serde::Serialize;
 
 /// A process that takes part in a run, with all that it started.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use bench::steps3::participants;
-use local::process::{Signal, signal};
+use sagas_local::process::{Signal, signal};
 use shop::stage::child::{Child, program};
 use shop::stage::folder::Folder;
 use shop::stage::ready;
@@ -123,7 +123,7 @@ impl Stage {
     pub(crate) async fn add_replica(&mut self) -> anyhow::Result<()> {
         let name = REPLICAS.get(self.replicas.len());
         let name = name.with_context(|| format!("there are no more than {}", REPLICAS.len()))?;
-        let port = local::port::free()?;
+        let port = sagas_local::port::free()?;
         let url = format!("http://127.0.0.1:{port}");
         let mut command = program("bench-orchestrator", &self.settings)?;
         command.args(["serve", "--brokers", &self.brokers]);

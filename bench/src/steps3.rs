@@ -6,9 +6,9 @@
 
 use std::time::Duration;
 
-use saga_program::Registry;
 use sagas::definition::Problems;
 use sagas::{Definition, RetryPolicy};
+use sagas_program::Registry;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

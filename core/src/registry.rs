@@ -117,7 +117,7 @@ impl Registry {
     /// # }
     /// # fn as_it_was(version: u32) -> Definition { build(&["call"], version) }
     /// # fn with_a_gift(version: u32) -> Definition { build(&["call", "wrap"], version) }
-    /// use saga_core::Registry;
+    /// use sagas_core::Registry;
     ///
     /// // A release had the gift as version 1, so some sagas of version 1 have it.
     /// let registry = Registry::new()

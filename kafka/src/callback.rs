@@ -2,7 +2,7 @@
 
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use saga_log::{chain, trouble};
+use sagas_log::{chain, trouble};
 
 /// Logs a line of librdkafka's own log.
 pub fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {

@@ -4,11 +4,11 @@
 
 use std::time::{Duration, Instant};
 
-use local::{Kafka, KafkaOptions};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use sagas_local::{Kafka, KafkaOptions};
 
 fn client(bootstrap: &str) -> ClientConfig {
     let mut config = ClientConfig::new();
@@ -75,7 +75,7 @@ fn a_topic_survives_a_stop_and_a_kill_on_the_same_port() {
 
 #[test]
 fn a_folder_of_the_caller_is_kept_over_a_change_of_ports() {
-    let folder = local::folder::Temporary::new("local-test").unwrap();
+    let folder = sagas_local::folder::Temporary::new("local-test").unwrap();
     let options = KafkaOptions {
         data: Some(folder.path().to_owned()),
         ..KafkaOptions::default()
@@ -101,17 +101,17 @@ fn a_setting_that_kafka_refuses_shows_its_log() {
 
 #[test]
 fn a_folder_without_jars_names_the_command_that_fetches_them() {
-    let folder = local::folder::Temporary::new("local-test").unwrap();
+    let folder = sagas_local::folder::Temporary::new("local-test").unwrap();
     let libs = folder.path().join("libs");
-    assert!(!local::kafka::is_complete(&libs));
+    assert!(!sagas_local::kafka::is_complete(&libs));
     std::fs::create_dir(&libs).unwrap();
     assert!(
-        !local::kafka::is_complete(&libs),
+        !sagas_local::kafka::is_complete(&libs),
         "without a stamp, a download may be half done"
     );
-    std::fs::write(local::kafka::stamp(&libs), local::kafka::POM).unwrap();
-    assert!(local::kafka::is_complete(&libs));
+    std::fs::write(sagas_local::kafka::stamp(&libs), sagas_local::kafka::POM).unwrap();
+    assert!(sagas_local::kafka::is_complete(&libs));
 
-    let error = local::Error::KafkaMissing { folder: libs };
+    let error = sagas_local::Error::KafkaMissing { folder: libs };
     assert!(error.to_string().contains("cargo xtask kafka"), "{error}");
 }

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use local::{Postgres, PostgresOptions, program};
+use sagas_local::{Postgres, PostgresOptions, program};
 
 fn fast() -> PostgresOptions {
     PostgresOptions {
@@ -12,7 +12,7 @@ fn fast() -> PostgresOptions {
 }
 
 /// What `psql` prints for a statement.
-fn ask(url: &str, statement: &str) -> Result<String, local::Error> {
+fn ask(url: &str, statement: &str) -> Result<String, sagas_local::Error> {
     let printed = program::run(Command::new("psql").args(["-qtAX", url, "-c", statement]))?;
     Ok(printed.trim().to_owned())
 }
@@ -35,7 +35,7 @@ fn a_started_server_answers_and_a_dropped_one_leaves_nothing() {
     drop(server);
     assert!(ask(&url, "select 1").is_err());
     assert!(
-        local::process::usage(pid).is_err(),
+        sagas_local::process::usage(pid).is_err(),
         "process {pid} lives on"
     );
     assert!(!folder.exists(), "{} is still there", folder.display());
@@ -65,7 +65,7 @@ fn committed_rows_survive_a_stop_and_a_kill() {
 
 #[test]
 fn a_folder_of_the_caller_is_kept_and_used_again() {
-    let folder = local::folder::Temporary::new("local-test").unwrap();
+    let folder = sagas_local::folder::Temporary::new("local-test").unwrap();
     let data = folder.path().join("not/there/yet");
     let options = PostgresOptions {
         data: Some(data),
@@ -95,7 +95,7 @@ fn a_setting_that_postgres_refuses_shows_its_log() {
     assert!(
         matches!(
             error,
-            local::Error::EndedEarly {
+            sagas_local::Error::EndedEarly {
                 server: "Postgres",
                 ..
             }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use local::process::{Process, Signal, usage};
+use sagas_local::process::{Process, Signal, usage};
 
 fn sh(script: &str) -> Command {
     let mut command = Command::new("sh");
@@ -39,7 +39,7 @@ fn read_pid(file: &Path) -> Option<u32> {
 
 #[test]
 fn a_process_that_ends_when_asked_is_not_killed() {
-    let folder = local::folder::Temporary::new("local-test").unwrap();
+    let folder = sagas_local::folder::Temporary::new("local-test").unwrap();
     let ready = folder.path().join("ready");
     let script = format!(
         "trap 'exit 7' TERM; : > {}; while :; do sleep 0.01; done",
@@ -53,13 +53,13 @@ fn a_process_that_ends_when_asked_is_not_killed() {
     assert_eq!(status.code(), Some(7));
     assert!(matches!(
         process.signal(Signal::Kill),
-        Err(local::Error::NotRunning { .. })
+        Err(sagas_local::Error::NotRunning { .. })
     ));
 }
 
 #[test]
 fn a_process_that_does_not_end_when_asked_is_killed() {
-    let folder = local::folder::Temporary::new("local-test").unwrap();
+    let folder = sagas_local::folder::Temporary::new("local-test").unwrap();
     let ready = folder.path().join("ready");
     let script = format!(
         "trap '' TERM; : > {}; while :; do sleep 0.01; done",
@@ -89,7 +89,7 @@ fn a_frozen_process_uses_no_time_and_goes_on_when_told() {
 
 #[test]
 fn a_dropped_process_takes_its_children_with_it() {
-    let folder = local::folder::Temporary::new("local-test").unwrap();
+    let folder = sagas_local::folder::Temporary::new("local-test").unwrap();
     let file = folder.path().join("pid");
     let script = format!("sleep 600 & echo $! > {}; wait", file.display());
     let process = Process::spawn(&mut sh(&script)).unwrap();
@@ -107,7 +107,7 @@ fn an_owner_reports_and_waits_for_its_end() {
     let Some(report) = std::env::var_os("LOCAL_TEST_OWNER_REPORT") else {
         return;
     };
-    let folder = local::folder::Temporary::new("local-test").unwrap();
+    let folder = sagas_local::folder::Temporary::new("local-test").unwrap();
     std::fs::write(folder.path().join("file"), "content").unwrap();
     let process = Process::spawn(&mut sh("sleep 600 & wait")).unwrap();
     let text = format!("{}\n{}\n", process.pid(), folder.path().display());
@@ -121,7 +121,7 @@ fn an_owner_reports_and_waits_for_its_end() {
 
 #[test]
 fn a_killed_owner_leaves_neither_process_nor_folder() {
-    let folder = local::folder::Temporary::new("local-test").unwrap();
+    let folder = sagas_local::folder::Temporary::new("local-test").unwrap();
     let report = folder.path().join("report");
     let mut owner = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "an_owner_reports_and_waits_for_its_end"])

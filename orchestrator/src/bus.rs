@@ -37,7 +37,7 @@ mod watch;
 pub use consumer::{Begin, Reading, ReplyConsumer};
 pub use delivery::Delivery;
 pub use producer::{Limits, Producer};
-pub use saga_kafka::headers;
+pub use sagas_kafka::headers;
 
 /// How to reach the broker, and what its topics are like.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,7 +108,7 @@ impl Error {
     /// Error of a client that could not be made from its settings; hides their values.
     #[must_use]
     pub fn refused(error: KafkaError) -> Self {
-        Self::Settings(saga_kafka::without_value(error))
+        Self::Settings(sagas_kafka::without_value(error))
     }
 
     /// The saga, the topic and Kafka's code, of a record that was not accepted.

@@ -11,11 +11,11 @@ use std::error::Error;
 use std::io;
 
 use rdkafka::error::KafkaError;
-use saga_log::{causes, database};
+use sagas_log::{causes, database};
 use sqlx::migrate::MigrateError;
 
-pub use saga_core::cause::{Cause, Code};
-pub use saga_log::chain;
+pub use sagas_core::cause::{Cause, Code};
+pub use sagas_log::chain;
 
 /// An error of this crate, with all that caused it.
 #[must_use]

@@ -1,12 +1,12 @@
-//! The clock that the service reads: Postgres time, estimated as `saga_core::clock` says.
+//! The clock that the service reads: Postgres time, estimated as `sagas_core::clock` says.
 //!
 //! This is the only module that reads a clock for decisions.
 
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use saga_core::clock;
 use sagas::Timestamp;
+use sagas_core::clock;
 
 /// When this process first asked for its age.
 static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);

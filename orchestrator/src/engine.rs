@@ -30,22 +30,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use saga_core::Registry;
-use saga_core::Submission;
-use saga_core::admission::Admission;
-use saga_core::incoming;
-use saga_core::lane::{Bounds, End, NotRunnable, OrderAnswer, StartAnswer, TooLarge};
-use saga_core::membership::Replica;
-use saga_core::membership::{Assignment, Membership};
-use saga_core::outgoing::Topics;
-use saga_core::readiness::{Part, Readiness};
-use saga_core::registry::Pin;
-use saga_core::schedule::{
-    BEAT, LATE_EVERY, LOAD_MAX, OUTBOX_EVERY, PUBLICATIONS_MAX, WAKES_EVERY,
-};
-use saga_core::waiters::{ANYWHERE_EVERY, Place};
 use sagas::machine::{Order, OrderResult, Refusal};
 use sagas::{SagaId, Timestamp};
+use sagas_core::Registry;
+use sagas_core::Submission;
+use sagas_core::admission::Admission;
+use sagas_core::incoming;
+use sagas_core::lane::{Bounds, End, NotRunnable, OrderAnswer, StartAnswer, TooLarge};
+use sagas_core::membership::Replica;
+use sagas_core::membership::{Assignment, Membership};
+use sagas_core::outgoing::Topics;
+use sagas_core::readiness::{Part, Readiness};
+use sagas_core::registry::Pin;
+use sagas_core::schedule::{
+    BEAT, LATE_EVERY, LOAD_MAX, OUTBOX_EVERY, PUBLICATIONS_MAX, WAKES_EVERY,
+};
+use sagas_core::waiters::{ANYWHERE_EVERY, Place};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;

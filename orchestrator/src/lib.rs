@@ -1,6 +1,6 @@
 //! The saga orchestrator: stores sagas in Postgres, drives participants through Kafka, answers REST.
 //!
-//! What it is to do comes as settings; flags, variables and files are those of `saga-program`.
+//! What it is to do comes as settings; flags, variables and files are those of `sagas-program`.
 
 pub mod api;
 pub mod bus;

@@ -28,7 +28,7 @@ use std::fmt;
 use std::str::FromStr as _;
 use std::sync::Arc;
 
-use saga_core::kind;
+use sagas_core::kind;
 use sqlx::postgres::PgConnectOptions;
 
 pub mod archive;

@@ -9,8 +9,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use saga_log::{chain, trouble};
 use sagas::barrier::Answer;
+use sagas_log::{chain, trouble};
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 

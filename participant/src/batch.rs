@@ -20,11 +20,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
-use saga_log::{Limit, chain, limited};
 use sagas::barrier::{Answer, Decision, Row, decide};
 use sagas::wire::size::REPLY_BYTES_MAX;
 use sagas::wire::{CommandMessage, Fault};
 use sagas::{Direction, Timestamp};
+use sagas_log::{Limit, chain, limited};
 use sqlx::{Connection as _, PgConnection, PgPool};
 use tracing::Instrument as _;
 

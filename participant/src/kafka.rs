@@ -40,6 +40,6 @@ fn client(settings: &Settings, own: &[(&str, &str)]) -> ClientConfig {
 fn not_made(doing: &'static str) -> impl FnOnce(KafkaError) -> Error {
     move |error| Error::Kafka {
         doing,
-        source: saga_kafka::without_value(error),
+        source: sagas_kafka::without_value(error),
     }
 }

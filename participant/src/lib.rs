@@ -22,7 +22,7 @@
 //! often as the handler runs.
 //!
 //! ```no_run
-//! use participant::{HandlerError, Received, Service, Settings};
+//! use sagas_participant::{HandlerError, Received, Service, Settings};
 //! use schemars::JsonSchema;
 //! use serde::{Deserialize, Serialize};
 //! use sqlx::{Postgres, Transaction};
@@ -53,7 +53,7 @@
 //!     }
 //! }
 //!
-//! # async fn run(pool: sqlx::PgPool) -> Result<(), participant::Error> {
+//! # async fn run(pool: sqlx::PgPool) -> Result<(), sagas_participant::Error> {
 //! let service = Service::new("inventory", Settings::new("localhost:9092", pool))
 //!     .handle(reserve_stock);
 //! service.migrate().await?;

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use chrono::{Days, NaiveDate};
-use saga_log::chain;
+use sagas_log::chain;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 

@@ -17,7 +17,7 @@
 //! Not here: Kafka and the wire. `saga conformance` asks a running service, in any language.
 //!
 //! ```no_run
-//! # use participant::{HandlerError, Received, Service, Settings, testkit::Kit};
+//! # use sagas_participant::{HandlerError, Received, Service, Settings, testkit::Kit};
 //! # use sqlx::{Postgres, Transaction};
 //! # #[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 //! # struct ReserveStock { order: u32 }

@@ -42,7 +42,7 @@ const RUNTIME_END: Duration = Duration::from_millis(500);
 /// use std::process::ExitCode;
 ///
 /// fn main() -> ExitCode {
-///     saga_program::main(saga_program::Registry::new())
+///     sagas_program::main(sagas_program::Registry::new())
 /// }
 /// ```
 #[must_use]

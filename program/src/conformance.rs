@@ -18,10 +18,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use orchestrator::bus;
 use rdkafka::error::KafkaError;
 use sagas::barrier::Report;
 use sagas::wire::topics;
+use sagas_orchestrator::bus;
 use uuid::Uuid;
 
 mod case;

@@ -17,4 +17,4 @@ pub mod logging;
 mod near;
 
 pub use cli::main;
-pub use saga_core::Registry;
+pub use sagas_core::Registry;

@@ -2,7 +2,7 @@
 //!
 //! The rule that the service keeps: an event that concerns one saga carries its id in the
 //! field `saga`, its own or its span's, an error is a field with its whole chain
-//! ([`saga_log::chain`]), and secrets are never fields.
+//! ([`sagas_log::chain`]), and secrets are never fields.
 
 use std::io::IsTerminal;
 
@@ -14,7 +14,7 @@ use crate::config::LogFormat;
 /// The level or filter text is not one.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "--log-level {text:?} is not a level or a filter such as info,orchestrator=debug: {source}"
+    "--log-level {text:?} is not a level or a filter such as info,sagas_orchestrator=debug: {source}"
 )]
 pub struct Error {
     text: String,
@@ -90,8 +90,11 @@ mod tests {
 
     #[test]
     fn a_filter_that_is_none_is_refused_with_an_example() {
-        let error = start(LogFormat::Json, "orchestrator=loud").unwrap_err();
+        let error = start(LogFormat::Json, "sagas_orchestrator=loud").unwrap_err();
         let text = error.to_string();
-        assert!(text.contains("orchestrator=loud") && text.contains("info,orchestrator=debug"));
+        assert!(
+            text.contains("sagas_orchestrator=loud")
+                && text.contains("info,sagas_orchestrator=debug")
+        );
     }
 }

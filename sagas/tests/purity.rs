@@ -1,5 +1,5 @@
-//! Arrows between the crates of the workspace: `sagas` and `saga-core` cannot do I/O, because they
-//! cannot name anything that does, and of what goes into production only `saga-program` knows `local`.
+//! Arrows between the crates of the workspace: `sagas` and `sagas-core` cannot do I/O, because they
+//! cannot name anything that does, and of what goes into production only `sagas-program` knows `sagas-local`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -104,7 +104,7 @@ fn what_decides_depends_on_nothing_that_does_io_or_logs() {
         "axum",
         "tracing",
     ];
-    for pure in ["sagas", "saga-core"] {
+    for pure in ["sagas", "sagas-core"] {
         let needed = needed_by(&metadata, pure);
         let found: Vec<_> = impure
             .iter()
@@ -114,7 +114,7 @@ fn what_decides_depends_on_nothing_that_does_io_or_logs() {
         assert!(needed.contains("serde_json"), "{needed:?}");
     }
     // The same walk finds them where they belong, so it would find them above.
-    let service = needed_by(&metadata, "orchestrator");
+    let service = needed_by(&metadata, "sagas-orchestrator");
     let missed: Vec<_> = impure
         .iter()
         .filter(|name| !service.contains(**name))
@@ -143,10 +143,13 @@ fn dependents(metadata: &Metadata, wanted: &str) -> BTreeSet<String> {
 fn of_what_goes_into_production_only_the_program_starts_servers() {
     let metadata = metadata();
     // The others are tools and examples.
-    let expected = ["bench", "saga-program", "shop", "xtask"].map(str::to_owned);
-    assert_eq!(dependents(&metadata, "local"), BTreeSet::from(expected));
-    let service = needed_by(&metadata, "orchestrator");
-    for absent in ["local", "saga-program", "clap"] {
+    let expected = ["bench", "sagas-program", "shop", "xtask"].map(str::to_owned);
+    assert_eq!(
+        dependents(&metadata, "sagas-local"),
+        BTreeSet::from(expected)
+    );
+    let service = needed_by(&metadata, "sagas-orchestrator");
+    for absent in ["sagas-local", "sagas-program", "clap"] {
         assert!(!service.contains(absent), "orchestrator needs {absent}");
     }
 }

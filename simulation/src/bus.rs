@@ -8,8 +8,8 @@
 
 use std::collections::BTreeMap;
 
-use saga_core::record::{OutgoingRecord, ReplyRecord};
 use sagas::wire::{Attribute, CONTENT_TYPE};
+use sagas_core::record::{OutgoingRecord, ReplyRecord};
 use serde_json::Value;
 
 use crate::rng::mix;

@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use saga_core::loaded::Loaded;
 use sagas::{Definition, SagaId};
+use sagas_core::loaded::Loaded;
 
 use crate::journal::Journal;
 use crate::world::World;

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::world::Life;
-use saga_core::lane::{OutgoingCommand, Position};
-use saga_core::membership::Assignment;
 use sagas::machine::{Moving, OrderResult};
 use sagas::{Direction, Json, OrderId, Outcome, SagaId, Status, Timestamp};
+use sagas_core::lane::{OutgoingCommand, Position};
+use sagas_core::membership::Assignment;
 use uuid::Uuid;
 
 /// Everything that happened.

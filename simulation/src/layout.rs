@@ -5,12 +5,12 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use saga_core::Registry;
-use saga_core::admission::Admission;
-use saga_core::lane::Bounds;
-use saga_core::outgoing::Topics;
-use saga_core::schedule::{LOAD_MAX, PUBLICATIONS_MAX};
 use sagas::wire::topics;
+use sagas_core::Registry;
+use sagas_core::admission::Admission;
+use sagas_core::lane::Bounds;
+use sagas_core::outgoing::Topics;
+use sagas_core::schedule::{LOAD_MAX, PUBLICATIONS_MAX};
 
 use crate::commands::SERVICES;
 use crate::recipe::{self, Recipe};

@@ -3,7 +3,7 @@
 //! ```text
 //!   seed ─► World ─► events in order of virtual time ─► Journal ─► check ─► Violations
 //!            │
-//!            ├ production: saga_core, clock; sagas' barrier and wire
+//!            ├ production: sagas_core, clock; sagas' barrier and wire
 //!            └ doubles:    store, bus, participants, clients, what goes wrong between them
 //! ```
 //!

@@ -41,7 +41,7 @@ impl Proof {
 const MACHINE: &[&str] = &["-p", "sagas", "--features", "sabotage", "--test", "machine"];
 
 /// What one replica decides.
-const CORE: &[&str] = &["-p", "saga-core", "--features", "sagas/sabotage", "--lib"];
+const CORE: &[&str] = &["-p", "sagas-core", "--features", "sagas/sabotage", "--lib"];
 
 const fn simulated(invariant: &'static str, bug: Bug, check: &'static str) -> Row {
     let proof = Proof::Simulation(check);

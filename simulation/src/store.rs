@@ -11,10 +11,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use saga_core::batch::{DeadLetter, OutboxId, Outgoing};
-use saga_core::digest::Digest;
-use saga_core::membership::ReplicaSeen;
 use sagas::{SagaId, Status, Timestamp};
+use sagas_core::batch::{DeadLetter, OutboxId, Outgoing};
+use sagas_core::digest::Digest;
+use sagas_core::membership::ReplicaSeen;
 use uuid::Uuid;
 
 mod commit;

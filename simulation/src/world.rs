@@ -12,10 +12,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use saga_core::batch::OutboxId;
-use saga_core::record::Refused;
-use saga_core::unsent::Unsent;
 use sagas::{SagaId, Timestamp};
+use sagas_core::batch::OutboxId;
+use sagas_core::record::Refused;
+use sagas_core::unsent::Unsent;
 
 use crate::agenda::Agenda;
 use crate::bus::Bus;

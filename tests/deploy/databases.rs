@@ -5,9 +5,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::Command;
 
-use local::folder::Temporary;
-use local::postgres::Binaries;
-use local::{Postgres, PostgresOptions};
+use sagas_local::folder::Temporary;
+use sagas_local::postgres::Binaries;
+use sagas_local::{Postgres, PostgresOptions};
 use sqlx::{Connection as _, PgConnection};
 
 use crate::repository;

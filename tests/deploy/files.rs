@@ -29,7 +29,7 @@ fn service_stop_seconds() -> u64 {
     let nowhere = PgPoolOptions::new()
         .connect_lazy("postgres://127.0.0.1/none")
         .unwrap();
-    participant::Settings::new("127.0.0.1:1", nowhere)
+    sagas_participant::Settings::new("127.0.0.1:1", nowhere)
         .stop_within
         .as_secs()
 }

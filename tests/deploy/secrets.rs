@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use local::folder::Temporary;
+use sagas_local::folder::Temporary;
 
 use crate::repository;
 

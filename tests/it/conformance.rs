@@ -103,7 +103,7 @@ enum With {
 /// A participant with this defect, put through the cases.
 async fn put_through(defect: Defect, with: With, options: &[&str]) -> Output {
     let servers = Servers::shared().await;
-    let folder = local::folder::Temporary::new("saga-conformance").unwrap();
+    let folder = sagas_local::folder::Temporary::new("saga-conformance").unwrap();
     let effects = folder.path().join("effects");
     std::fs::write(&effects, "0").unwrap();
     let mut scenario: Value = serde_json::from_str(SCENARIO).unwrap();

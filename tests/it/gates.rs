@@ -1,8 +1,8 @@
 //! A participant's topic takes nothing: what goes on, what waits, and what becomes of it.
 
-use local::Kafka;
 use rdkafka::admin::{NewTopic, TopicReplication};
 use sagas::wire::topics;
+use sagas_local::Kafka;
 use serde_json::Value;
 use shop::services::ServiceName;
 use shop::workload::Workload;

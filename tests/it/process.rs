@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use local::process::{Process, Signal};
+use sagas_local::process::{Process, Signal};
 
 /// A running program.
 #[derive(Debug)]

@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use local::{Kafka, KafkaOptions, Postgres, PostgresOptions};
+use sagas_local::{Kafka, KafkaOptions, Postgres, PostgresOptions};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 /// A Postgres and a Kafka.

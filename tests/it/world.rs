@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use local::folder::Temporary;
+use sagas_local::folder::Temporary;
 use serde_json::{Value, json};
 use shop::audit::{Audit, Urls};
 use shop::place_order::PlaceOrder;
@@ -101,13 +101,13 @@ impl World {
     /// The same of another program: `saga` has no definitions.
     pub(crate) fn launch(&mut self, program: &str, adjust: impl FnOnce(&mut Command)) -> usize {
         let number = self.orchestrators.len();
-        let port = local::port::free().unwrap();
+        let port = sagas_local::port::free().unwrap();
         let mut command = binary(program);
         command.args(["serve", "--brokers", &self.servers.brokers()]);
         command.args(["--topic-prefix", self.servers.prefix()]);
         command.args(["--listen", &format!("127.0.0.1:{port}")]);
         command.env("SAGA_DATABASE_URL", &self.urls.orchestrator);
-        command.env("SAGA_LOG_LEVEL", "info,orchestrator=debug");
+        command.env("SAGA_LOG_LEVEL", "info,sagas_orchestrator=debug");
         // No load balancer looks at it.
         command.env("SAGA_DRAIN_DELAY", "0s");
         let log = self.log(&format!("orchestrator-{number}"));

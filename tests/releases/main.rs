@@ -6,14 +6,14 @@
 
 use std::process::ExitCode;
 
-use saga_program::Registry;
 use sagas::Definition;
+use sagas_program::Registry;
 use shop::commands::{CancelOrder, CreateOrder, ReleaseStock, ReserveStock};
 use shop::place_order::PlaceOrder;
 
 fn main() -> ExitCode {
     let release = std::env::var("RELEASE").unwrap_or_default();
-    saga_program::main(match release.as_str() {
+    sagas_program::main(match release.as_str() {
         "mistaken" => Registry::new().with(with_stock(1)),
         "forgetful" => Registry::new().with(with_stock(2)),
         "corrected" => Registry::new()

@@ -18,17 +18,17 @@ const PEERS: &str = "bench/peers";
 
 /// Fetches the jars of the real Kafka with Maven.
 pub(crate) fn kafka() -> anyhow::Result<()> {
-    if std::env::var_os(local::kafka::LIBS_VARIABLE).is_some() {
-        let libs = local::kafka::libs()?;
+    if std::env::var_os(sagas_local::kafka::LIBS_VARIABLE).is_some() {
+        let libs = sagas_local::kafka::libs()?;
         eprintln!(
             "Kafka's jars: {} ({})",
             libs.display(),
-            local::kafka::LIBS_VARIABLE
+            sagas_local::kafka::LIBS_VARIABLE
         );
         return Ok(());
     }
-    let libs = local::kafka::default_libs();
-    if local::kafka::is_complete(&libs) {
+    let libs = sagas_local::kafka::default_libs();
+    if sagas_local::kafka::is_complete(&libs) {
         eprintln!("Kafka's jars: {}", libs.display());
         return Ok(());
     }
@@ -47,7 +47,7 @@ pub(crate) fn kafka() -> anyhow::Result<()> {
     let mut output = std::ffi::OsString::from("-DoutputDirectory=");
     output.push(&libs);
     run::prepare(maven.arg(output))?;
-    write(&local::kafka::stamp(&libs), local::kafka::POM)
+    write(&sagas_local::kafka::stamp(&libs), sagas_local::kafka::POM)
 }
 
 /// Builds the dashboard's page.
@@ -129,7 +129,7 @@ pub(crate) fn deny() -> anyhow::Result<()> {
 
 /// cargo-deny of the machine, or our own; compiled once, which takes one to five minutes.
 fn cargo_deny() -> anyhow::Result<PathBuf> {
-    if let Some(file) = local::program::find("cargo-deny") {
+    if let Some(file) = sagas_local::program::find("cargo-deny") {
         return Ok(file);
     }
     let folder = run::target().join("tools");

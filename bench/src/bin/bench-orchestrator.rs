@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 /// A lane allocates on one thread what others free: worth a quarter of the processor time.
 #[global_allocator]
-static ALLOCATOR: allocator::Mimalloc = allocator::Mimalloc;
+static ALLOCATOR: sagas_allocator::Mimalloc = sagas_allocator::Mimalloc;
 
 fn main() -> ExitCode {
-    saga_program::main(bench::steps3::registry())
+    sagas_program::main(bench::steps3::registry())
 }

@@ -7,7 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
 #[global_allocator]
-static ALLOCATOR: allocator::Mimalloc = allocator::Mimalloc;
+static ALLOCATOR: sagas_allocator::Mimalloc = sagas_allocator::Mimalloc;
 
 /// The participants of the benchmark's sagas
 #[derive(Debug, Parser)]

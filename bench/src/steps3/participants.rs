@@ -1,8 +1,8 @@
 //! The participants of the three steps: without a database they do nothing, with one each keeps one
 //! row per saga, beside its inbox.
 
-use participant::{HandlerError, Received, Service, Settings};
 use sagas::SagaId;
+use sagas_participant::{HandlerError, Received, Service, Settings};
 use sqlx::{PgPool, Postgres, Transaction};
 
 use super::{First, Late, SILENCE, Second, Third, UndoFirst, UndoLate, UndoSecond};

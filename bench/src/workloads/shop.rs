@@ -38,7 +38,7 @@ pub(crate) async fn run(arguments: &Arguments, ground: &mut Ground) -> anyhow::R
     let stage = Stage::open(&Options {
         kafka: KafkaKind::Real,
         data: Some(ground.folder(&name)),
-        port: Some(local::port::free()?),
+        port: Some(sagas_local::port::free()?),
         settings: ground.settings.clone(),
         tell: crate::progress,
     })

@@ -17,7 +17,7 @@ export function FirstSaga({ definitions }: { definitions: readonly string[] }) {
   if (name === undefined) {
     return (
       <Empty title="This server has no definitions.">
-        <p>A definition is Rust code that is linked into the binary: register one in your <code>main</code> with <code>saga_program::main(registry)</code> and start it again. <code>saga definitions</code> lists what a binary has.</p>
+        <p>A definition is Rust code that is linked into the binary: register one in your <code>main</code> with <code>sagas_program::main(registry)</code> and start it again. <code>saga definitions</code> lists what a binary has.</p>
       </Empty>
     );
   }

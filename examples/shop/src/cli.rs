@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser as _};
-use saga_program::config::without_secrets;
+use sagas_program::config::without_secrets;
 use tracing_subscriber::EnvFilter;
 
 use crate::demo;

@@ -8,7 +8,7 @@
 
 use std::collections::HashMap;
 
-use participant::{Received, Rejection};
+use sagas_participant::{Received, Rejection};
 use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 

@@ -5,7 +5,7 @@
 use std::collections::{HashMap, HashSet};
 
 use chrono::NaiveDate;
-use participant::{HandlerError, Received, Rejection};
+use sagas_participant::{HandlerError, Received, Rejection};
 use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 

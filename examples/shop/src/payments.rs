@@ -5,7 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use participant::{Received, Rejection};
+use sagas_participant::{Received, Rejection};
 use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 

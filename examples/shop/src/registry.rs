@@ -1,10 +1,10 @@
 //! The sagas that this business runs.
 
-use saga_program::Registry;
+use sagas_program::Registry;
 
 use crate::place_order::place_order;
 
-/// All definitions, for [`saga_program::main`].
+/// All definitions, for [`sagas_program::main`].
 ///
 /// # Panics
 ///

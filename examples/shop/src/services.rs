@@ -1,6 +1,6 @@
 //! The four services: their names, their schemas and their seeds.
 
-use participant::{HandlerError, Received, Rejection, Service, Settings};
+use sagas_participant::{HandlerError, Received, Rejection, Service, Settings};
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{PgConnection, PgPool};
 

@@ -4,7 +4,7 @@
 //! are always locked in order.
 
 use chrono::NaiveDate;
-use participant::{Received, Rejection};
+use sagas_participant::{Received, Rejection};
 use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 

@@ -1,7 +1,7 @@
 //! The whole shop on this machine: servers, orchestrator, services. Demo and benchmark run on it.
 //!
 //! Invariant: servers are started before what uses them, and ended after it. What is left when this
-//! process is killed is ended by the guards of [`local`].
+//! process is killed is ended by the guards of [`sagas_local`].
 
 pub mod child;
 pub mod folder;
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use clap::ValueEnum;
-use local::{Kafka, KafkaOptions, Postgres, PostgresOptions};
+use sagas_local::{Kafka, KafkaOptions, Postgres, PostgresOptions};
 use sqlx::{Connection as _, PgConnection};
 use tokio::sync::Mutex;
 
@@ -250,7 +250,7 @@ pub async fn servers(folder: &Folder) -> anyhow::Result<(Servers, Addresses)> {
             data: Some(kafka),
             ..KafkaOptions::default()
         })?;
-        Ok::<_, local::Error>(Servers { postgres, kafka })
+        Ok::<_, sagas_local::Error>(Servers { postgres, kafka })
     };
     let servers = tokio::task::spawn_blocking(start).await??;
     let maintenance = servers.postgres.url("postgres");
@@ -353,6 +353,6 @@ async fn create_database(connection: &mut PgConnection, name: &str) -> anyhow::R
 fn port() -> anyhow::Result<u16> {
     match TcpListener::bind((Ipv4Addr::LOCALHOST, PORT_FIRST)) {
         Ok(_) => Ok(PORT_FIRST),
-        Err(_) => Ok(local::port::free()?),
+        Err(_) => Ok(sagas_local::port::free()?),
     }
 }

@@ -2,10 +2,10 @@
 //!
 //! What came of the order is stored with its saga, so a client that repeats it need not wait.
 
-use saga_core::Registry;
-use saga_core::loaded::Loaded;
 use sagas::machine::{Event, Order, Refusal, Row};
 use sagas::{Saga, SagaId, Timestamp, transition};
+use sagas_core::Registry;
+use sagas_core::loaded::Loaded;
 
 use super::backend::Backend;
 

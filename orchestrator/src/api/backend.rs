@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
-use saga_core::Registry;
+use sagas_core::Registry;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 

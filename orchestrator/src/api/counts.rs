@@ -12,10 +12,10 @@ use axum::Json as Answer;
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use saga_core::membership::ReplicaSeen;
-use saga_core::rendezvous::{Share, owned_by};
 use sagas::Timestamp;
 use sagas::machine::Status;
+use sagas_core::membership::ReplicaSeen;
+use sagas_core::rendezvous::{Share, owned_by};
 use serde::Serialize;
 use tokio::sync::Mutex;
 use uuid::Uuid;
@@ -210,7 +210,7 @@ mod tests {
 
     use super::*;
     use crate::store::definition::Missing;
-    use saga_core::registry::Pin;
+    use sagas_core::registry::Pin;
 
     #[test]
     fn a_count_serves_a_second_or_twenty_times_as_long_as_it_took() {

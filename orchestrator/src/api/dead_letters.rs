@@ -98,7 +98,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use saga_core::record::ReplyRecord;
+    use sagas_core::record::ReplyRecord;
 
     fn row(value: &[u8]) -> DeadLetterRow {
         DeadLetterRow {

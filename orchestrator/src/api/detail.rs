@@ -9,9 +9,9 @@ mod steps;
 mod trace;
 mod waits;
 
-use saga_core::loaded::Loaded;
 use sagas::machine::{Entry, EntryKind, Status};
 use sagas::{Definition, Direction, Json, Outcome, Timestamp};
+use sagas_core::loaded::Loaded;
 use serde::Serialize;
 
 use super::summary::{Instant, Summary};

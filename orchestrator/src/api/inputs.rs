@@ -7,8 +7,8 @@
 use std::collections::HashMap;
 
 use jsonschema::Validator;
-use saga_core::Registry;
 use sagas::{Definition, Json};
+use sagas_core::Registry;
 use serde_json::Value;
 
 use super::problem::{Kind, PathError, Problem};

@@ -3,9 +3,9 @@
 use axum::Json as Answer;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
-use saga_core::Registry;
-use saga_core::loaded::{SagaRow, Unreadable};
 use sagas::machine::Status;
+use sagas_core::Registry;
+use sagas_core::loaded::{SagaRow, Unreadable};
 use serde::Serialize;
 
 use super::backend::Backend;

@@ -7,8 +7,8 @@ use std::fmt::Display;
 
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use saga_core::readiness::Part;
-use saga_log::trouble;
+use sagas_core::readiness::Part;
+use sagas_log::trouble;
 use serde::Serialize;
 
 use crate::cause::{self, Cause};

@@ -4,9 +4,9 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use saga_core::loaded::SagaRow;
-use saga_core::registry::Pin;
 use sagas::SagaId;
+use sagas_core::loaded::SagaRow;
+use sagas_core::registry::Pin;
 
 use super::backend::Backend;
 use super::detail::Detail;

@@ -1,9 +1,9 @@
 //! A small definition, and sagas of it that the real state machine has played: for unit tests.
 
-use saga_core::Registry;
-use saga_core::loaded::{Loaded, SagaRow};
 use sagas::machine::{Event, Order, OrderKind, Reply, Row, Saga, transition_withholding};
 use sagas::{Command, Definition, Direction, Json, OrderId, Outcome, SagaId, Timestamp};
+use sagas_core::Registry;
+use sagas_core::loaded::{Loaded, SagaRow};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;

@@ -9,12 +9,12 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use saga_core::Submission;
-use saga_core::lane::End;
-use saga_core::loaded::Loaded;
-use saga_core::submission::Key;
 use sagas::machine::Status;
 use sagas::{Json, SagaId};
+use sagas_core::Submission;
+use sagas_core::lane::End;
+use sagas_core::loaded::Loaded;
+use sagas_core::submission::Key;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 

@@ -1,9 +1,9 @@
 //! A saga's row as REST shows it.
 
-use saga_core::loaded::{SagaRow, Unreadable};
-use saga_core::registry::Pin;
 use sagas::machine::{Pause, Progress, Reason as Stored};
 use sagas::{Definition, SagaId, Timestamp};
+use sagas_core::loaded::{SagaRow, Unreadable};
+use sagas_core::registry::Pin;
 use serde::{Serialize, Serializer};
 
 use crate::store::definition::Missing;

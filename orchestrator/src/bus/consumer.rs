@@ -20,9 +20,9 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use rdkafka::metadata::MetadataPartition;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use saga_core::record::ReplyRecord;
-use saga_log::trouble;
 use sagas::wire;
+use sagas_core::record::ReplyRecord;
+use sagas_log::trouble;
 use tokio::sync::watch;
 
 use super::context::Context;

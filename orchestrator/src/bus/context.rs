@@ -8,8 +8,8 @@ use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::{DeliveryResult, Message as _};
 use rdkafka::topic_partition_list::TopicPartitionList;
-use saga_kafka::{Alone, NotTaken, Outgoing, callback, is_refused};
-use saga_log::trouble;
+use sagas_kafka::{Alone, NotTaken, Outgoing, callback, is_refused};
+use sagas_log::trouble;
 
 use super::delivery::Countdown;
 use super::producer::{give_up, record};

@@ -1,10 +1,10 @@
-//! What each topic owes: records without a verdict, as `saga_core::readiness` counts them.
+//! What each topic owes: records without a verdict, as `sagas_core::readiness` counts them.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use saga_core::readiness::{Debt, Trouble};
+use sagas_core::readiness::{Debt, Trouble};
 
 use super::Error;
 use crate::cause;

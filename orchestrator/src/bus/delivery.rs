@@ -3,14 +3,14 @@
 //! Invariant: a batch gets one verdict, after the last of its records has one.
 //!
 //! The broker answers for a whole request, so one record that it does not take costs those beside it
-//! their place too. [`saga_kafka::is_refused`] says which answers leave that open: such a record is sent
+//! their place too. [`sagas_kafka::is_refused`] says which answers leave that open: such a record is sent
 //! again alone, and only then is [`Refused`] about it.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use saga_core::record::{Invalid, OutgoingRecord, Refusal, Refused};
+use sagas_core::record::{Invalid, OutgoingRecord, Refusal, Refused};
 
 use super::Error;
 use super::debts::{Debts, TopicDebt};

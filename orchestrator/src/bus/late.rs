@@ -1,4 +1,4 @@
-//! Log lines about records that wait although the broker answers ([`saga_kafka::waiting`]).
+//! Log lines about records that wait although the broker answers ([`sagas_kafka::waiting`]).
 //!
 //! Invariant: a topic is told of when its records begin to wait, when the cause becomes another one, each
 //! half minute, and once when they have gone; no more often.
@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use saga_kafka::waiting::{
+use sagas::wire::topics::Shortage;
+use sagas_kafka::waiting::{
     ANSWER_WITHIN, LOOK_EVERY, OVERDUE_AFTER, REPLICAS_NEEDED, UNKNOWN, shortage,
 };
-use sagas::wire::topics::Shortage;
 
 use super::context::Context;
 use super::outstanding::{Outstanding, Overdue};

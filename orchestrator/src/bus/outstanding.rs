@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Instant;
 
-use saga_kafka::waiting::OVERDUE_AFTER;
+use sagas_kafka::waiting::OVERDUE_AFTER;
 
 use super::delivery::Countdown;
 
@@ -58,7 +58,7 @@ mod tests {
 
     use super::*;
     use crate::bus::debts::Debts;
-    use saga_core::record::OutgoingRecord;
+    use sagas_core::record::OutgoingRecord;
 
     fn batch(topics: &[&str]) -> Arc<Countdown> {
         let records = topics.iter().map(|topic| OutgoingRecord {

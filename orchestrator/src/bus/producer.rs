@@ -22,14 +22,14 @@ use std::time::{Duration, Instant};
 use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
-use saga_core::readiness::Topic;
-use saga_core::record::{OutgoingRecord, Refusal, Refused};
-use saga_kafka::{
-    Alone, FLIGHT_MAX, FULL_WAIT, Outgoing, TopicId, headers, hear_reports, send_now,
-};
-use saga_log::trouble;
 use sagas::SagaId;
 use sagas::wire::topics;
+use sagas_core::readiness::Topic;
+use sagas_core::record::{OutgoingRecord, Refusal, Refused};
+use sagas_kafka::{
+    Alone, FLIGHT_MAX, FULL_WAIT, Outgoing, TopicId, headers, hear_reports, send_now,
+};
+use sagas_log::trouble;
 use uuid::Uuid;
 
 use super::context::ProducerContext;

@@ -7,9 +7,9 @@
 use std::time::{Duration, Instant};
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use saga_kafka::topics::{self, Admin, within};
 use sagas::wire;
 use sagas::wire::topics::{Finding, Found, Holds, Wanted};
+use sagas_kafka::topics::{self, Admin, within};
 
 use super::{Error, Settings};
 

@@ -11,9 +11,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use saga_kafka::{TopicId, topic_id};
-use saga_log::trouble;
 use sagas::wire;
+use sagas_kafka::{TopicId, topic_id};
+use sagas_log::trouble;
 
 use super::context::Context;
 use super::late::Late;

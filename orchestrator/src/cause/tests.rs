@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rdkafka::types::RDKafkaErrorCode;
 
-use saga_core::CommitError;
+use sagas_core::CommitError;
 
 use super::*;
 use crate::bus;

@@ -2,8 +2,8 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use saga_core::CommitError;
-use saga_core::readiness::{Debt, Trouble};
+use sagas_core::CommitError;
+use sagas_core::readiness::{Debt, Trouble};
 
 use crate::clock::uptime;
 

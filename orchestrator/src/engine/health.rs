@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use saga_core::Cause;
-use saga_core::readiness::Part;
-use saga_core::schedule::ANSWER_WITHIN;
 use sagas::SagaId;
+use sagas_core::Cause;
+use sagas_core::readiness::Part;
+use sagas_core::schedule::ANSWER_WITHIN;
 use tokio::sync::oneshot;
 
 use super::lanes::Door;

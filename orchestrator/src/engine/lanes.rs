@@ -1,13 +1,13 @@
-//! The doors of a replica's lanes; `saga_core::admission` says what is let in when much waits already.
+//! The doors of a replica's lanes; `sagas_core::admission` says what is let in when much waits already.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use saga_core::admission::Admission;
-use saga_core::lane::Input;
-use saga_core::route;
 use sagas::SagaId;
+use sagas_core::admission::Admission;
+use sagas_core::lane::Input;
+use sagas_core::route;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 

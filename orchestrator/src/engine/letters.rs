@@ -3,8 +3,8 @@
 //! Invariant: a letter is told when the commit that stores it holds, so that what the log names is
 //! found at `/v1/dead-letters`. Where only a number goes on there, a line says so.
 
-use saga_core::batch::{Batch, Committed, DeadLetter, LETTERS_KEPT_MAX, LetterKind};
-use saga_log::{Limit, limited, trouble};
+use sagas_core::batch::{Batch, Committed, DeadLetter, LETTERS_KEPT_MAX, LetterKind};
+use sagas_log::{Limit, limited, trouble};
 use uuid::Uuid;
 
 /// Somebody else's records may come by the thousand.

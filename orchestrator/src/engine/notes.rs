@@ -3,10 +3,10 @@
 //! Invariant: trouble that lasts, and lines that clients or neighbours can cause by the thousand, have a
 //! bounded rate.
 
-use saga_core::lane::{Closing, NotRunnable, Note};
-use saga_core::outgoing::Topics;
-use saga_log::{Limit, limited, trouble};
 use sagas::SagaId;
+use sagas_core::lane::{Closing, NotRunnable, Note};
+use sagas_core::outgoing::Topics;
+use sagas_log::{Limit, limited, trouble};
 
 use super::letters;
 use crate::cause::chain;

@@ -7,14 +7,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use saga_core::batch::{OutboxId, Slots};
-use saga_core::membership::Assignment;
-use saga_core::record::Refused;
-use saga_core::schedule::{OUTBOX_AGE, OUTBOX_MAX};
-use saga_core::sweep::{Next, Part, Sweep};
-use saga_core::unsent;
-use saga_log::{Limit, limited, trouble};
 use sagas::Timestamp;
+use sagas_core::batch::{OutboxId, Slots};
+use sagas_core::membership::Assignment;
+use sagas_core::record::Refused;
+use sagas_core::schedule::{OUTBOX_AGE, OUTBOX_MAX};
+use sagas_core::sweep::{Next, Part, Sweep};
+use sagas_core::unsent;
+use sagas_log::{Limit, limited, trouble};
 use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 

@@ -1,17 +1,17 @@
-//! The heartbeat of this replica in Postgres; `saga_core::membership` says what follows from its answers.
+//! The heartbeat of this replica in Postgres; `sagas_core::membership` says what follows from its answers.
 
 use std::future::pending;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use saga_core::Registry;
-use saga_core::lane::Input;
-use saga_core::membership::Replica;
-use saga_core::membership::{Assignment, Membership, SILENCE};
-use saga_core::registry::Pin;
-use saga_log::{sum_up, trouble};
 use sagas::Timestamp;
+use sagas_core::Registry;
+use sagas_core::lane::Input;
+use sagas_core::membership::Replica;
+use sagas_core::membership::{Assignment, Membership, SILENCE};
+use sagas_core::registry::Pin;
+use sagas_log::{sum_up, trouble};
 use tokio::sync::watch;
 use tokio::time::{sleep_until, timeout};
 use uuid::Uuid;

@@ -14,9 +14,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::NaiveDate;
-use saga_core::membership::Assignment;
-use saga_log::{Limit, limited, trouble};
 use sagas::Timestamp;
+use sagas_core::membership::Assignment;
+use sagas_log::{Limit, limited, trouble};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;

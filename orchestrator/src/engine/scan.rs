@@ -4,11 +4,11 @@
 use std::future::pending;
 use std::sync::Arc;
 
-use saga_core::lane::Input;
-use saga_core::look::Look;
-use saga_core::membership::Assignment;
-use saga_core::registry::Pin;
-use saga_log::trouble;
+use sagas_core::lane::Input;
+use sagas_core::look::Look;
+use sagas_core::membership::Assignment;
+use sagas_core::registry::Pin;
+use sagas_log::trouble;
 use tokio::sync::watch;
 
 use super::lanes::Lanes;

@@ -1,5 +1,5 @@
 //! The watch over whether work flows: it collects what was seen, sends probes where nothing comes and goes,
-//! and publishes the verdict of `saga_core::readiness`.
+//! and publishes the verdict of `sagas_core::readiness`.
 //!
 //! Invariant: it waits for nothing, so the verdict is never older than a round.
 
@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use saga_core::Cause;
-use saga_core::readiness::probes::{self, Probes, Unread};
-use saga_core::readiness::{Evidence, Readiness};
-use saga_core::record::OutgoingRecord;
-use saga_kafka::TopicId;
 use sagas::wire;
+use sagas_core::Cause;
+use sagas_core::readiness::probes::{self, Probes, Unread};
+use sagas_core::readiness::{Evidence, Readiness};
+use sagas_core::record::OutgoingRecord;
+use sagas_kafka::TopicId;
 use tokio::sync::{mpsc, watch};
 
 use super::rounds::Rounds;

@@ -7,17 +7,17 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use saga_core::Registry;
-use saga_core::Submission;
-use saga_core::batch::{Batch, Outgoing};
-use saga_core::lane::{
-    Bounds, Input, Lane, OrderAnswer, OutgoingCommand, Output, StartAnswer, Ticket,
-};
-use saga_core::outgoing::Topics;
-use saga_core::schedule::DELIVERIES_WAIT;
-use saga_core::unsent;
 use sagas::machine::Order;
 use sagas::{SagaId, Timestamp};
+use sagas_core::Registry;
+use sagas_core::Submission;
+use sagas_core::batch::{Batch, Outgoing};
+use sagas_core::lane::{
+    Bounds, Input, Lane, OrderAnswer, OutgoingCommand, Output, StartAnswer, Ticket,
+};
+use sagas_core::outgoing::Topics;
+use sagas_core::schedule::DELIVERIES_WAIT;
+use sagas_core::unsent;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;

@@ -1,8 +1,8 @@
 //! The log lines of records that the broker refuses for what they are.
 
-use saga_core::record::Refused;
-use saga_log::{Limit, limited, trouble};
 use sagas::SagaId;
+use sagas_core::record::Refused;
+use sagas_log::{Limit, limited, trouble};
 
 use crate::bus::{Error, Limits};
 use crate::cause::chain;

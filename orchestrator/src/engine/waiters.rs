@@ -1,11 +1,11 @@
-//! The clients that wait for a saga to end, as tasks; `saga_core::waiters` says when to look for what.
+//! The clients that wait for a saga to end, as tasks; `sagas_core::waiters` says when to look for what.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use saga_core::lane::End;
-use saga_core::waiters::{self, Place};
 use sagas::SagaId;
+use sagas_core::lane::End;
+use sagas_core::waiters::{self, Place};
 use tokio::sync::oneshot;
 
 use super::Waited;

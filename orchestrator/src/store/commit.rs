@@ -12,9 +12,9 @@ mod statement;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use saga_core::CommitError;
-use saga_core::batch::{Batch, Committed, OutboxId, Start, StartOutcome};
 use sagas::{SagaId, Timestamp};
+use sagas_core::CommitError;
+use sagas_core::batch::{Batch, Committed, OutboxId, Start, StartOutcome};
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 use uuid::Uuid;

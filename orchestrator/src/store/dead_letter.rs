@@ -10,10 +10,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
-use saga_core::batch::DeadLetter;
-use saga_core::record::ReplyRecord;
 use sagas::Timestamp;
 use sagas::wire::Headers;
+use sagas_core::batch::DeadLetter;
+use sagas_core::record::ReplyRecord;
 use sha2::{Digest as _, Sha256};
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Row as _};

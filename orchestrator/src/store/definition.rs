@@ -11,9 +11,9 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use saga_core::membership::SILENCE;
-use saga_core::registry::Pin;
 use sagas::Timestamp;
+use sagas_core::membership::SILENCE;
+use sagas_core::registry::Pin;
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 

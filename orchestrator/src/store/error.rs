@@ -5,8 +5,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use saga_core::CommitError;
 use sagas::SagaId;
+use sagas_core::CommitError;
 use sqlx::postgres::{PgDatabaseError, PgSeverity};
 
 use crate::cause;

@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use saga_core::registry::Pin;
+use sagas_core::registry::Pin;
 use sqlx::Row as _;
 
 use super::commit::column;

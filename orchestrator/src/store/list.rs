@@ -7,9 +7,9 @@
 
 use std::sync::Arc;
 
-use saga_core::loaded::{SagaRow, Unreadable};
 use sagas::machine::Status;
 use sagas::{SagaId, Timestamp};
+use sagas_core::loaded::{SagaRow, Unreadable};
 use uuid::Uuid;
 
 use super::archive::AS_SAGA;

@@ -9,12 +9,12 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use saga_core::loaded::{Found, Loaded, SagaRow, Unreadable};
-use saga_core::look::Look;
-use saga_core::registry::Pin;
 use sagas::machine::{Entry, Moving, Status};
 use sagas::sabotage::{Bug, is_seeded};
 use sagas::{SagaId, Timestamp};
+use sagas_core::loaded::{Found, Loaded, SagaRow, Unreadable};
+use sagas_core::look::Look;
+use sagas_core::registry::Pin;
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 use sqlx::postgres::types::PgInterval;

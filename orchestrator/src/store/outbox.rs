@@ -7,8 +7,8 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use saga_core::batch::{OutboxId, Outgoing, Slots};
 use sagas::Timestamp;
+use sagas_core::batch::{OutboxId, Outgoing, Slots};
 use sqlx::Row as _;
 use uuid::Uuid;
 

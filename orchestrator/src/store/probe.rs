@@ -4,7 +4,7 @@
 //! answers when the log on disk, and the synchronous standby, have it. It leaves nothing behind but
 //! that record of the log.
 
-use saga_core::CommitError;
+use sagas_core::CommitError;
 
 use super::Store;
 use super::kind::Ask;

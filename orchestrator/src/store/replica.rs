@@ -8,8 +8,8 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use saga_core::membership::{Replica, ReplicaSeen, SILENCE};
 use sagas::Timestamp;
+use sagas_core::membership::{Replica, ReplicaSeen, SILENCE};
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Row as _};
 use uuid::Uuid;

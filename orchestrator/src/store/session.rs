@@ -12,7 +12,7 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use saga_log::trouble;
+use sagas_log::trouble;
 use sqlx::Postgres;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions, PgRow};

@@ -5,11 +5,11 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use local::folder::Temporary;
-use local::{Postgres, PostgresOptions};
-use orchestrator::store::list::ListFilter;
-use orchestrator::store::{Error, Store};
-use saga_core::batch::Batch;
+use sagas_core::batch::Batch;
+use sagas_local::folder::Temporary;
+use sagas_local::{Postgres, PostgresOptions};
+use sagas_orchestrator::store::list::ListFilter;
+use sagas_orchestrator::store::{Error, Store};
 use sqlx::{Connection as _, Executor as _, PgConnection};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;

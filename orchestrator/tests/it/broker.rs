@@ -6,9 +6,9 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use local::{Kafka, KafkaOptions};
-use orchestrator::bus::{self, Delivery, Error, Producer, ReplyConsumer, topics};
-use saga_core::record::{OutgoingRecord, ReplyRecord};
+use sagas_core::record::{OutgoingRecord, ReplyRecord};
+use sagas_local::{Kafka, KafkaOptions};
+use sagas_orchestrator::bus::{self, Delivery, Error, Producer, ReplyConsumer, topics};
 
 use crate::sample::id;
 

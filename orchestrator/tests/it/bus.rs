@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use local::{Kafka, KafkaOptions};
-use orchestrator::bus::{self, Begin, Error, Producer, topics};
 use rdkafka::mocking::MockCluster;
+use sagas_local::{Kafka, KafkaOptions};
+use sagas_orchestrator::bus::{self, Begin, Error, Producer, topics};
 
 use crate::broker::{
     Answers, Reader, next_offsets, number, numbers, publish, ready, record, settings, until,
@@ -181,7 +181,7 @@ async fn a_topic_that_cannot_be_created_and_a_broker_that_is_away_are_clear_erro
     assert!(error.starts_with(&expected), "{error}");
 
     let nowhere = bus::Settings {
-        brokers: format!("127.0.0.1:{}", local::port::free().unwrap()),
+        brokers: format!("127.0.0.1:{}", sagas_local::port::free().unwrap()),
         ..settings.clone()
     };
     let error = topics::ensure(&nowhere, &[]).await.unwrap_err();
@@ -197,7 +197,7 @@ async fn a_topic_that_cannot_be_created_and_a_broker_that_is_away_are_clear_erro
 #[tokio::test(flavor = "multi_thread")]
 async fn what_waits_for_an_absent_broker_is_bounded_and_every_batch_gets_its_answer() {
     let settings = bus::Settings {
-        brokers: format!("127.0.0.1:{}", local::port::free().unwrap()),
+        brokers: format!("127.0.0.1:{}", sagas_local::port::free().unwrap()),
         extra: BTreeMap::from([("queue.buffering.max.kbytes".to_owned(), "1024".to_owned())]),
         ..bus::Settings::default()
     };

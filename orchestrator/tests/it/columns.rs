@@ -5,13 +5,13 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use orchestrator::store::list::ListFilter;
-use orchestrator::store::retention::Policy;
-use orchestrator::store::{Due, Settings, Store};
-use saga_core::batch::{Batch, DeadLetter, LetterKind, Slots};
-use saga_core::membership::Replica;
-use saga_core::registry::Pin;
 use sagas::{SagaId, Status};
+use sagas_core::batch::{Batch, DeadLetter, LetterKind, Slots};
+use sagas_core::membership::Replica;
+use sagas_core::registry::Pin;
+use sagas_orchestrator::store::list::ListFilter;
+use sagas_orchestrator::store::retention::Policy;
+use sagas_orchestrator::store::{Due, Settings, Store};
 use sqlx::{Connection as _, Executor as _, PgConnection};
 use uuid::Uuid;
 

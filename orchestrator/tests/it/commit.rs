@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use saga_core::batch::{Batch, Postponement, StartOutcome};
 use sagas::Outcome;
+use sagas_core::batch::{Batch, Postponement, StartOutcome};
 
 use crate::database::{fresh, undisturbed};
 use crate::sample::{self, NOON, id};
 
-fn starts(starts: Vec<saga_core::batch::Start>) -> Batch {
+fn starts(starts: Vec<sagas_core::batch::Start>) -> Batch {
     Batch {
         starts,
         ..Batch::default()

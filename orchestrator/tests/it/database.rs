@@ -4,8 +4,8 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use local::{Postgres, PostgresOptions};
-use orchestrator::store::{Settings, Store};
+use sagas_local::{Postgres, PostgresOptions};
+use sagas_orchestrator::store::{Settings, Store};
 use sqlx::{Connection as _, PgConnection};
 
 pub(crate) const SHARDS: u16 = 16;

@@ -1,6 +1,6 @@
 //! What the service says of commits that wait for no standby.
 
-use orchestrator::store::Store;
+use sagas_orchestrator::store::Store;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 use crate::database::{SHARDS, connect, empty};

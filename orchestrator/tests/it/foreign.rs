@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use orchestrator::bus;
 use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use sagas::wire;
+use sagas_orchestrator::bus;
 
 use crate::broker::{Reader, SOON, number, numbers, ready};
 

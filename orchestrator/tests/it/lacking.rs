@@ -1,7 +1,7 @@
 //! What open sagas pin and a binary lacks, as `serve` asks for it.
 
-use orchestrator::store::lacking::{Counted, Lacking};
-use saga_core::registry::Pin;
+use sagas_core::registry::Pin;
+use sagas_orchestrator::store::lacking::{Counted, Lacking};
 use sqlx::AssertSqlSafe;
 
 use crate::database::{Database, fresh};

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use orchestrator::store::dead_letter::{DeadLetterRow, LeftOut};
-use orchestrator::store::retention::Policy;
-use saga_core::batch::{Batch, DeadLetter, LETTERS_KEPT_MAX, LetterKind};
 use sagas::Timestamp;
+use sagas_core::batch::{Batch, DeadLetter, LETTERS_KEPT_MAX, LetterKind};
+use sagas_orchestrator::store::dead_letter::{DeadLetterRow, LeftOut};
+use sagas_orchestrator::store::retention::Policy;
 
 use crate::database::{Database, connect_with, fresh};
 use crate::retention::DAY;

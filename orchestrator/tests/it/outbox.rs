@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use orchestrator::store::outbox::Left;
-use saga_core::batch::{Batch, OutboxId, Slots, StartOutcome};
 use sagas::{Outcome, Timestamp};
+use sagas_core::batch::{Batch, OutboxId, Slots, StartOutcome};
+use sagas_orchestrator::store::outbox::Left;
 use uuid::Uuid;
 
 use crate::database::{Database, fresh};

@@ -3,13 +3,13 @@
 use std::slice::from_ref;
 use std::time::Duration;
 
-use orchestrator::store::Store;
-use orchestrator::store::definition::Missing;
-use orchestrator::store::list::ListFilter;
-use saga_core::batch::{Batch, DeadLetter, LetterKind};
-use saga_core::membership::Replica;
-use saga_core::registry::Pin;
 use sagas::{Definition, Outcome, SagaId, Status, Timestamp};
+use sagas_core::batch::{Batch, DeadLetter, LetterKind};
+use sagas_core::membership::Replica;
+use sagas_core::registry::Pin;
+use sagas_orchestrator::store::Store;
+use sagas_orchestrator::store::definition::Missing;
+use sagas_orchestrator::store::list::ListFilter;
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 

@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
-use local::{Postgres, PostgresOptions};
-use orchestrator::store::list::ListFilter;
-use orchestrator::store::retention::Policy;
-use orchestrator::store::{Due, Store};
-use saga_core::batch::{Batch, DeadLetter, LetterKind, Postponement, Slots};
-use saga_core::registry::Pin;
 use sagas::Status;
 use sagas::wire::Headers;
+use sagas_core::batch::{Batch, DeadLetter, LetterKind, Postponement, Slots};
+use sagas_core::registry::Pin;
+use sagas_local::{Postgres, PostgresOptions};
+use sagas_orchestrator::store::list::ListFilter;
+use sagas_orchestrator::store::retention::Policy;
+use sagas_orchestrator::store::{Due, Store};
 use serde_json::Value;
 use sqlx::{Connection as _, Executor as _, PgConnection};
 

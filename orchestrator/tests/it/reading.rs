@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use orchestrator::store::list::ListFilter;
-use orchestrator::store::{Due, Error, Store};
-use saga_core::batch::{Batch, Slots};
-use saga_core::membership::Replica;
-use saga_core::registry::Pin;
 use sagas::{Definition, Outcome, SagaId, Status};
+use sagas_core::batch::{Batch, Slots};
+use sagas_core::membership::Replica;
+use sagas_core::registry::Pin;
+use sagas_orchestrator::store::list::ListFilter;
+use sagas_orchestrator::store::{Due, Error, Store};
 use sqlx::{Connection as _, Executor as _};
 use uuid::Uuid;
 

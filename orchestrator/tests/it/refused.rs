@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use orchestrator::bus::{self, Producer, topics};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
-use saga_core::record::{OutgoingRecord, Refusal};
+use sagas_core::record::{OutgoingRecord, Refusal};
+use sagas_orchestrator::bus::{self, Producer, topics};
 
 use crate::broker::{Reader, deliver, numbers, publish, ready, record, settings};
 

@@ -7,11 +7,11 @@ mod size;
 
 use std::time::Duration;
 
-use orchestrator::store::Store;
-use orchestrator::store::archive::Part;
-use orchestrator::store::retention::Policy;
-use saga_core::batch::Batch;
 use sagas::{Outcome, Timestamp};
+use sagas_core::batch::Batch;
+use sagas_orchestrator::store::Store;
+use sagas_orchestrator::store::archive::Part;
+use sagas_orchestrator::store::retention::Policy;
 
 use crate::database::SHARDS;
 use crate::sample::{self, NOON};

@@ -1,10 +1,10 @@
 //! Sagas as the engine makes them: by the state machine, never by hand.
 
-use saga_core::batch::{Outgoing, OutgoingEvent, OutgoingNotice, Start, State, Update};
-use saga_core::digest::Digest;
-use saga_core::loaded::Loaded;
 use sagas::machine::{Event, Reply, Row, transition};
 use sagas::{Command, Definition, Direction, Json, Outcome, Saga, SagaId, Timestamp, Transition};
+use sagas_core::batch::{Outgoing, OutgoingEvent, OutgoingNotice, Start, State, Update};
+use sagas_core::digest::Digest;
+use sagas_core::loaded::Loaded;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;

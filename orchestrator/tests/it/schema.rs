@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use orchestrator::store::{Error, Settings, Store};
-use saga_core::batch::Batch;
+use sagas_core::batch::Batch;
+use sagas_orchestrator::store::{Error, Settings, Store};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{Connection as _, Executor as _, PgConnection, SqlSafeStr as _};
 

@@ -8,7 +8,7 @@ use crate::database::fresh;
 async fn postgres_prepares_every_statement_that_is_assembled() {
     let mut db = fresh().await;
     let mut prepared = 0;
-    for text in orchestrator::store::assembled() {
+    for text in sagas_orchestrator::store::assembled() {
         let sql = AssertSqlSafe(text.clone()).into_sql_str();
         let statement = db.side.prepare(sql).await;
         let statement = statement.unwrap_or_else(|error| panic!("{error}: {text}"));

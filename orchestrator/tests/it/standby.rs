@@ -6,8 +6,8 @@ mod silence;
 
 use std::time::{Duration, Instant};
 
-use local::{Postgres, PostgresOptions};
-use orchestrator::store::Store;
+use sagas_local::{Postgres, PostgresOptions};
+use sagas_orchestrator::store::Store;
 use sqlx::{Connection as _, PgConnection};
 
 use crate::database::connect_with;

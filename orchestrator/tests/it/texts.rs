@@ -2,14 +2,14 @@
 //!
 //! Payloads are JSON texts: there the character U+0000 is six characters like any others.
 
-use orchestrator::store::list::ListFilter;
-use orchestrator::store::retention::Policy;
-use saga_core::batch::{Batch, DeadLetter, LetterKind};
-use saga_core::incoming;
-use saga_core::lane::Input;
-use saga_core::record::ReplyRecord;
 use sagas::wire::Headers;
 use sagas::{Outcome, Saga, Status};
+use sagas_core::batch::{Batch, DeadLetter, LetterKind};
+use sagas_core::incoming;
+use sagas_core::lane::Input;
+use sagas_core::record::ReplyRecord;
+use sagas_orchestrator::store::list::ListFilter;
+use sagas_orchestrator::store::retention::Policy;
 
 use crate::database::{Database, fresh};
 use crate::retention::{archive_all, later};

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use orchestrator::bus::{self, Error, Producer, topics};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::mocking::MockCluster;
+use sagas_orchestrator::bus::{self, Error, Producer, topics};
 
 use crate::broker::{Reader, SOON, number, publish, ready, record, settings, until};
 

@@ -2,18 +2,18 @@
 
 use std::time::{Duration, Instant};
 
-use local::{Postgres, PostgresOptions};
-use orchestrator::store::{Error, Failure};
-use saga_core::CommitError;
-use saga_core::batch::{Batch, StartOutcome};
 use sagas::Outcome;
+use sagas_core::CommitError;
+use sagas_core::batch::{Batch, StartOutcome};
+use sagas_local::{Postgres, PostgresOptions};
+use sagas_orchestrator::store::{Error, Failure};
 use sqlx::Connection as _;
 
 use crate::database::{SHARDS, connect, fresh};
 use crate::sample::{self, id};
 
 /// Sagas `1..=count`, started, and a batch that moves them all.
-async fn started(store: &orchestrator::store::Store, count: u128) -> Batch {
+async fn started(store: &sagas_orchestrator::store::Store, count: u128) -> Batch {
     let definition = sample::definition(1);
     let mut begin = Batch::default();
     let mut go_on = Batch::default();
@@ -198,7 +198,7 @@ async fn crowded() -> Postgres {
 }
 
 /// What so many callers get who ask at the same time.
-async fn failures(store: &orchestrator::store::Store, callers: usize) -> Vec<Error> {
+async fn failures(store: &sagas_orchestrator::store::Store, callers: usize) -> Vec<Error> {
     let mut asked = tokio::task::JoinSet::new();
     for _ in 0..callers {
         let store = store.clone();
@@ -223,7 +223,7 @@ async fn every_caller_hears_that_the_server_has_too_many_clients() {
     let failures = failures(&store, 12).await;
     assert_eq!(failures.len(), 12, "{failures:?}");
     for failure in failures {
-        let cause = orchestrator::cause::of(&failure);
+        let cause = sagas_orchestrator::cause::of(&failure);
         let told = "cannot get a connection to Postgres: SQLSTATE 53300: the server has no \
                     connection free";
         assert!(cause.to_string().ends_with(told), "{cause}");

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use saga_log::{chain, sum_up, trouble};
+use sagas_log::{chain, sum_up, trouble};
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 

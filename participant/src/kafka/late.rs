@@ -1,16 +1,16 @@
-//! Replies that wait ([`saga_kafka::waiting`]): the service's health says so, and the log where the broker answers.
+//! Replies that wait ([`sagas_kafka::waiting`]): the service's health says so, and the log where the broker answers.
 //!
 //! Not here: a broker that does not answer, of which the poller tells.
 
 use std::convert::Infallible;
 use std::time::Instant;
 
-use saga_kafka::topics::{self, Admin, within};
-use saga_kafka::waiting::{
+use sagas::wire::topics::Shortage;
+use sagas_kafka::topics::{self, Admin, within};
+use sagas_kafka::waiting::{
     ANSWER_WITHIN, LOOK_EVERY, OVERDUE_AFTER, REPLICAS_NEEDED, UNKNOWN, shortage,
 };
-use saga_log::trouble;
-use sagas::wire::topics::Shortage;
+use sagas_log::trouble;
 
 use super::client;
 use super::replies::Outstanding;

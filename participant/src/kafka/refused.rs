@@ -6,9 +6,9 @@
 //! silence. The stored answer stays, and is sent when the command comes again.
 
 use rdkafka::error::RDKafkaErrorCode;
-use saga_kafka::Outgoing;
 use sagas::Outcome;
 use sagas::wire::{Fault, ReplyMessage};
+use sagas_kafka::Outgoing;
 
 use crate::batch::TOO_LARGE;
 

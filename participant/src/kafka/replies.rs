@@ -11,14 +11,14 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Message as _};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
 use rdkafka::{ClientConfig, ClientContext};
-use saga_kafka::{
-    Alone, FLIGHT_MAX, FULL_WAIT, NotTaken, Outgoing, headers, hear_reports, is_refused, send_now,
-};
-use saga_log::{Limit, chain, limited, trouble};
 use sagas::Timestamp;
 use sagas::barrier::Answer;
 use sagas::wire::topics::RECORD_BYTES_MAX;
 use sagas::wire::{CommandMessage, ReplyMessage};
+use sagas_kafka::{
+    Alone, FLIGHT_MAX, FULL_WAIT, NotTaken, Outgoing, headers, hear_reports, is_refused, send_now,
+};
+use sagas_log::{Limit, chain, limited, trouble};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use rdkafka::admin::AdminOptions;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use saga_kafka::topics::{self, Admin, within};
 use sagas::wire::topics::{Difference, Found, Holds, Wanted, findings};
+use sagas_kafka::topics::{self, Admin, within};
 
 use super::{client, not_made};
 use crate::{Error, Settings};

@@ -1,13 +1,13 @@
 //! Partitions that a service does not get, and that it gets nevertheless.
 
-use local::kafka::{Kafka, KafkaOptions};
-use participant::{Error, Settings};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use sagas::Outcome;
 use sagas::wire::topics;
+use sagas_local::kafka::{Kafka, KafkaOptions};
+use sagas_participant::{Error, Settings};
 
 use crate::servers::{servers, unique};
 use crate::service::{PARTICIPANT, Wish, service};

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use participant::Settings;
 use sagas::Outcome;
 use sagas::barrier::Ask;
+use sagas_participant::Settings;
 
 use crate::service::{Count, Uncount, Wish, service};
 use crate::world::{World, days_ago, text};
@@ -141,7 +141,7 @@ async fn below_the_watermark_a_command_without_a_row_is_expired() {
     let near = days_ago(36).to_chrono().date_naive();
     let refusal = service.purge(near).await.unwrap_err();
     assert!(
-        matches!(refusal, participant::Error::PurgeTooNear { .. }),
+        matches!(refusal, sagas_participant::Error::PurgeTooNear { .. }),
         "{refusal}"
     );
     running.stop().await.unwrap();

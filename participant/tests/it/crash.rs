@@ -2,9 +2,9 @@
 
 use std::process::{Child, Command, Stdio};
 
-use local::kafka::Kafka;
-use participant::Settings;
 use sagas::Outcome;
+use sagas_local::kafka::Kafka;
+use sagas_participant::Settings;
 use sqlx::postgres::PgPoolOptions;
 
 use crate::servers::servers;

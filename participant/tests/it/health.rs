@@ -1,9 +1,9 @@
 //! What a service says of itself while its database or its broker is away.
 
-use local::kafka::{Kafka, KafkaOptions};
-use participant::{Health, HealthReport};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
+use sagas_local::kafka::{Kafka, KafkaOptions};
+use sagas_participant::{Health, HealthReport};
 
 use crate::servers::{servers, start_postgres, unique};
 use crate::service::{Wish, service};

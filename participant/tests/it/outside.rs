@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use participant::{HandlerError, Received, Service, Settings};
 use sagas::Outcome;
 use sagas::barrier::Ask;
+use sagas_participant::{HandlerError, Received, Service, Settings};
 
 use crate::service::{Count, Counted, PARTICIPANT, Wish};
 use crate::world::{World, eventually};

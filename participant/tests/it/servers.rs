@@ -3,8 +3,8 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use local::kafka::{Kafka, KafkaOptions};
-use local::postgres::{Postgres, PostgresOptions};
+use sagas_local::kafka::{Kafka, KafkaOptions};
+use sagas_local::postgres::{Postgres, PostgresOptions};
 
 pub struct Servers {
     pub kafka: Kafka,

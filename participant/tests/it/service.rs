@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use participant::{Handle, HandlerError, Received, Rejection, Service, Settings};
 use sagas::{Command, Direction};
+use sagas_participant::{Handle, HandlerError, Received, Rejection, Service, Settings};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sqlx::{Postgres, Transaction};

@@ -1,9 +1,9 @@
 //! Answers while the synchronous standby is away: none leaves before its COMMIT returns, and every
 //! COMMIT waits, also of a transaction that only reads the answer from its row.
 
-use local::Postgres;
 use sagas::Outcome;
 use sagas::barrier::Ask::{self, Compensate, FenceForward, Forward};
+use sagas_local::Postgres;
 use sqlx::{Connection as _, Executor as _, PgConnection};
 use tokio::task::JoinHandle;
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use participant::{Error, Service, Settings};
 use sagas::barrier::Ask;
+use sagas_participant::{Error, Service, Settings};
 use sqlx::SqlSafeStr as _;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 

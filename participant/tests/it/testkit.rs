@@ -3,8 +3,8 @@
 
 mod till;
 
-use participant::Settings;
-use participant::testkit::{Kit, Report, Verdict};
+use sagas_participant::Settings;
+use sagas_participant::testkit::{Kit, Report, Verdict};
 use sqlx::PgPool;
 use uuid::Uuid;
 

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use participant::Settings;
 use sagas::Outcome;
 use sagas::barrier::Ask;
+use sagas_participant::Settings;
 use sqlx::{Connection as _, PgConnection};
 
 use crate::service::{CountMany, Wish, service};

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use local::kafka::{Kafka, KafkaOptions};
-use participant::Settings;
 use sagas::Outcome;
 use sagas::barrier::Ask;
 use sagas::wire::ReplyMessage;
+use sagas_local::kafka::{Kafka, KafkaOptions};
+use sagas_participant::Settings;
 use sqlx::postgres::PgPoolOptions;
 
 use crate::servers::{servers, start_postgres, unique};

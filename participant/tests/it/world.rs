@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime};
 
-use participant::Settings;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -14,6 +13,7 @@ use sagas::barrier::Ask;
 use sagas::id::TENANT_DEFAULT;
 use sagas::wire::{CONTENT_TYPE, CommandMessage, Fault, ReplyMessage, ReplyTo, topics};
 use sagas::{Command, CommandId, Direction, Outcome, SagaId, Timestamp};
+use sagas_participant::Settings;
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 

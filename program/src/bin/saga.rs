@@ -5,12 +5,12 @@
 
 use std::process::ExitCode;
 
-use saga_program::Registry;
+use sagas_program::Registry;
 
 /// A lane allocates on one thread what others free: worth a quarter of the processor time.
 #[global_allocator]
-static ALLOCATOR: allocator::Mimalloc = allocator::Mimalloc;
+static ALLOCATOR: sagas_allocator::Mimalloc = sagas_allocator::Mimalloc;
 
 fn main() -> ExitCode {
-    saga_program::main(Registry::new())
+    sagas_program::main(Registry::new())
 }

@@ -259,7 +259,7 @@ mod tests {
 
     use super::*;
     use crate::config::{Layers, variables};
-    use orchestrator::store::retention::Policy;
+    use sagas_orchestrator::store::retention::Policy;
 
     fn serve(arguments: &[&str], file: Option<&str>) -> ServeArguments {
         let folder = std::env::temp_dir();

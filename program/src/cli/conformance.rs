@@ -1,6 +1,6 @@
 //! `conformance`: puts a running participant through the barrier's cases, and prints the report.
 
-use saga_log::chain;
+use sagas_log::chain;
 
 use super::arguments::ConformanceArguments;
 use super::{Failure, places, say, topics};

@@ -2,9 +2,9 @@
 
 use std::io::Write;
 
-use saga_core::Registry;
 use sagas::Definition;
 use sagas::definition::GraphFormat;
+use sagas_core::Registry;
 use serde_json::json;
 
 use super::arguments::{DefinitionsArguments, DefinitionsVerb, Output, Picture};
@@ -72,7 +72,7 @@ fn list(registry: &Registry, output: Output, out: &mut dyn Write) -> std::io::Re
         return writeln!(
             out,
             "This binary has no definitions. Link them in: \
-             saga_program::main(Registry::new().with(definition))"
+             sagas_program::main(Registry::new().with(definition))"
         );
     }
     let head = ["NAME", "VERSION", "STEPS", "FINGERPRINT", "RETIRED"];

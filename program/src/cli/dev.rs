@@ -8,10 +8,10 @@
 use std::path::PathBuf;
 
 use clap::{Args as _, Command, FromArgMatches as _};
-use orchestrator::bus;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
-use saga_log::chain;
+use sagas_log::chain;
+use sagas_orchestrator::bus;
 
 use super::arguments::{DevArguments, ServeArguments};
 use super::serve::{Surroundings, serve};
@@ -61,17 +61,17 @@ pub(super) async fn run(registry: Registry, arguments: DevArguments) -> Result<(
     result
 }
 
-async fn start_postgres(data: Option<PathBuf>) -> Result<local::Postgres, Failure> {
+async fn start_postgres(data: Option<PathBuf>) -> Result<sagas_local::Postgres, Failure> {
     let start = move || {
-        let options = local::PostgresOptions {
+        let options = sagas_local::PostgresOptions {
             data,
-            ..local::PostgresOptions::default()
+            ..sagas_local::PostgresOptions::default()
         };
-        let postgres = local::Postgres::start(options)?;
+        let postgres = sagas_local::Postgres::start(options)?;
         match postgres.create_database(DATABASE) {
             Ok(()) => Ok(postgres),
             // A folder that was used before has it.
-            Err(local::Error::Failed { output, .. }) if output.contains("already exists") => {
+            Err(sagas_local::Error::Failed { output, .. }) if output.contains("already exists") => {
                 Ok(postgres)
             }
             Err(error) => Err(error),
@@ -80,12 +80,12 @@ async fn start_postgres(data: Option<PathBuf>) -> Result<local::Postgres, Failur
     let started = tokio::task::spawn_blocking(start).await;
     let started = started.map_err(|error| Failure::Failed(chain(&error)))?;
     started.map_err(|error| {
-        let error: local::Error = error;
+        let error: sagas_local::Error = error;
         Failure::Failed(format!("cannot start Postgres: {}", chain(&error)))
     })
 }
 
-async fn stop_postgres(postgres: local::Postgres) {
+async fn stop_postgres(postgres: sagas_local::Postgres) {
     // Its drop waits for the server's end, which must not hold up a thread of the runtime.
     let stopped = tokio::task::spawn_blocking(move || drop(postgres)).await;
     if let Err(error) = stopped {

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use orchestrator::cause::Cause;
+use sagas_orchestrator::cause::Cause;
 
 use crate::config;
 

@@ -13,11 +13,11 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use orchestrator::cause::{self, Cause, chain};
-use orchestrator::store::lacking::{Counted, Lacking};
-use orchestrator::store::{self, Store};
-use saga_core::Registry;
-use saga_core::registry::Pin;
+use sagas_core::Registry;
+use sagas_core::registry::Pin;
+use sagas_orchestrator::cause::{self, Cause, chain};
+use sagas_orchestrator::store::lacking::{Counted, Lacking};
+use sagas_orchestrator::store::{self, Store};
 use serde_json::{Value, json};
 
 use super::arguments::Output;

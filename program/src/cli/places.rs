@@ -3,12 +3,12 @@
 use std::str::FromStr as _;
 use std::time::Duration;
 
-use orchestrator::api::Limits;
-use orchestrator::store::Store;
-use orchestrator::store::retention::Policy;
-use orchestrator::{bus, store};
-use saga_core::Registry;
-use saga_log::chain;
+use sagas_core::Registry;
+use sagas_log::chain;
+use sagas_orchestrator::api::Limits;
+use sagas_orchestrator::store::Store;
+use sagas_orchestrator::store::retention::Policy;
+use sagas_orchestrator::{bus, store};
 use sqlx::postgres::PgConnectOptions;
 use tokio::net::TcpStream;
 

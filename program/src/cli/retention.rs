@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
-use orchestrator::engine::retention::run_once;
-use orchestrator::store::partition::Archived;
-use orchestrator::store::purge::{COUNTED_MAX, DueToGo};
-use orchestrator::store::retention::Policy;
-use orchestrator::store::{Error, Store};
-use saga_core::Registry;
-use saga_log::chain;
 use sagas::Timestamp;
+use sagas_core::Registry;
+use sagas_log::chain;
+use sagas_orchestrator::engine::retention::run_once;
+use sagas_orchestrator::store::partition::Archived;
+use sagas_orchestrator::store::purge::{COUNTED_MAX, DueToGo};
+use sagas_orchestrator::store::retention::Policy;
+use sagas_orchestrator::store::{Error, Store};
 use serde_json::json;
 
 use super::arguments::{Output, RetentionArguments};

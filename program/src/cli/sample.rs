@@ -1,7 +1,7 @@
 //! A small definition for the unit tests of commands: `book-trip`, three steps in a row.
 
-use saga_core::Registry;
 use sagas::{Command, Definition};
+use sagas_core::Registry;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -9,11 +9,11 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use orchestrator::api::{self, Backend, Server};
-use orchestrator::engine::{self, Engine};
-use orchestrator::store::Store;
-use saga_core::Registry;
-use saga_core::lane::COMMITS_MAX;
+use sagas_core::Registry;
+use sagas_core::lane::COMMITS_MAX;
+use sagas_orchestrator::api::{self, Backend, Server};
+use sagas_orchestrator::engine::{self, Engine};
+use sagas_orchestrator::store::Store;
 use tokio_util::sync::CancellationToken;
 
 use super::arguments::ServeArguments;

@@ -3,12 +3,12 @@
 //! What is away is waited for, without end and aloud, because the parts of a deployment start in
 //! any order. What is wrong and stays wrong ends the start with a text that says what to do.
 
-use orchestrator::api::{Backend, Startup};
-use orchestrator::bus;
-use orchestrator::cause::{self, Cause, chain};
-use orchestrator::engine::{Engine, Settings, StartError};
-use orchestrator::store::{self, Store};
-use saga_core::Registry;
+use sagas_core::Registry;
+use sagas_orchestrator::api::{Backend, Startup};
+use sagas_orchestrator::bus;
+use sagas_orchestrator::cause::{self, Cause, chain};
+use sagas_orchestrator::engine::{Engine, Settings, StartError};
+use sagas_orchestrator::store::{self, Store};
 
 use super::patience::Patience;
 use super::{Failure, pins, places, topics};

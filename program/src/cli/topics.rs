@@ -1,9 +1,9 @@
 //! `topics`: what Kafka has, and what the definitions of this binary need.
 
-use orchestrator::bus;
-use orchestrator::bus::topics::{self, Topic};
-use orchestrator::cause::{self, chain};
 use sagas::wire::topics::{Difference, RECORD_BYTES_MAX};
+use sagas_orchestrator::bus;
+use sagas_orchestrator::bus::topics::{self, Topic};
+use sagas_orchestrator::cause::{self, chain};
 use serde_json::{Value, json};
 
 use super::arguments::{Output, TopicsArguments, TopicsVerb};

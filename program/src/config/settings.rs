@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Arg, Args, Command, ValueEnum};
-use orchestrator::store::retention::Policy;
 use sagas::wire::topics;
+use sagas_orchestrator::store::retention::Policy;
 
 use super::{KafkaOptions, KeptByDefinition, Secret, Span};
 
@@ -24,7 +24,7 @@ pub struct Common {
     #[arg(global = true, help_heading = "Logging")]
     pub log_format: LogFormat,
 
-    /// What is logged: error, warn, info, debug or trace; per module as in `info,orchestrator=debug`
+    /// What is logged: error, warn, info, debug or trace; per module as in `info,sagas_orchestrator=debug`
     #[arg(
         long,
         env = "SAGA_LOG_LEVEL",

@@ -6,7 +6,6 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
-use orchestrator::bus;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
@@ -15,10 +14,11 @@ use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::producer::future_producer::DeliveryFuture;
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use saga_log::chain;
 use sagas::wire::size::REPLY_BYTES_MAX;
 use sagas::wire::topics::{Holds, Wanted};
 use sagas::wire::{CommandMessage, ReplyMessage, ReplyTo};
+use sagas_log::chain;
+use sagas_orchestrator::bus;
 
 use tokio::runtime::Handle;
 

@@ -3,11 +3,11 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use local::{Postgres, PostgresOptions};
-use orchestrator::store::{Settings, Store};
-use saga_core::batch::{Batch, Start, State, Update};
 use sagas::machine::{Entry, Event, Reply, transition};
 use sagas::{Command, Definition, Direction, Json, Outcome, Saga, SagaId, Timestamp};
+use sagas_core::batch::{Batch, Start, State, Update};
+use sagas_local::{Postgres, PostgresOptions};
+use sagas_orchestrator::store::{Settings, Store};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sqlx::{Connection as _, PgConnection};

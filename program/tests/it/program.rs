@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-use local::folder::Temporary;
-use local::process::{Process, Signal};
+use sagas_local::folder::Temporary;
+use sagas_local::process::{Process, Signal};
 
 /// Longer than anything here takes on a loaded machine.
 const SOON: Duration = Duration::from_secs(60);
@@ -272,7 +272,7 @@ impl Waiting {
     fn start() -> Self {
         let folder = Temporary::new("saga-program").unwrap();
         let log = folder.path().join("log");
-        let port = local::port::free().unwrap();
+        let port = sagas_local::port::free().unwrap();
         let mut command = saga();
         command.args(["serve", "--listen", &format!("127.0.0.1:{port}")]);
         command.env("SAGA_DATABASE_URL", NOWHERE);

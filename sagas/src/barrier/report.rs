@@ -3,7 +3,7 @@
 //! Invariant: a case that was not tried names the reason, and one that failed has the exchange that
 //! led to it.
 //!
-//! Not here: the cases. They are in two kits, one for a service's own tests (`participant::testkit`),
+//! Not here: the cases. They are in two kits, one for a service's own tests (`sagas_participant::testkit`),
 //! the other for a running participant in any language (`saga conformance`).
 
 use std::fmt;

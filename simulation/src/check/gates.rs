@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use saga_core::lane::COMMITS_MAX;
 use sagas::machine::{Entry, EntryKind, OrderKind, Reason};
 use sagas::{Direction, Outcome, SagaId, Timestamp};
+use sagas_core::lane::COMMITS_MAX;
 
 use super::{Evidence, Finding, Stored, require};
 

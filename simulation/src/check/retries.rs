@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use saga_core::schedule::WAKES_EVERY;
 use sagas::machine::{Entry, EntryKind, OrderKind, Reason, Sent};
 use sagas::retry::SILENCE_MAX;
 use sagas::{Direction, Outcome, RetryPolicy, Timestamp};
+use sagas_core::schedule::WAKES_EVERY;
 
 use super::replies::is_unreadable;
 use super::{Evidence, Finding, Stored, require};

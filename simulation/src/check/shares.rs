@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use saga_core::membership::Assignment;
-use saga_core::schedule::BEAT;
+use sagas_core::membership::Assignment;
+use sagas_core::schedule::BEAT;
 use uuid::Uuid;
 
 use super::{Evidence, Finding};

@@ -5,11 +5,11 @@
 
 use std::collections::BTreeSet;
 
-use saga_core::batch::{
-    Batch, Committed, OutboxId, Outgoing, Postponement, Start, StartOutcome, State, Update,
-};
 use sagas::machine::Entry;
 use sagas::{SagaId, Timestamp};
+use sagas_core::batch::{
+    Batch, Committed, OutboxId, Outgoing, Postponement, Start, StartOutcome, State, Update,
+};
 use serde::Serialize;
 use uuid::Uuid;
 

@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use saga_core::batch::{OutboxId, Outgoing, Slots};
-use saga_core::loaded::{Loaded, SagaRow};
-use saga_core::look::Look;
-use saga_core::membership::Replica;
-use saga_core::membership::ReplicaSeen;
-use saga_core::registry::Pin;
 use sagas::sabotage::{Bug, is_seeded};
 use sagas::{SagaId, Timestamp};
+use sagas_core::batch::{OutboxId, Outgoing, Slots};
+use sagas_core::loaded::{Loaded, SagaRow};
+use sagas_core::look::Look;
+use sagas_core::membership::Replica;
+use sagas_core::membership::ReplicaSeen;
+use sagas_core::registry::Pin;
 use uuid::Uuid;
 
 use super::{Store, StoredSaga};

@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use saga_core::lane::Input;
-use saga_core::record::{OutgoingRecord, Refusal, Refused};
-use saga_core::unsent::{self, Unsent};
 use sagas::wire::Attribute;
 use sagas::{SagaId, Timestamp};
+use sagas_core::lane::Input;
+use sagas_core::record::{OutgoingRecord, Refusal, Refused};
+use sagas_core::unsent::{self, Unsent};
 
 use super::database::Question;
 use super::outage::Kept;

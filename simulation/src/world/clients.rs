@@ -8,14 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use saga_core::lane::{Input, OrderAnswer, StartAnswer};
-use saga_core::schedule::ANSWER_WITHIN;
-use saga_core::submission::Key;
-use saga_core::waiters::Place;
-use saga_core::{Submission, route};
 use sagas::machine::{Event, Order, OrderResult, Refusal, transition};
 use sagas::testkit::Intent;
 use sagas::{Definition, Json, OrderId, SagaId};
+use sagas_core::lane::{Input, OrderAnswer, StartAnswer};
+use sagas_core::schedule::ANSWER_WITHIN;
+use sagas_core::submission::Key;
+use sagas_core::waiters::Place;
+use sagas_core::{Submission, route};
 
 use super::orders::Wanted;
 use super::replicas::Stage;

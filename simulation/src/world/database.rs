@@ -5,15 +5,15 @@
 
 use std::time::Duration;
 
-use saga_core::batch::{Batch, Committed, OutboxId, Outgoing, Slots};
-use saga_core::loaded::{Found, Loaded};
-use saga_core::look::Look;
-use saga_core::membership::{Replica, ReplicaSeen};
-use saga_core::registry::Pin;
-use saga_core::schedule::{OUTBOX_AGE, OUTBOX_MAX};
-use saga_core::{Cause, CommitError};
 use sagas::machine::Reason;
 use sagas::{SagaId, Timestamp};
+use sagas_core::batch::{Batch, Committed, OutboxId, Outgoing, Slots};
+use sagas_core::loaded::{Found, Loaded};
+use sagas_core::look::Look;
+use sagas_core::membership::{Replica, ReplicaSeen};
+use sagas_core::registry::Pin;
+use sagas_core::schedule::{OUTBOX_AGE, OUTBOX_MAX};
+use sagas_core::{Cause, CommitError};
 
 use super::turns::{count_order, describe};
 use super::{Happening, Life, Round, World};
@@ -316,7 +316,7 @@ impl World {
         lane: usize,
         batch: &Batch,
     ) -> Result<Committed, CommitError> {
-        use saga_core::batch::StartOutcome;
+        use sagas_core::batch::StartOutcome;
 
         let Ok(committed) = self.store.commit(batch, self.agenda.now()) else {
             self.faults.count(Fault::DataRefused);

@@ -6,9 +6,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use saga_core::CommitError;
-use saga_core::batch::{Batch, Committed};
 use sagas::SagaId;
+use sagas_core::CommitError;
+use sagas_core::batch::{Batch, Committed};
 
 use super::{Life, World};
 use crate::faults::Fault;

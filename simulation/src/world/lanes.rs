@@ -5,13 +5,13 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use saga_core::Registry;
-use saga_core::batch::{Batch, Outgoing};
-use saga_core::lane::{Bounds, Input, Lane, Note, OutgoingCommand, Output, Ticket};
-use saga_core::record::OutgoingRecord;
-use saga_core::schedule::DELIVERIES_WAIT;
-use saga_core::unsent::{self, Unsent};
 use sagas::{Direction, Timestamp};
+use sagas_core::Registry;
+use sagas_core::batch::{Batch, Outgoing};
+use sagas_core::lane::{Bounds, Input, Lane, Note, OutgoingCommand, Output, Ticket};
+use sagas_core::record::OutgoingRecord;
+use sagas_core::schedule::DELIVERIES_WAIT;
+use sagas_core::unsent::{self, Unsent};
 
 use super::broker::{Addressed, Producer};
 use super::clients::Told;

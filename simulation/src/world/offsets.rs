@@ -1,10 +1,10 @@
 //! What an offset says: every record before it is in the database, or changed nothing there.
 
-use saga_core::incoming;
-use saga_core::lane::Input;
-use saga_core::loaded::Loaded;
 use sagas::machine::{Event, Reply, Row, transition};
 use sagas::{Outcome, Saga, SagaId, Timestamp};
+use sagas_core::incoming;
+use sagas_core::lane::Input;
+use sagas_core::loaded::Loaded;
 
 use super::reading::GROUP;
 use super::{Life, World};

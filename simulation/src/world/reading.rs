@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use saga_core::{incoming, route};
+use sagas_core::{incoming, route};
 
 use super::{Happening, Life, World};
 

@@ -6,17 +6,17 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use saga_core::Registry;
-use saga_core::batch::{OutboxId, Outgoing};
-use saga_core::clock::Clock;
-use saga_core::lane::Input;
-use saga_core::look::Look;
-use saga_core::membership::{Membership, ReplicaSeen};
-use saga_core::registry::Pin;
-use saga_core::route;
-use saga_core::schedule::{BEAT, LATE_EVERY, OUTBOX_EVERY, WAKES_EVERY};
-use saga_core::waiters::{ANYWHERE_EVERY, Waiters};
 use sagas::{SagaId, Timestamp};
+use sagas_core::Registry;
+use sagas_core::batch::{OutboxId, Outgoing};
+use sagas_core::clock::Clock;
+use sagas_core::lane::Input;
+use sagas_core::look::Look;
+use sagas_core::membership::{Membership, ReplicaSeen};
+use sagas_core::registry::Pin;
+use sagas_core::route;
+use sagas_core::schedule::{BEAT, LATE_EVERY, OUTBOX_EVERY, WAKES_EVERY};
+use sagas_core::waiters::{ANYWHERE_EVERY, Waiters};
 use uuid::Uuid;
 
 use super::broker::Producer;
@@ -131,7 +131,7 @@ impl World {
         let replica = &self.replicas[life.replica];
         let share = replica.membership.assignment();
         let question = match round {
-            Round::Beat => Question::Heartbeat(saga_core::membership::Replica {
+            Round::Beat => Question::Heartbeat(sagas_core::membership::Replica {
                 id: replica.id,
                 name: format!("replica-{}", life.replica),
                 started_at: BEGIN,

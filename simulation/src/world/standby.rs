@@ -9,13 +9,13 @@
 //!
 //! Invariant: what is durable is what the standby has, which is everything that is visible unless a commit
 //! was cut since the standby went away. Which statements wait is for production code to say
-//! (`saga_core::kind`).
+//! (`sagas_core::kind`).
 
 use std::collections::BTreeMap;
 
-use saga_core::batch::{Batch, Committed, StartOutcome};
-use saga_core::kind::{Ask, Kind};
 use sagas::{SagaId, Timestamp};
+use sagas_core::batch::{Batch, Committed, StartOutcome};
+use sagas_core::kind::{Ask, Kind};
 
 use super::database::{Asked, Question};
 use super::{Happening, World};

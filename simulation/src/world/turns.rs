@@ -1,8 +1,8 @@
 //! The rare turns that a saga takes, as its commits show them: counted, and noted for the checks.
 
-use saga_core::batch::State;
 use sagas::machine::{Entry, OrderKind, OrderResult, Progress, Reason, Sent, Trouble};
 use sagas::{Direction, SagaId};
+use sagas_core::batch::State;
 
 use super::World;
 use crate::faults::{Fault, Faults};

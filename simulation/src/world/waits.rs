@@ -3,8 +3,8 @@
 //! Invariant: a client waits until it is told, until its submission turns out to be none, or until its
 //! process is gone.
 
-use saga_core::waiters::Place;
 use sagas::SagaId;
+use sagas_core::waiters::Place;
 
 use super::{Life, World};
 use crate::faults::Fault;

@@ -5,10 +5,10 @@ use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use local::{Kafka, KafkaOptions};
-use orchestrator::bus::{self, Delivery, Producer, ReplyConsumer, topics};
-use saga_core::record::{OutgoingRecord, ReplyRecord};
 use sagas::wire::CONTENT_TYPE;
+use sagas_core::record::{OutgoingRecord, ReplyRecord};
+use sagas_local::{Kafka, KafkaOptions};
+use sagas_orchestrator::bus::{self, Delivery, Producer, ReplyConsumer, topics};
 use simulation::bus::{Bus, Record};
 use tokio::runtime::Runtime;
 

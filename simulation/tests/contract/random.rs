@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use saga_core::batch::{Batch, Committed, Postponement, Slots};
 use sagas::machine::{Event, Reply};
 use sagas::{Definition, Direction, Json, Outcome, Saga, SagaId, Timestamp};
+use sagas_core::batch::{Batch, Committed, Postponement, Slots};
 use simulation::rng::Rng;
 
 use crate::database::{Database, Real, SHARDS, Simulated};

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use saga_core::batch::{Outgoing, OutgoingEvent, Start, State, Update};
-use saga_core::digest::Digest;
-use saga_core::loaded::Loaded;
 use sagas::machine::{Event, Row, Transition, transition};
 use sagas::{Definition, Json, Saga, SagaId, Timestamp};
+use sagas_core::batch::{Outgoing, OutgoingEvent, Start, State, Update};
+use sagas_core::digest::Digest;
+use sagas_core::loaded::Loaded;
 use simulation::recipe;
 use uuid::Uuid;
 

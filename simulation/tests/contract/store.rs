@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use saga_core::batch::{
-    Batch, DeadLetter, LetterKind, Outgoing, Postponement, Slots, StartOutcome,
-};
-use saga_core::look::Look;
-use saga_core::membership::Replica;
 use sagas::machine::Event;
 use sagas::{SagaId, Timestamp};
+use sagas_core::batch::{
+    Batch, DeadLetter, LetterKind, Outgoing, Postponement, Slots, StartOutcome,
+};
+use sagas_core::look::Look;
+use sagas_core::membership::Replica;
 use uuid::Uuid;
 
 use crate::database::{Database, Real, SHARDS, Simulated};

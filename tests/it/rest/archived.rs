@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use orchestrator::store::{Settings, Store};
 use sagas::Timestamp;
+use sagas_orchestrator::store::{Settings, Store};
 use serde_json::json;
 use shop::workload::Fate;
 use sqlx::{Connection as _, PgConnection};

@@ -2,12 +2,12 @@
 
 use std::time::Instant;
 
-use local::{Kafka, KafkaOptions};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use sagas::wire::topics;
+use sagas_local::{Kafka, KafkaOptions};
 use serde_json::Value;
 use shop::services::ServiceName;
 use shop::workload::Workload;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use local::process::usage;
+use sagas_local::process::usage;
 use shop::services::ServiceName;
 
 use super::alone;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use local::process::Signal;
+use sagas_local::process::Signal;
 use serde_json::json;
 use shop::workload::Workload;
 use sqlx::{Connection as _, PgConnection};

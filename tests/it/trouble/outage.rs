@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use local::process::usage;
 use reqwest::Response;
+use sagas_local::process::usage;
 use serde_json::{Value, json};
 use shop::services::ServiceName;
 use shop::workload::Workload;

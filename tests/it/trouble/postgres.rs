@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use local::process::{Signal, descendants, signal};
+use sagas_local::process::{Signal, descendants, signal};
 
 use super::books::{open_and_ended, settle};
 use super::outage::{OUTAGE, Watched, assert_come_back_later, noticed, order_once};

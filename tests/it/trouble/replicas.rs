@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use local::process::Signal;
+use sagas_local::process::Signal;
 use serde_json::Value;
 use sqlx::{Connection as _, PgConnection};
 

@@ -72,7 +72,7 @@ async fn a_start_before_postgres_and_kafka_says_what_it_waits_for_and_comes_up()
 
 #[test]
 fn a_malformed_configuration_ends_with_two_and_names_the_option() {
-    let folder = local::folder::Temporary::new("saga-it").unwrap();
+    let folder = sagas_local::folder::Temporary::new("saga-it").unwrap();
     let file = folder.path().join("saga.toml");
     std::fs::write(&file, "shrads = 64\n").unwrap();
     let file = file.to_str().unwrap();
@@ -86,7 +86,11 @@ fn a_malformed_configuration_ends_with_two_and_names_the_option() {
             &[],
             "--database-url",
         ),
-        (&["--log-level", "orchestrator=loud"], &[], "--log-level"),
+        (
+            &["--log-level", "sagas_orchestrator=loud"],
+            &[],
+            "--log-level",
+        ),
         (&[], &[("SAGA_DRAIN_LIMIT", "soon")], "--drain-limit"),
         (&["--config", file], &[], "shrads"),
     ];

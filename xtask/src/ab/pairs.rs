@@ -39,8 +39,11 @@ impl Program {
         let mut command = Command::new(&self.file);
         command.args(workload).arg("--json").stdin(Stdio::null());
         // The same broker for both: a baseline's own folder has no jars.
-        if std::env::var_os(local::kafka::LIBS_VARIABLE).is_none() {
-            command.env(local::kafka::LIBS_VARIABLE, local::kafka::default_libs());
+        if std::env::var_os(sagas_local::kafka::LIBS_VARIABLE).is_none() {
+            command.env(
+                sagas_local::kafka::LIBS_VARIABLE,
+                sagas_local::kafka::default_libs(),
+            );
         }
         let output = command
             .stderr(Stdio::inherit())
@@ -126,7 +129,7 @@ mod tests {
 
     #[test]
     fn both_sides_run_in_each_pair_with_the_same_arguments() {
-        let folder = local::folder::Temporary::new("xtask-ab").unwrap();
+        let folder = sagas_local::folder::Temporary::new("xtask-ab").unwrap();
         let old = stand_in(folder.path(), "baseline", 100);
         let new = stand_in(folder.path(), "new", 90);
         let pairs = run([&old, &new], &options(2)).unwrap();

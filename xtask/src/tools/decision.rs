@@ -16,9 +16,9 @@ pub(crate) struct Machine {
 impl Machine {
     /// This one.
     pub(crate) fn present(may_install: bool) -> Self {
-        let is_root = local::process::is_root();
-        let has_apt =
-            Path::new("/etc/debian_version").exists() && local::program::find("apt-get").is_some();
+        let is_root = sagas_local::process::is_root();
+        let has_apt = Path::new("/etc/debian_version").exists()
+            && sagas_local::program::find("apt-get").is_some();
         Self {
             has_apt,
             is_root,

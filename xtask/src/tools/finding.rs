@@ -47,7 +47,7 @@ pub(super) const TOOLS: &[Tool] = &[
         why: "run the managed database (initdb, postgres, createdb, pg_isready, psql)",
         purpose: Purpose::Postgres,
         packages: &["postgresql"],
-        check: || match local::postgres::Binaries::find() {
+        check: || match sagas_local::postgres::Binaries::find() {
             Ok(_) => present(&["psql"]),
             Err(error) => Some(error.to_string()),
         },
@@ -100,7 +100,7 @@ fn present(names: &[&str]) -> Option<String> {
     let missing: Vec<&str> = names
         .iter()
         .copied()
-        .filter(|name| local::program::find(name).is_none())
+        .filter(|name| sagas_local::program::find(name).is_none())
         .collect();
     (!missing.is_empty()).then(|| format!("not on PATH: {}", missing.join(", ")))
 }

@@ -9,7 +9,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, ensure};
 use clap::ValueEnum;
-use local::program::run;
+use sagas_local::program::run;
 
 use crate::progress;
 

@@ -6,8 +6,8 @@ use std::process::Command;
 
 use anyhow::{Context as _, ensure};
 use load::{Arguments, Figure, Report};
-use local::folder::Temporary;
-use local::process::Process;
+use sagas_local::folder::Temporary;
+use sagas_local::process::Process;
 use serde::Deserialize;
 
 use crate::contestant::Contestant;
@@ -96,7 +96,7 @@ fn output(command: &mut Command) -> anyhow::Result<String> {
 
 /// The last word of what `--version` prints.
 fn version(program: &Path) -> anyhow::Result<String> {
-    let printed = local::program::run(Command::new(program).arg("--version"))?;
+    let printed = sagas_local::program::run(Command::new(program).arg("--version"))?;
     let version = printed.split_whitespace().last().unwrap_or("unknown");
     Ok(version.to_owned())
 }

@@ -1,7 +1,7 @@
 //! A real Postgres for a peer that keeps its books there, as ours is: fsync on, no other setting.
 
 use anyhow::Context as _;
-use local::{Postgres, PostgresOptions};
+use sagas_local::{Postgres, PostgresOptions};
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 
@@ -26,7 +26,7 @@ impl Database {
         let start = || {
             let server = Postgres::start(PostgresOptions::default())?;
             server.create_database(NAME)?;
-            Ok::<_, local::Error>(server)
+            Ok::<_, sagas_local::Error>(server)
         };
         let server = tokio::task::spawn_blocking(start).await??;
         let pool = PgPoolOptions::new()

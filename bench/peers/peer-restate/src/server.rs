@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use hyper::body::Bytes;
-use local::folder::Temporary;
-use local::process::{Process, Signal};
+use sagas_local::folder::Temporary;
+use sagas_local::process::{Process, Signal};
 use serde::Deserialize;
 
 use crate::http::Connection;
@@ -50,7 +50,7 @@ impl Server {
         let folder = Temporary::new("restate")?;
         let log = folder.path().join("restate.log");
         let out = File::create(&log).with_context(|| format!("create {}", log.display()))?;
-        let address = || anyhow::Ok(format!("127.0.0.1:{}", local::port::free()?));
+        let address = || anyhow::Ok(format!("127.0.0.1:{}", sagas_local::port::free()?));
         let (ingress, admin, fabric) = (address()?, address()?, address()?);
         let mut command = Command::new(program()?);
         command
@@ -129,7 +129,7 @@ impl Drop for Server {
 
 /// What the server says of itself: `1.7.12`.
 pub(crate) fn version() -> anyhow::Result<String> {
-    let printed = local::program::run(Command::new(program()?).arg("--version"))?;
+    let printed = sagas_local::program::run(Command::new(program()?).arg("--version"))?;
     let version = printed.split_whitespace().last();
     version.map_or_else(
         || bail!("the server says no version"),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
-use saga_program::config::database_url;
+use sagas_program::config::database_url;
 use sqlx::postgres::PgConnectOptions;
 
 /// The service's own database.
@@ -54,7 +54,7 @@ impl std::fmt::Debug for DatabaseArguments {
 #[cfg(test)]
 mod tests {
     use clap::Parser as _;
-    use local::folder::Temporary;
+    use sagas_local::folder::Temporary;
 
     use super::*;
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  shop health ── GET /healthz ──> shop service --health-listen
-//!   exit 0 or 1 <── 200 or 503 ──  participant::Health
+//!   exit 0 or 1 <── 200 or 503 ──  sagas_participant::Health
 //! ```
 //!
 //! The answer is made on the threads that the handlers run on, so a process that hangs gives none,
@@ -17,7 +17,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
-use participant::{Health, HealthReport};
+use sagas_participant::{Health, HealthReport};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 
@@ -38,7 +38,7 @@ struct Answer {
 
 impl Answer {
     fn of(report: &HealthReport) -> Self {
-        let word = |trouble: &Option<participant::Trouble>| {
+        let word = |trouble: &Option<sagas_participant::Trouble>| {
             let trouble = trouble.as_ref();
             trouble.map_or_else(|| "ok".to_owned(), ToString::to_string)
         };
@@ -104,7 +104,7 @@ pub(super) async fn ask(arguments: &HealthArguments) -> anyhow::Result<ExitCode>
 
 #[cfg(test)]
 mod tests {
-    use participant::Trouble;
+    use sagas_participant::Trouble;
 
     use super::*;
 

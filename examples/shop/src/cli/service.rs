@@ -4,8 +4,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use participant::Settings;
-use saga_program::config::KafkaOptions;
+use sagas_participant::Settings;
+use sagas_program::config::KafkaOptions;
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 use tokio::signal::unix::{SignalKind, signal};

@@ -8,7 +8,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use local::process::{Process, Signal};
+use sagas_local::process::{Process, Signal};
 
 use super::folder::Folder;
 

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
-    _temporary: Option<local::folder::Temporary>,
+    _temporary: Option<sagas_local::folder::Temporary>,
 }
 
 impl Folder {
@@ -20,7 +20,7 @@ impl Folder {
     pub fn open(data: Option<&Path>) -> anyhow::Result<Self> {
         let temporary = match data {
             Some(_) => None,
-            None => Some(local::folder::Temporary::new("shop-demo")?),
+            None => Some(sagas_local::folder::Temporary::new("shop-demo")?),
         };
         let path = match (&temporary, data) {
             (Some(temporary), _) => temporary.path(),

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::NaiveDate;
-use participant::testkit::Kit;
+use sagas_participant::testkit::Kit;
 use shop::commands::{
     AuthorizePayment, CancelOrder, CancelShipment, CapturePayment, ConfirmOrder, CreateOrder,
     CreateShipment, Line, ReleaseStock, ReserveStock, VoidPayment,

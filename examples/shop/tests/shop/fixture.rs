@@ -4,10 +4,10 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use local::{Postgres as Server, PostgresOptions};
-use orchestrator::store::{self, Store};
-use participant::{BatchHandler, Received, Rejection};
 use sagas::{Command, CommandId, Direction, SagaId, Timestamp};
+use sagas_local::{Postgres as Server, PostgresOptions};
+use sagas_orchestrator::store::{self, Store};
+use sagas_participant::{BatchHandler, Received, Rejection};
 use shop::audit::{self, Audit, Urls};
 use shop::services::ServiceName;
 use sqlx::{Connection as _, PgConnection, PgPool, Postgres, Transaction};

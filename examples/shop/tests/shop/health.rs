@@ -3,9 +3,9 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use local::folder::Temporary;
-use local::process::{Process, Signal};
 use rdkafka::mocking::MockCluster;
+use sagas_local::folder::Temporary;
+use sagas_local::process::{Process, Signal};
 
 use crate::fixture::Shop;
 
@@ -25,7 +25,7 @@ impl Service {
         let secret = Temporary::new("shop-secret").unwrap();
         let file = secret.path().join("url");
         std::fs::write(&file, format!("{database_url}\n")).unwrap();
-        let address = format!("127.0.0.1:{}", local::port::free().unwrap());
+        let address = format!("127.0.0.1:{}", sagas_local::port::free().unwrap());
         let mut command = Command::new(env!("CARGO_BIN_EXE_shop"));
         command.args(["service", "inventory", "--brokers", brokers]);
         command.args(["--log-level", "error"]);

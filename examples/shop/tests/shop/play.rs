@@ -3,11 +3,11 @@
 
 use std::collections::VecDeque;
 
-use orchestrator::store::Store;
-use participant::Rejection;
-use saga_core::batch::{Batch, Start, State};
 use sagas::machine::{Reply, Send};
 use sagas::{Definition, Direction, Event, Json, Outcome, Saga, SagaId, Status, Timestamp};
+use sagas_core::batch::{Batch, Start, State};
+use sagas_orchestrator::store::Store;
+use sagas_participant::Rejection;
 use serde_json::json;
 use shop::place_order::{PlaceOrder, place_order};
 use shop::{inventory, orders, payments, shipping};

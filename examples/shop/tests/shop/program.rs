@@ -3,7 +3,6 @@
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-use local::process::{Process, Signal};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::message::Message as _;
@@ -11,6 +10,7 @@ use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use sagas::wire::{CommandMessage, ReplyMessage, ReplyTo};
 use sagas::{Command as _, CommandId, Direction, Outcome, SagaId, Timestamp};
+use sagas_local::process::{Process, Signal};
 use shop::commands::{Line, ReserveStock};
 use shop::place_order::place_order;
 use shop::workload::{SKU_GONE, sku};
@@ -83,7 +83,7 @@ async fn an_audit_without_a_database_says_which_one() {
 
 #[test]
 fn the_demo_refuses_orders_at_every_place_and_ends_with_books_that_agree() {
-    let folder = local::folder::Temporary::new("shop-demo-test").unwrap();
+    let folder = sagas_local::folder::Temporary::new("shop-demo-test").unwrap();
     let printed = folder.path().join("printed");
     let file = std::fs::File::create(&printed).unwrap();
     let mut demo = Command::new(env!("CARGO_BIN_EXE_shop"));
@@ -98,7 +98,7 @@ fn the_demo_refuses_orders_at_every_place_and_ends_with_books_that_agree() {
         "50",
     ]);
     // Not the port that people know: somebody may be using it.
-    demo.args(["--port", &local::port::free().unwrap().to_string()]);
+    demo.args(["--port", &sagas_local::port::free().unwrap().to_string()]);
     demo.stdout(file.try_clone().unwrap()).stderr(file);
     let mut demo = Process::spawn(&mut demo).unwrap();
     let status = demo.wait(DEMO_LIMIT).unwrap();

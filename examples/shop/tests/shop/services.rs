@@ -57,7 +57,7 @@ fn ship(order: u128, pieces: i64) -> CreateShipment {
 }
 
 /// The code and the message of a refusal, or `ok`.
-fn verdict<R>(answer: &Result<R, participant::Rejection>) -> String {
+fn verdict<R>(answer: &Result<R, sagas_participant::Rejection>) -> String {
     match answer {
         Ok(_) => "ok".to_owned(),
         Err(refusal) => format!("{}: {}", refusal.code, refusal.message),

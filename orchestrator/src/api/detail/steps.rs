@@ -1,9 +1,9 @@
 //! One row per step: where it stands, what went out, what came back.
 
-use saga_core::loaded::Loaded;
 use sagas::definition::StepDefinition;
 use sagas::machine::{Progress, Trouble};
 use sagas::{Definition, Fault, Json, StepKind};
+use sagas_core::loaded::Loaded;
 use serde::Serialize;
 
 use super::super::summary::Instant;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use saga_core::record::{Refusal, Refused};
+use sagas_core::record::{Refusal, Refused};
 
 use crate::bus::{Settings, topics};
 

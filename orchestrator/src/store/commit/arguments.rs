@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use saga_core::batch::{Batch, LETTERS_KEPT_MAX, Outgoing, Postponement, Start, State, Update};
 use sagas::{SagaId, Timestamp};
+use sagas_core::batch::{Batch, LETTERS_KEPT_MAX, Outgoing, Postponement, Start, State, Update};
 use serde::Serialize;
 
 use super::column;

@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use orchestrator::store::Store;
-use orchestrator::store::list::ListFilter;
-use orchestrator::store::retention::Policy;
-use saga_core::batch::{Batch, DeadLetter, LetterKind, StartOutcome};
-use saga_core::membership::Replica;
 use sagas::{Status, Timestamp};
+use sagas_core::batch::{Batch, DeadLetter, LetterKind, StartOutcome};
+use sagas_core::membership::Replica;
+use sagas_orchestrator::store::Store;
+use sagas_orchestrator::store::list::ListFilter;
+use sagas_orchestrator::store::retention::Policy;
 use sqlx::{Connection as _, Executor as _, PgConnection};
 use uuid::Uuid;
 

@@ -1,10 +1,10 @@
 //! The commit that ends a saga puts it into the archive.
 
-use orchestrator::store::Store;
-use orchestrator::store::retention::Policy;
-use saga_core::batch::{Batch, Start, StartOutcome, Update};
 use sagas::machine::Entry;
 use sagas::{Outcome, SagaId, Status};
+use sagas_core::batch::{Batch, Start, StartOutcome, Update};
+use sagas_orchestrator::store::Store;
+use sagas_orchestrator::store::retention::Policy;
 use sqlx::Executor as _;
 
 use super::{DAY, archive_all, completed, later};

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use orchestrator::store::Store;
-use orchestrator::store::list::ListFilter;
-use orchestrator::store::retention::Policy;
-use saga_core::batch::{Batch, StartOutcome};
-use saga_core::loaded::Loaded;
 use sagas::machine::{Event, Order, OrderKind, Reply};
 use sagas::{Direction, Json, Outcome, Refusal, SagaId, Status, transition};
+use sagas_core::batch::{Batch, StartOutcome};
+use sagas_core::loaded::Loaded;
+use sagas_orchestrator::store::Store;
+use sagas_orchestrator::store::list::ListFilter;
+use sagas_orchestrator::store::retention::Policy;
 use uuid::Uuid;
 
 use super::{DAY, archive, archive_all, completed, first, later};

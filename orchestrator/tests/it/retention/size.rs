@@ -1,6 +1,6 @@
 //! What a saga costs on disk.
 
-use orchestrator::store::retention::Policy;
+use sagas_orchestrator::store::retention::Policy;
 
 use super::completed;
 use crate::database::{Database, undisturbed};

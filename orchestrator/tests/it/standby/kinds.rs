@@ -3,12 +3,12 @@
 use std::future::Future;
 use std::time::Duration;
 
-use orchestrator::store::list::ListFilter;
-use orchestrator::store::retention::Policy;
-use orchestrator::store::{Due, Store};
-use saga_core::batch::{Batch, Postponement, Slots};
-use saga_core::membership::Replica;
-use saga_core::registry::Pin;
+use sagas_core::batch::{Batch, Postponement, Slots};
+use sagas_core::membership::Replica;
+use sagas_core::registry::Pin;
+use sagas_orchestrator::store::list::ListFilter;
+use sagas_orchestrator::store::retention::Policy;
+use sagas_orchestrator::store::{Due, Store};
 use sqlx::Connection as _;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
@@ -71,7 +71,7 @@ async fn answered(name: &str, statement: JoinHandle<()>) {
 }
 
 /// Sagas 1 to 3 in the archive, 4 open with a key, 5 open without one; one outbox row.
-async fn populate(store: &Store) -> saga_core::batch::OutboxId {
+async fn populate(store: &Store) -> sagas_core::batch::OutboxId {
     completed(store, 1..=3).await;
     assert_eq!(archive_all(store, later()).await, 3);
     let starts = vec![keyed(4, 1), keyless(5)];
@@ -82,11 +82,11 @@ async fn populate(store: &Store) -> saga_core::batch::OutboxId {
     store.commit(&batch).await.unwrap().outbox.unwrap()
 }
 
-fn keyless(number: u128) -> saga_core::batch::Start {
+fn keyless(number: u128) -> sagas_core::batch::Start {
     sample::start(&sample::chain(), id(number), "a").1
 }
 
-fn keyed(number: u128, digest: u8) -> saga_core::batch::Start {
+fn keyed(number: u128, digest: u8) -> sagas_core::batch::Start {
     sample::keyed(keyless(number), digest)
 }
 
@@ -106,7 +106,7 @@ macro_rules! asked {
     };
 }
 
-fn deciding(store: &Store, left_behind: saga_core::batch::OutboxId) -> Vec<Asked> {
+fn deciding(store: &Store, left_behind: sagas_core::batch::OutboxId) -> Vec<Asked> {
     let batch = |starts| Batch {
         starts,
         ..Batch::default()
@@ -174,7 +174,7 @@ fn showing(store: &Store) -> Vec<Asked> {
     }
 }
 
-async fn due(store: &Store) -> Result<Vec<sagas::SagaId>, orchestrator::store::Error> {
+async fn due(store: &Store) -> Result<Vec<sagas::SagaId>, sagas_orchestrator::store::Error> {
     let definitions = [Pin::of(&sample::chain())];
     let asked = Due {
         shards: &[0, 1],
@@ -187,7 +187,7 @@ async fn due(store: &Store) -> Result<Vec<sagas::SagaId>, orchestrator::store::E
 }
 
 /// An update of saga 4, from a revision that it never had.
-fn lost_update() -> saga_core::batch::Update {
+fn lost_update() -> sagas_core::batch::Update {
     let definition = sample::chain();
     let (saga, _) = sample::start(&definition, id(4), "a");
     let (saga, _) = sample::reply(&definition, &saga, 0, sagas::Outcome::Succeeded);

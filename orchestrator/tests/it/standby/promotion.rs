@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use orchestrator::engine::{Accepted, Engine, Error, Settings};
-use orchestrator::store::retention::Policy;
-use saga_core::submission::Key;
-use saga_core::{Registry, Submission};
 use sagas::SagaId;
+use sagas_core::submission::Key;
+use sagas_core::{Registry, Submission};
+use sagas_orchestrator::engine::{Accepted, Engine, Error, Settings};
+use sagas_orchestrator::store::retention::Policy;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
-use orchestrator::store::{Error, Store};
-use saga_core::CommitError;
-use saga_core::batch::Batch;
+use sagas_core::CommitError;
+use sagas_core::batch::Batch;
+use sagas_orchestrator::store::{Error, Store};
 use tokio::task::JoinSet;
 
 use super::{Pair, SOON};

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use participant::{Handle, HandlerError, Received, Rejection, Service, Settings};
 use sagas::Command;
+use sagas_participant::{Handle, HandlerError, Received, Rejection, Service, Settings};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sqlx::{PgPool, Postgres, Transaction};

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use saga_core::batch::{Batch, Start, State, Update};
 use sagas::machine::{Event, Order, OrderKind, Reply, Transition, transition};
 use sagas::{Definition, Direction, Json, OrderId, Outcome, Saga, Timestamp};
+use sagas_core::batch::{Batch, Start, State, Update};
 
 use super::super::World;
 use crate::agenda::Agenda;

@@ -1,12 +1,12 @@
 //! Kafka answers, and takes no records.
 
-use local::process::{Signal, signal};
-use local::{Kafka, KafkaOptions};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use sagas::wire::topics;
+use sagas_local::process::{Signal, signal};
+use sagas_local::{Kafka, KafkaOptions};
 use serde_json::Value;
 use shop::services::ServiceName;
 
