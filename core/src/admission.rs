@@ -14,8 +14,11 @@ use sagas::sabotage::{Bug, is_seeded};
 const START_COMMITS: usize = 4;
 
 /// Beyond that, a definition of which less than this part of the room is taken comes in until as much again
-/// is taken: four of them at once have all that they may have.
+/// is taken.
 const OWN_PART: usize = 8;
+
+/// So much of a lane's room no start takes, however many definitions have a burst.
+const KEPT_PART: usize = 4;
 
 /// The room of a lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,15 +55,16 @@ impl Admission {
     #[must_use]
     pub fn takes_start(self, waiting: usize, own: usize) -> bool {
         let has_little = own < self.own_max() && !is_seeded(Bug::LetsABurstKeepOthersOut);
-        let has_room = waiting < self.starts_max || has_little && self.takes_some(waiting);
+        let has_room = waiting < self.starts_max || has_little && waiting < self.whole();
         has_room || is_seeded(Bug::AdmitsAllStarts)
     }
 
-    /// Whether a new saga of any definition may come in while so many events wait: cheap to ask before
-    /// anything is known of it.
+    /// Whether a new saga of any definition may come in while so many events wait, and so many sagas of each
+    /// definition are to start: cheap to ask before anything is known of it.
     #[must_use]
-    pub fn takes_some(self, waiting: usize) -> bool {
-        waiting < self.whole() || is_seeded(Bug::AdmitsAllStarts)
+    pub fn takes_some(self, waiting: usize, owns: impl IntoIterator<Item = usize>) -> bool {
+        let mut owns = owns.into_iter();
+        waiting < self.starts_max || owns.any(|own| self.takes_start(waiting, own))
     }
 
     /// Sagas of one definition that are to start, below which a burst of others does not keep it out.
@@ -72,7 +76,8 @@ impl Admission {
     /// Events beyond which nothing starts.
     #[must_use]
     pub fn whole(self) -> usize {
-        (2 * self.starts_max).min(self.events_max)
+        let most = (self.events_max - self.events_max / KEPT_PART).max(self.starts_max);
+        (2 * self.starts_max).min(most)
     }
 }
 
@@ -95,9 +100,25 @@ mod tests {
     fn a_definition_of_which_little_waits_comes_in_beside_the_burst_of_another() {
         let admission = Admission::new(1_000, 100);
         assert!(admission.takes_start(400, 49) && !admission.takes_start(400, 50));
-        assert!(admission.takes_start(799, 0) && !admission.takes_start(800, 0));
-        assert!(admission.takes_some(799) && !admission.takes_some(800));
+        assert!(admission.takes_start(749, 0) && !admission.takes_start(750, 0));
+        assert!(admission.takes_some(749, [50, 0]) && !admission.takes_some(750, [0, 0]));
         let small = Admission::new(500, 100);
-        assert!(small.takes_start(499, 0) && !small.takes_start(500, 0));
+        assert!(small.takes_start(399, 0) && !small.takes_start(400, 0));
+    }
+
+    #[test]
+    fn however_many_definitions_have_a_burst_replies_and_orders_have_room() {
+        let admission = Admission::new(4_000, 500);
+        assert_eq!((admission.whole(), admission.events_max()), (3_000, 4_000));
+    }
+
+    #[test]
+    fn a_burst_of_the_only_definition_is_refused_before_it_is_looked_at() {
+        let admission = Admission::new(1_000, 100);
+        assert!(admission.takes_some(399, [399]) && !admission.takes_some(400, [400]));
+        assert!(
+            admission.takes_some(400, [400, 3]),
+            "the other one may be meant"
+        );
     }
 }

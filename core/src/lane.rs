@@ -205,9 +205,11 @@ impl Lane {
         hold.into_iter().chain(trial).min()
     }
 
-    /// Events that may still come into the next commit.
+    /// Events that may still come into the next commit, before sagas that are to start.
     fn room(&self) -> usize {
-        self.bounds.batch_max.saturating_sub(self.waiting())
+        let (_, starts) = self.queues.ready();
+        let moves = self.waiting().saturating_sub(starts);
+        self.bounds.batch_max.saturating_sub(moves)
     }
 
     fn commit_what_is_possible(&mut self, now: Timestamp) {

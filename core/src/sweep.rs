@@ -8,7 +8,7 @@
 //!
 //! Invariants: a record that the broker has acknowledged is not published again because of another
 //! topic of its row; a part is not handed over while an earlier copy of it is under way; a topic that
-//! takes nothing holds at most 500 parts and stops no other topic. What this forgets is
+//! takes nothing holds a bounded number of records and stops no other topic. What this forgets is
 //! published once more, which readers of events expect.
 //!
 //! No I/O and no clock.
@@ -21,9 +21,13 @@ use sagas::sabotage::{Bug, is_seeded};
 use crate::batch::OutboxId;
 use crate::record::{OutgoingRecord, Refused};
 
-/// Parts of one topic that are under way at the same time: a healthy topic acknowledges them within
-/// milliseconds, and of one that is blocked no more are held in memory.
-const PARTS_MAX: usize = 500;
+/// Records of one topic that are under way at the same time, and those of one row more: a healthy topic
+/// acknowledges them within milliseconds, and one that is blocked leaves room for others in the producer's
+/// queue of 100 000.
+const RECORDS_MAX: usize = 20_000;
+
+/// A part counts for so many at least, so that 500 small ones are the most.
+const PART_MIN: usize = 40;
 
 /// Rows whose state is kept. Beyond it, rows that wait are forgotten, and begun anew when they are
 /// read again.
@@ -53,7 +57,8 @@ pub enum Next {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Progress {
     Owed,
-    UnderWay,
+    /// Counts for so many records.
+    UnderWay(usize),
     Done,
 }
 
@@ -66,7 +71,8 @@ struct Row {
 
 impl Row {
     fn is_under_way(&self) -> bool {
-        self.parts.values().any(|part| *part == Progress::UnderWay)
+        let mut parts = self.parts.values();
+        parts.any(|part| matches!(part, Progress::UnderWay(_)))
     }
 
     fn is_done(&self) -> bool {
@@ -78,7 +84,7 @@ impl Row {
 #[derive(Debug, Default)]
 pub struct Sweep {
     rows: BTreeMap<OutboxId, Row>,
-    /// Parts under way, by topic.
+    /// Records under way, by topic.
     held: BTreeMap<Arc<str>, usize>,
 }
 
@@ -99,9 +105,10 @@ impl Sweep {
         for (topic, records) in parts {
             let part = row.parts.entry(topic.clone()).or_insert(Progress::Owed);
             let held = self.held.entry(topic.clone()).or_default();
-            if *part == Progress::Owed && *held < PARTS_MAX {
-                *held += 1;
-                *part = Progress::UnderWay;
+            if *part == Progress::Owed && *held < RECORDS_MAX {
+                let weight = records.len().max(PART_MIN);
+                *held += weight;
+                *part = Progress::UnderWay(weight);
                 let row = id;
                 publish.push(Part {
                     row,
@@ -126,12 +133,12 @@ impl Sweep {
         topic: &Arc<str>,
         word: Option<Vec<Refused>>,
     ) -> Option<Vec<Refused>> {
-        if let Some(held) = self.held.get_mut(topic) {
-            *held = held.saturating_sub(1);
-        }
-        self.held.retain(|_, held| *held > 0);
         let row = self.rows.get_mut(&id)?;
         let part = row.parts.get_mut(topic)?;
+        if let (Progress::UnderWay(weight), Some(held)) = (*part, self.held.get_mut(topic)) {
+            *held = held.saturating_sub(weight);
+        }
+        self.held.retain(|_, held| *held > 0);
         let Some(refused) = word else {
             *part = Progress::Owed;
             if is_seeded(Bug::RepeatsItsNeighbours) {
@@ -241,6 +248,18 @@ mod tests {
             published(sweep.look(row(7_000), records(&["blocked"]))),
             ["blocked"]
         );
+    }
+
+    #[test]
+    fn a_blocked_topic_does_not_fill_the_queue_that_it_shares_with_all_others() {
+        let mut sweep = Sweep::default();
+        let mut handed_over = 0;
+        for number in 0..2_000 {
+            if let Next::Publish(parts) = sweep.look(row(number), records(&["events"; 500])) {
+                handed_over += parts.iter().map(|part| part.records.len()).sum::<usize>();
+            }
+        }
+        assert_eq!(handed_over, RECORDS_MAX);
     }
 
     #[test]

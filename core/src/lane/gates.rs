@@ -10,6 +10,7 @@
 
 mod topic;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use sagas::machine::Progress;
@@ -19,9 +20,6 @@ use sagas::{Definition, Saga, SagaId, Timestamp};
 use super::notes::Note;
 use crate::batch::OutboxId;
 use topic::Topic;
-
-/// Sagas with withheld commands that a lane remembers, 16 bytes each.
-const WITHHELD_MAX: usize = 10_000;
 
 /// One topic, by its place among a lane's gates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +74,8 @@ pub(super) struct Gates {
     rows: BTreeMap<OutboxId, Row>,
     /// Participants whose gates let nothing through, as of the last look.
     closed: Vec<&'static str>,
+    /// Whose turn it is to be released first.
+    turn: usize,
     /// Commits so far. A publication's number is that of its commit and its gate as one.
     commits: u64,
 }
@@ -90,6 +90,7 @@ impl Gates {
             topics: all.map(|name| Topic::new(name, owed_max)).collect(),
             rows: BTreeMap::new(),
             closed: Vec::new(),
+            turn: 0,
             commits: 0,
         }
     }
@@ -188,7 +189,8 @@ impl Gates {
         let count = self.topics.len() as u64;
         let place = usize::try_from(number % count).unwrap_or(0);
         let topic = &mut self.topics[place];
-        let Some(Publication { sagas, outbox, .. }) = topic.end(number) else {
+        let Some(Publication { sagas, outbox, .. }) = topic.end(number, is_acknowledged, now)
+        else {
             return Ended::default();
         };
         let note = if is_acknowledged {
@@ -237,18 +239,39 @@ impl Gates {
         waiting.any(|participant| !self.closed.contains(&participant))
     }
 
-    /// Remembers the saga for the gates that its withheld commands wait for.
+    /// Remembers the saga for the gates that its withheld commands wait for, and for no others.
     pub(super) fn remember(&mut self, definition: &Definition, saga: &Saga) {
+        if self.topics.iter().any(Topic::is_waited_for) {
+            self.topics
+                .iter_mut()
+                .for_each(|topic| topic.remember(saga.id, false));
+        }
         for participant in waiting(definition, saga) {
-            if self.withheld() < WITHHELD_MAX && !is_seeded(Bug::ForgetsTheWithheld) {
+            if !is_seeded(Bug::ForgetsTheWithheld) {
                 let gate = self.of(participant);
-                self.topics[gate.0].remember(saga.id);
+                self.topics[gate.0].remember(saga.id, true);
             }
         }
     }
 
-    fn withheld(&self) -> usize {
-        self.topics.iter().map(Topic::withheld).sum()
+    /// Participants whose silence says nothing at a wake of this saga: their topics take nothing, or took
+    /// nothing at some time since the command was sent.
+    pub(super) fn excused(&self, definition: &Definition, saga: &Saga) -> Cow<'_, [&'static str]> {
+        let mut excused = Cow::Borrowed(&*self.closed);
+        let steps = saga.moving.steps.iter().zip(definition.steps());
+        for (progress, step) in steps {
+            let flight =
+                Progress::flight(progress).filter(|flight| flight.withheld_since.is_none());
+            let gate = self.of(step.participant);
+            let flowing_since = self.topics[gate.0].flowing_since();
+            if flight.is_some_and(|flight| flight.sent_at < flowing_since)
+                && !excused.contains(&step.participant)
+                && !is_seeded(Bug::IgnoresGates)
+            {
+                excused.to_mut().push(step.participant);
+            }
+        }
+        excused
     }
 
     /// Sagas to be woken that wait for a gate which lets something through, `room` at most, of those that
@@ -260,7 +283,10 @@ impl Gates {
         is_free: impl Fn(SagaId) -> bool,
     ) -> Vec<SagaId> {
         let mut released = Vec::new();
-        for topic in &mut self.topics {
+        // Another topic is the first each time: one may have more than there is room for.
+        self.turn = (self.turn + 1) % self.topics.len();
+        let (before, from) = self.topics.split_at_mut(self.turn);
+        for topic in from.iter_mut().chain(before) {
             while released.len() < room
                 && let Some(saga) = topic.release(now, &is_free)
             {

@@ -2,6 +2,8 @@
 //!
 //! Several events of one saga that wait together become several transitions in one row write.
 
+use std::borrow::Cow;
+
 use sagas::machine::{CONFIRM_WITHIN, Event, Order, Progress, Refusal};
 use sagas::sabotage::{Bug, is_seeded};
 use sagas::{Saga, SagaId, Timestamp};
@@ -252,15 +254,17 @@ impl Lane {
             return Step::Reload;
         }
         let mut published = false;
+        let mut closed = Cow::Borrowed(self.gates.closed());
         if matches!(event, Move::Wake) {
             if let Some(wake_at) = self.look_later(&member.cached, now) {
                 let wake_at = Some(wake_at);
                 return Step::Refused(Refusal::NothingDue { wake_at });
             }
             published = self.is_published(&member.cached);
+            closed = self.gates.excused(definition, saga);
         }
-        let closed = self.gates.closed();
-        match member.apply(event.event(published), now, self.reply_partition(), closed) {
+        let event = event.event(published);
+        match member.apply(event, now, self.reply_partition(), &closed) {
             Ok(()) => Step::Moved,
             Err(refusal @ Refusal::NothingDue { .. }) => Step::Refused(refusal),
             Err(refusal) if is_proven || is_seeded(Bug::TrustsOldStates) => Step::Refused(refusal),

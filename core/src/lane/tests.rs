@@ -1,5 +1,6 @@
 //! A lane without a shell: every test plays database, broker and clients by hand.
 
+mod closed;
 mod events;
 mod failures;
 mod gates;

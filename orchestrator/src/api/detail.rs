@@ -240,8 +240,8 @@ mod tests {
             told,
             [
                 "The saga was accepted. Sent book-room.",
-                "book-room succeeded. Withheld pay-room: its topic takes nothing.",
-                "Time was up. Sent pay-room again, attempt 1.",
+                "book-room succeeded. pay-room waits for its topic, which takes nothing.",
+                "The topic takes records again. Sent pay-room, attempt 1.",
             ]
         );
     }
@@ -252,14 +252,14 @@ mod tests {
         let step = &shown["steps"][1];
         let since = "2026-11-23T13:10:37.000Z";
         let waits = format!(
-            "waits for the topic of bank to take something, since {since}; then attempt 1 goes out"
+            "waits for the topic of bank to take something, since {since}; then attempt 1 is sent, or sent again"
         );
         assert_eq!(step["waits"], waits);
         assert_eq!(
             (&step["next_at"], &step["sent_at"]),
             (&json!(null), &json!(null))
         );
-        let text = "pay-room: its command is withheld, because its topic takes nothing";
+        let text = "pay-room waits for its topic, which takes nothing";
         assert_eq!(shown["attention"], json!({ "since": since, "text": text }));
     }
 

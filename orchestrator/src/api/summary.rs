@@ -198,10 +198,7 @@ fn attention(row: &SagaRow, definition: Option<&Definition>) -> Option<Attention
         return Some(Attention { since, text });
     }
     if let Some((step, since)) = row.moving.withheld() {
-        let text = format!(
-            "{}: its command is withheld, because its topic takes nothing",
-            name(step)
-        );
+        let text = format!("{} waits for its topic, which takes nothing", name(step));
         let since = Instant(since);
         return Some(Attention { since, text });
     }

@@ -116,7 +116,9 @@ impl Lanes {
 impl Door {
     /// Whether a new saga of any definition may come in: what waits goes into the next commits.
     pub(super) fn takes_some(&self) -> bool {
-        self.admission.takes_some(self.waiting())
+        let owns = self.starting.values();
+        let owns = owns.map(|own| own.load(Ordering::Relaxed));
+        self.admission.takes_some(self.waiting(), owns)
     }
 
     /// Lets a new saga of this definition in, if it may come in.
@@ -170,7 +172,7 @@ mod tests {
     #[test]
     fn new_sagas_are_refused_while_orders_and_replies_still_come_in() {
         let names = ["order", "refund"];
-        let (lanes, mut rooms) = Lanes::new(1, Admission::new(5, 1), &names);
+        let (lanes, mut rooms) = Lanes::new(1, Admission::new(8, 1), &names);
         let door = lanes.of(SagaId(uuid::Uuid::nil()));
         let wake = || Message::Input(Input::wake(SagaId(uuid::Uuid::nil())));
         let order = door.let_in("order");
@@ -187,7 +189,7 @@ mod tests {
         );
         drop(order);
         assert!(door.let_in("order").is_some(), "it was answered");
-        for _ in 0..4 {
+        for _ in 0..7 {
             door.ask(wake()).unwrap();
         }
         assert!(!door.takes_some());

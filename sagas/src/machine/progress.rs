@@ -67,9 +67,7 @@ impl Flight {
             );
         }
         if let Some(since) = self.withheld_since {
-            return format!(
-                "its command is withheld since {since}, because its topic takes nothing"
-            );
+            return format!("its topic takes nothing since {since}");
         }
         match &self.failure {
             Some(Fault { code, message }) => format!("the last failure was {code}: {message}"),

@@ -314,7 +314,9 @@ impl Moving {
     /// The step whose command has been withheld for longest, and since when.
     #[must_use]
     pub fn withheld(&self) -> Option<(usize, Timestamp)> {
-        let flights = self.steps.iter().enumerate();
+        // What is paused waits for a person.
+        let steps = self.steps.iter().filter(|_| self.paused.is_none());
+        let flights = steps.enumerate();
         let withheld =
             flights.filter_map(|(step, progress)| Some((step, progress.flight()?.withheld_since?)));
         withheld.min_by_key(|(step, since)| (*since, *step))

@@ -12,10 +12,9 @@ pub(super) fn new_sagas_leave_room_for_those_that_run(evidence: &Evidence<'_>) -
         .iter()
         .filter(|asked| asked.is_let_in)
     {
-        let beside_a_burst = asked.own < own_most && asked.waiting < 2 * most;
-        let has_room = asked.waiting < evidence.world.layout.inbox_max.max(1);
+        let beside_a_burst = asked.own < own_most && asked.waiting < whole(evidence);
         let fits = asked.waiting < most || beside_a_burst;
-        require(has_room && fits, asked.saga, || {
+        require(fits, asked.saga, || {
             format!("it came in, {asked:?}, where {most} events fill four commits")
         })?;
     }
@@ -25,7 +24,7 @@ pub(super) fn new_sagas_leave_room_for_those_that_run(evidence: &Evidence<'_>) -
 /// A saga is turned away only if its own definition has its part of the room, or nothing starts at all.
 pub(super) fn a_burst_of_one_definition_keeps_no_other_out(evidence: &Evidence<'_>) -> Finding {
     let (most, own_most) = bounds(evidence);
-    let whole = (2 * most).min(evidence.world.layout.inbox_max.max(1));
+    let whole = whole(evidence);
     for asked in evidence
         .journal
         .asked_in
@@ -38,6 +37,13 @@ pub(super) fn a_burst_of_one_definition_keeps_no_other_out(evidence: &Evidence<'
         })?;
     }
     Ok(())
+}
+
+/// Events beyond which nothing starts: eight commits, or three quarters of the room.
+fn whole(evidence: &Evidence<'_>) -> usize {
+    let (most, _) = bounds(evidence);
+    let room = evidence.world.layout.inbox_max.max(1);
+    (2 * most).min(most.max(room - room / 4))
 }
 
 /// Events that fill four commits, and the part of one definition.

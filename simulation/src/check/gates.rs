@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use sagas::machine::{Entry, EntryKind, OrderKind, Reason};
+use sagas::machine::{Entry, EntryKind, OrderKind, Reason, Sent};
 use sagas::{Direction, Outcome, SagaId, Timestamp};
 use sagas_core::lane::COMMITS_MAX;
 
 use super::{Evidence, Finding, Stored, require};
+use crate::journal::Blocked;
 
 /// A lane notices within so much time that a topic takes nothing: a second of silence, and a turn.
 const NOTICED_WITHIN: Duration = Duration::from_secs(3);
@@ -16,13 +17,16 @@ const NOTICED_WITHIN: Duration = Duration::from_secs(3);
 /// up.
 const AT_ONCE: Duration = Duration::from_secs(3);
 
+/// The last attempt of each command, and when it was stored.
+type Since<'a> = BTreeMap<(&'a str, Direction), (&'a Sent, Timestamp)>;
+
 /// No attempt ends by silence while the topic of its command took nothing all the time; so nothing is
 /// compensated because of it.
 pub(super) fn silence_counts_only_while_the_topic_takes_something(
     evidence: &Evidence<'_>,
 ) -> Finding {
     for (id, stored) in &evidence.sagas {
-        let mut since: BTreeMap<(&str, Direction), (u32, Timestamp)> = BTreeMap::new();
+        let mut since = Since::new();
         for entry in &stored.loaded.history {
             let Some(at) = evidence.stored_at(*id, entry) else {
                 continue;
@@ -30,12 +34,12 @@ pub(super) fn silence_counts_only_while_the_topic_takes_something(
             note_failure(entry, &mut since);
             for sent in &entry.sent {
                 let key = (sent.step.as_str(), sent.direction);
-                let before = since.insert(key, (sent.attempt, at));
-                let is_next = |(attempt, _): &(u32, _)| *attempt + 1 == sent.attempt;
+                let before = since.insert(key, (sent, at));
+                let is_next = |(before, _): &(&Sent, _)| before.attempt + 1 == sent.attempt;
                 let before = before.filter(is_next);
                 let before = before.filter(|_| entry.event == EntryKind::Wake);
-                if let Some((_, before)) = before {
-                    let was_blocked = evidence.was_blocked(stored, &sent.step, before, at);
+                if let Some((before, from)) = before {
+                    let was_blocked = evidence.was_blocked(*id, stored, before, from, at);
                     require(!was_blocked, *id, || {
                         format!(
                             "{} counted as silent, and its topic took nothing",
@@ -50,12 +54,7 @@ pub(super) fn silence_counts_only_while_the_topic_takes_something(
     Ok(())
 }
 
-fn given_up(
-    evidence: &Evidence<'_>,
-    id: SagaId,
-    stored: &Stored,
-    since: &BTreeMap<(&str, Direction), (u32, Timestamp)>,
-) -> Finding {
+fn given_up(evidence: &Evidence<'_>, id: SagaId, stored: &Stored, since: &Since<'_>) -> Finding {
     let Some(Reason::Exhausted { step, .. }) = &stored.loaded.row.moving.reason else {
         return Ok(());
     };
@@ -64,20 +63,17 @@ fn given_up(
     let turned = turned.filter(|entry| entry.event == EntryKind::Wake);
     let at = turned.and_then(|entry| evidence.stored_at(id, entry));
     let last = since.get(&(step.as_str(), Direction::Forward));
-    let (Some((_, from)), Some(at)) = (last, at) else {
+    let (Some((last, from)), Some(at)) = (last, at) else {
         return Ok(());
     };
-    let was_blocked = evidence.was_blocked(stored, step, *from, at);
+    let was_blocked = evidence.was_blocked(id, stored, last, *from, at);
     require(!was_blocked, id, || {
         format!("{step} was given up, and its topic took nothing")
     })
 }
 
 /// An attempt that failed does not end by silence.
-fn note_failure<'a>(
-    entry: &'a Entry,
-    since: &mut BTreeMap<(&'a str, Direction), (u32, Timestamp)>,
-) {
+fn note_failure<'a>(entry: &'a Entry, since: &mut Since<'a>) {
     if entry.outcome == Some(Outcome::Failed)
         && let (Some(step), Some(direction)) = (&entry.step, entry.direction)
     {
@@ -155,17 +151,28 @@ impl Evidence<'_> {
         Some(self.world.scene.outgoing.of(Some(participant)))
     }
 
-    /// Whether the topic of a step's commands took nothing from the one instant to the other, so long that a
-    /// lane must have noticed.
-    fn was_blocked(&self, stored: &Stored, step: &str, from: Timestamp, to: Timestamp) -> bool {
-        let topic = self.topic(stored, step);
+    /// Whether the topic took nothing for nine tenths of the time between the instants, so long that a lane must
+    /// have noticed, and the broker did not have the command before.
+    fn was_blocked(
+        &self,
+        id: SagaId,
+        stored: &Stored,
+        sent: &Sent,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> bool {
+        let topic = self.topic(stored, &sent.step);
         let mut blocked = self.journal.blocked.iter();
-        let is_long = from + NOTICED_WITHIN < to && !self.was_disturbed(from, to);
+        let position = stored.definition.position(&sent.step).unwrap_or_default();
+        let attempt = (id, position, sent.direction, sent.generation, sent.attempt);
+        let acknowledged_at = self.journal.acknowledged.get(&attempt);
+        let had_it = acknowledged_at.is_some_and(|at| *at <= from + to.since(from) / 10);
+        let is_long = from + NOTICED_WITHIN < to && !self.was_disturbed(from, to) && !had_it;
+        let overlap = |blocked: &Blocked| blocked.until.min(to).since(blocked.from.max(from));
         is_long
             && blocked.any(|blocked| {
-                Some(&blocked.topic) == topic.as_ref()
-                    && blocked.from <= from
-                    && to <= blocked.until
+                let is_its = Some(&blocked.topic) == topic.as_ref();
+                is_its && overlap(blocked) * 10 >= to.since(from) * 9
             })
     }
 

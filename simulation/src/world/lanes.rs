@@ -4,6 +4,7 @@
 //! new once its inbox is full.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 use sagas::{Direction, Timestamp};
 use sagas_core::Registry;
@@ -177,7 +178,8 @@ impl World {
                 .after(DELIVERIES_WAIT, Happening::Flush(life, lane));
         }
         if let Some(resume) = resume {
-            let at = self.now() + resume.since(now);
+            // As the clock of the shell's timer, which counts in milliseconds.
+            let at = self.now() + resume.since(now).max(Duration::from_millis(1));
             self.turn_at(life, lane, at);
         }
         if has_more {

@@ -30,6 +30,9 @@ const TRIAL_AFTER: Duration = Duration::from_secs(1);
 /// Doublings of [`TRIAL_AFTER`]: a trial costs one saga two entries in its history.
 const DOUBLINGS_MAX: u32 = 5;
 
+/// Sagas with withheld commands that a lane remembers for each topic, 16 bytes each.
+const WITHHELD_MAX: usize = 10_000;
+
 /// Bytes that the broker may owe an answer for: several such topics fit into the producer's own queue, so
 /// that there is room for all others.
 const OWED_BYTES_MAX: usize = 8 << 20;
@@ -63,6 +66,8 @@ pub(super) struct Topic {
     withheld: BTreeSet<SagaId>,
     /// The saga that was tried last.
     tried: SagaId,
+    /// Since when the topic takes something: the last time at which it opened, or answered late.
+    flowing_since: Timestamp,
 }
 
 impl Topic {
@@ -78,6 +83,7 @@ impl Topic {
             failures: 0,
             withheld: BTreeSet::new(),
             tried: SagaId(Uuid::nil()),
+            flowing_since: Timestamp::default(),
         }
     }
 
@@ -107,6 +113,7 @@ impl Topic {
 
     /// Closes when too much has become due, and begins a trial whose time has come.
     pub(super) fn look(&mut self, now: Timestamp) -> Option<Note> {
+        self.believe(now);
         let why = if self.is_silent(now) {
             Closing::Silent
         } else if self.is_filled_to(1) {
@@ -123,6 +130,28 @@ impl Topic {
         let was_open = self.is_open();
         self.state = State::Closed { trial_at: now };
         was_open.then(|| self.closed(why))
+    }
+
+    /// The database's clock may have been ahead, and be right again: no time is waited for that is further off
+    /// than it may be.
+    fn believe(&mut self, now: Timestamp) {
+        if let Some(mut oldest) = self.owed.first_entry() {
+            let (since, _) = oldest.get_mut();
+            *since = now.min(*since);
+        }
+        self.flowing_since = now.min(self.flowing_since);
+        match &mut self.state {
+            State::Open => {}
+            State::Closed { trial_at } => {
+                *trial_at = (*trial_at).min(now + TRIAL_AFTER * 2_u32.pow(DOUBLINGS_MAX));
+            }
+            State::OnTrial { until } => *until = (*until).min(now + TRIAL_AFTER),
+        }
+    }
+
+    /// Since when it takes something: silence that began earlier says nothing of a participant.
+    pub(super) fn flowing_since(&self) -> Timestamp {
+        self.flowing_since
     }
 
     fn is_silent(&self, now: Timestamp) -> bool {
@@ -149,15 +178,26 @@ impl Topic {
     }
 
     /// The broker has answered: what for, if it was owed.
-    pub(super) fn end(&mut self, number: u64) -> Option<Publication> {
-        let (_, publication) = self.owed.remove(&number)?;
+    pub(super) fn end(
+        &mut self,
+        number: u64,
+        is_acknowledged: bool,
+        now: Timestamp,
+    ) -> Option<Publication> {
+        let (since, publication) = self.owed.remove(&number)?;
+        if is_acknowledged && now.since(since) >= SILENT_AFTER {
+            self.flowing_since = now;
+        }
         self.owed_bytes = self.owed_bytes.saturating_sub(publication.bytes);
         Some(publication)
     }
 
-    /// Something did not arrive.
+    /// Something did not arrive. What was handed over before the gate closed failed for the same reason.
     pub(super) fn fail(&mut self, now: Timestamp) -> Option<Note> {
         let was_open = self.is_open();
+        if let State::Closed { .. } = self.state {
+            return None;
+        }
         let wait = TRIAL_AFTER * 2_u32.pow(self.failures.min(DOUBLINGS_MAX));
         self.failures += 1;
         self.state = State::Closed {
@@ -173,19 +213,25 @@ impl Topic {
             return None;
         }
         self.state = State::Open;
+        self.flowing_since = now;
         Some(Note::TopicOpened {
             participant: self.participant,
             withheld: self.withheld.len(),
         })
     }
 
-    pub(super) fn remember(&mut self, saga: SagaId) {
-        self.withheld.insert(saga);
+    /// Remembers, or forgets, that a saga waits.
+    pub(super) fn remember(&mut self, saga: SagaId, waits: bool) {
+        if !waits {
+            self.withheld.remove(&saga);
+        } else if self.withheld.len() < WITHHELD_MAX {
+            self.withheld.insert(saga);
+        }
     }
 
-    /// How many sagas wait.
-    pub(super) fn withheld(&self) -> usize {
-        self.withheld.len()
+    /// Whether any saga waits.
+    pub(super) fn is_waited_for(&self) -> bool {
+        !self.withheld.is_empty()
     }
 
     /// A saga that can send what is withheld, of those that are free. While it is on trial one a second, in
@@ -218,7 +264,11 @@ impl Topic {
 
     /// When [`Topic::look`] and [`Topic::release`] have something to do although nothing happens.
     pub(super) fn resume_at(&self) -> Option<Timestamp> {
-        if self.withheld.is_empty() || !self.owed.is_empty() || self.is_paused {
+        if let Some((_, (since, _))) = self.owed.first_key_value() {
+            // It closes then: a lane that stops waits for it until it does.
+            return self.is_open().then(|| *since + SILENT_AFTER);
+        }
+        if self.withheld.is_empty() || self.is_paused {
             return None;
         }
         match self.state {

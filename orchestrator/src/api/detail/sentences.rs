@@ -8,6 +8,7 @@ pub(super) fn tell(entry: &Entry, before: Option<&Entry>) -> String {
     let mut text = match entry.event {
         EntryKind::Started => "The saga was accepted.".to_owned(),
         EntryKind::Reply => reply(entry),
+        EntryKind::Wake if releases(entry, before) => "The topic takes records again.".to_owned(),
         EntryKind::Wake => "Time was up.".to_owned(),
         EntryKind::Order => order(entry),
     };
@@ -22,7 +23,10 @@ pub(super) fn tell(entry: &Entry, before: Option<&Entry>) -> String {
         ));
     }
     let all: Vec<&Sent> = gone_out(entry).collect();
-    for clause in sent(&all).into_iter().chain(withheld(entry, before)) {
+    for clause in sent(&all, releases(entry, before))
+        .into_iter()
+        .chain(withheld(entry, before))
+    {
         text.push(' ');
         text.push_str(&clause);
     }
@@ -108,6 +112,12 @@ fn order(entry: &Entry) -> String {
     format!("{} ordered to {what}: {}.", order.actor, order.reason)
 }
 
+/// Whether something goes out that was withheld until then.
+fn releases(entry: &Entry, before: Option<&Entry>) -> bool {
+    let was = |sent: &Sent| before.is_some_and(|before| before.withheld.contains(&sent.step));
+    gone_out(entry).any(was)
+}
+
 /// What is withheld, and was not before.
 fn withheld(entry: &Entry, before: Option<&Entry>) -> Option<String> {
     let was = |step: &&String| before.is_some_and(|before| before.withheld.contains(*step));
@@ -115,13 +125,14 @@ fn withheld(entry: &Entry, before: Option<&Entry>) -> Option<String> {
     let names: Vec<&str> = names.map(String::as_str).collect();
     let topics = match names.len() {
         0 => return None,
-        1 => "its topic takes",
-        _ => "their topics take",
+        1 => "waits for its topic, which takes",
+        _ => "wait for their topics, which take",
     };
-    Some(format!("Withheld {}: {topics} nothing.", list(&names)))
+    Some(format!("{} {topics} nothing.", list(&names)))
 }
 
-fn sent(all: &[&Sent]) -> Vec<String> {
+/// `is_release`: some of it may go out for the first time.
+fn sent(all: &[&Sent], is_release: bool) -> Vec<String> {
     let is_new = |sent: &&Sent| sent.payload.is_some();
     let all = all.iter().copied();
     let of = |direction: Direction| all.clone().filter(move |sent| sent.direction == direction);
@@ -148,7 +159,8 @@ fn sent(all: &[&Sent]) -> Vec<String> {
             Direction::Forward | Direction::Fence => "",
         };
         let (step, attempt) = (&sent.step, sent.attempt);
-        clauses.push(format!("Sent {what}{step} again, attempt {attempt}."));
+        let again = if is_release { "" } else { " again" };
+        clauses.push(format!("Sent {what}{step}{again}, attempt {attempt}."));
     }
     clauses
 }

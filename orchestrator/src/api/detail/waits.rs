@@ -89,7 +89,7 @@ fn waiting(participant: &str, what: &str, flight: &Flight, next: &Next) -> Strin
     if let Some(since) = flight.withheld_since {
         return format!(
             "waits for the topic of {participant} to take something, since {since}; then {what}attempt {attempt} \
-             goes out"
+             is sent, or sent again"
         );
     }
     let following = attempt.saturating_add(1);

@@ -32,7 +32,10 @@ pub(super) fn now(turn: &mut Turn<'_>, step: usize) -> Result<OrderResult, Refus
     match turn.progress(step).clone() {
         Progress::Forward(_) if turn.next.is_unwinding() => return Err(TURNED_BACK),
         Progress::Forward(_) | Progress::Undoing(_) | Progress::Fencing(_) => {
-            turn.try_again(step, false)
+            // What is withheld is sent, as the attempt that it is, when its topic takes it.
+            if !is_withheld(turn, step) {
+                turn.try_again(step, false);
+            }
         }
         Progress::Parked(trouble) => unpark(turn, step, &trouble)?,
         Progress::Idle
@@ -44,6 +47,11 @@ pub(super) fn now(turn: &mut Turn<'_>, step: usize) -> Result<OrderResult, Refus
         | Progress::Undone => return Err(NOTHING_WAITS),
     }
     Ok(OrderResult::Retrying)
+}
+
+fn is_withheld(turn: &Turn<'_>, step: usize) -> bool {
+    let flight = turn.progress(step).flight();
+    flight.is_some_and(|flight| flight.withheld_since.is_some())
 }
 
 const TURNED_BACK: Refusal = Refusal::OrderMakesNoSense(
