@@ -35,7 +35,7 @@ pub mod topics;
 mod watch;
 
 pub use consumer::{Begin, Reading, ReplyConsumer};
-pub use delivery::Delivery;
+pub use delivery::{Delivery, Done};
 pub use producer::{Limits, Producer};
 pub use sagas_kafka::headers;
 

@@ -46,7 +46,8 @@ pub(super) fn refusal(error: &KafkaError) -> Option<Refusal> {
     }
 }
 
-type Done = Box<dyn FnOnce(Delivery) + Send>;
+/// What is to be done with the verdict on a batch.
+pub type Done = Box<dyn FnOnce(Delivery) + Send>;
 
 /// Counts the records of a batch that have no verdict yet.
 pub(super) struct Countdown {

@@ -34,7 +34,7 @@ use uuid::Uuid;
 
 use super::context::ProducerContext;
 use super::debts::Debts;
-use super::delivery::{Countdown, Delivery, refusal};
+use super::delivery::{Countdown, Delivery, Done, refusal};
 use super::outstanding::Outstanding;
 use super::spread::Spread;
 use super::watch::Watch;
@@ -48,8 +48,6 @@ pub use limits::Limits;
 
 /// What may wait before librdkafka's own queue, which holds as much again.
 const WAITING_BYTES_MAX: usize = 64 << 20;
-
-type Done = Box<dyn FnOnce(Delivery) + Send>;
 
 struct Batch {
     records: Vec<OutgoingRecord>,
@@ -75,7 +73,7 @@ impl fmt::Debug for Producer {
 }
 
 struct Shared {
-    queue: Sender<Batch>,
+    queue: Sender<Vec<Batch>>,
     state: Arc<State>,
     watch: Watch,
     limits: Arc<Limits>,
@@ -145,7 +143,7 @@ impl Producer {
         records: Vec<OutgoingRecord>,
         done: impl FnOnce(Delivery) + Send + 'static,
     ) {
-        self.enqueue(records, None, Box::new(done));
+        self.publish_together([(records, Box::new(done) as Done)]);
     }
 
     /// Publishes one record to this partition of its topic; otherwise as [`Self::publish`].
@@ -155,16 +153,39 @@ impl Producer {
         record: OutgoingRecord,
         done: impl FnOnce(Delivery) + Send + 'static,
     ) {
-        self.enqueue(vec![record], Some(partition), Box::new(done));
+        let batch = self.batch(vec![record], Some(partition), Box::new(done));
+        self.enqueue(batch.into_iter().collect());
     }
 
-    fn enqueue(&self, records: Vec<OutgoingRecord>, partition: Option<i32>, done: Done) {
-        let failed = |failure| Delivery {
-            failure: Some(failure),
-            ..Delivery::default()
-        };
+    /// Publishes several batches in one flight, each with a verdict of its own. Handed over one by one, the
+    /// second waits until the broker has answered for the first.
+    pub fn publish_together(&self, batches: impl IntoIterator<Item = (Vec<OutgoingRecord>, Done)>) {
+        let batches = batches.into_iter();
+        let batches = batches.filter_map(|(records, done)| self.batch(records, None, done));
+        self.enqueue(batches.collect());
+    }
+
+    fn enqueue(&self, batches: Vec<Batch>) {
+        if batches.is_empty() {
+            return;
+        }
+        if let Err(unsent) = self.shared.queue.send(batches) {
+            for batch in unsent.0 {
+                (batch.done)(failed(Error::Stopped));
+            }
+        }
+    }
+
+    /// A batch that waits from now on; `None` where it has its verdict already.
+    fn batch(
+        &self,
+        records: Vec<OutgoingRecord>,
+        partition: Option<i32>,
+        done: Done,
+    ) -> Option<Batch> {
         if records.is_empty() {
-            return done(Delivery::default());
+            done(Delivery::default());
+            return None;
         }
         let bytes = records.iter().map(|record| record.value.len()).sum();
         let waiting = &self.shared.state.waiting_bytes;
@@ -172,17 +193,15 @@ impl Producer {
         // A batch that is larger than the bound still passes an empty queue.
         if before > 0 && before + bytes > WAITING_BYTES_MAX {
             waiting.fetch_sub(bytes, Ordering::AcqRel);
-            return done(failed(Error::Overloaded { bytes: before }));
+            done(failed(Error::Overloaded { bytes: before }));
+            return None;
         }
-        let batch = Batch {
+        Some(Batch {
             records,
             partition,
             bytes,
             done,
-        };
-        if let Err(unsent) = self.shared.queue.send(batch) {
-            (unsent.0.done)(failed(Error::Stopped));
-        }
+        })
     }
 
     /// What the topics take; it outlives the producer, and keeps nothing of it alive.
@@ -281,12 +300,12 @@ impl State {
     }
 
     /// Hands batches over until the last producer is gone.
-    fn run(&self, batches: &Receiver<Batch>) {
-        while let Ok(batch) = batches.recv() {
+    fn run(&self, batches: &Receiver<Vec<Batch>>) {
+        while let Ok(first) = batches.recv() {
             self.renew_if_failed();
             let client = self.client();
             let mut is_new = true;
-            for batch in std::iter::once(batch).chain(batches.try_iter()) {
+            for batch in first.into_iter().chain(batches.try_iter().flatten()) {
                 // What says where it goes does not move on what is spread.
                 if batch.partition.is_none() && std::mem::take(&mut is_new) {
                     client.context().spread.next_flight();
@@ -371,6 +390,13 @@ impl State {
                 trouble!(error, "there is no new Kafka producer", error);
             }
         }
+    }
+}
+
+fn failed(failure: Error) -> Delivery {
+    Delivery {
+        failure: Some(failure),
+        ..Delivery::default()
     }
 }
 

@@ -16,6 +16,7 @@ use sagas_core::lane::{
     Bounds, Input, Lane, OrderAnswer, OutgoingCommand, Output, StartAnswer, Ticket,
 };
 use sagas_core::outgoing::Topics;
+use sagas_core::record::OutgoingRecord;
 use sagas_core::schedule::DELIVERIES_WAIT;
 use sagas_core::unsent;
 use tokio::runtime::Handle;
@@ -28,7 +29,7 @@ use super::meter::Meter;
 use super::notes;
 use super::unsent::{explain, tell};
 use super::waiters::Waiters;
-use crate::bus::{Limits, Producer, ReplyConsumer};
+use crate::bus::{Delivery, Done, Limits, Producer, ReplyConsumer};
 use crate::cause;
 use crate::clock::Clock;
 use crate::store::Store;
@@ -176,6 +177,7 @@ impl Shell {
 
     fn carry_out(&mut self, outputs: Vec<Output>) {
         let mut advances = Vec::new();
+        let mut publications = Vec::new();
         for output in outputs {
             match output {
                 Output::Load(sagas) => self.load(sagas),
@@ -184,7 +186,7 @@ impl Shell {
                     publication,
                     commands,
                     events,
-                } => self.publish(publication, &commands, events),
+                } => publications.push(self.publication(publication, &commands, events)),
                 Output::Started(ticket, answer) => {
                     if let Some((caller, _)) = self.starting.remove(&ticket) {
                         // Whoever went away asks again with the same key.
@@ -206,12 +208,19 @@ impl Shell {
                 }
             }
         }
+        self.parts.producer.publish_together(publications);
         if !advances.is_empty() {
             self.parts.consumer.commit(&advances);
         }
     }
 
-    fn publish(&self, publication: u64, commands: &[OutgoingCommand], events: Vec<Outgoing>) {
+    /// The records of a publication, and what is to be done when the broker has answered for them.
+    fn publication(
+        &self,
+        publication: u64,
+        commands: &[OutgoingCommand],
+        events: Vec<Outgoing>,
+    ) -> (Vec<OutgoingRecord>, Done) {
         let topics = &self.parts.topics;
         let commands = commands.iter().map(|command| topics.command(command));
         let records = events.iter().map(|event| topics.outgoing(event));
@@ -219,7 +228,7 @@ impl Shell {
         let first = records.first().map(|record| record.key);
         let (limits, report) = (self.limits.clone(), self.report.clone());
         let runtime = Handle::current();
-        self.parts.producer.publish(records, move |delivery| {
+        let done = move |delivery: Delivery| {
             if let Some(error) = &delivery.failure {
                 tell(error, first);
             }
@@ -238,7 +247,8 @@ impl Shell {
                 let _ = report.send(Input::Unsent(unsent.collect()));
                 let _ = report.send(published);
             });
-        });
+        };
+        (records, Box::new(done))
     }
 
     fn load(&self, asked: Vec<SagaId>) {
