@@ -2,75 +2,17 @@
 
 use std::time::Duration;
 
-use sagas::RetryPolicy;
-
+use super::gates::asking_at_most;
 use super::*;
 
-#[derive(Serialize, Deserialize, JsonSchema)]
-struct Write {}
-
-impl Command for Write {
-    const PARTICIPANT: &'static str = "scribe";
-    const NAME: &'static str = "write";
-    const REFUSABLE: bool = false;
-    type Reply = ();
-}
-
-/// Asks the oracle and tells the scribe, side by side.
-fn ask_and_write(attempts_max: u32) -> Definition {
-    let mut saga = Definition::of::<serde_json::Value>("ask-and-write");
-    saga.retry(RetryPolicy {
-        attempts_max,
-        ..RetryPolicy::default()
-    });
-    let ask = saga.step("ask").send(|_, ()| Ask {});
-    ask.compensate(|_, (), _| Forget {});
-    let write = saga.step("write").send(|_, ()| Write {});
-    write.compensate(|_, (), _| Write {});
-    saga.build().unwrap()
-}
-
 impl Bench {
-    /// The broker answers for what was published since the last look, but for this step's commands.
-    fn answer_all_but(&mut self, step: &str) -> Vec<u64> {
-        let published = self.outputs.iter().filter_map(|output| match output {
-            Output::Publish {
-                publication,
-                commands,
-                ..
-            } => {
-                let carries = |c: &OutgoingCommand| c.definition.steps()[c.send.step].name == step;
-                Some((*publication, commands.iter().any(carries)))
-            }
-            _ => None,
-        });
-        let published: Vec<(u64, bool)> = published.collect();
-        self.outputs.clear();
-        let mut silent = Vec::new();
-        for (publication, is_silent) in published {
-            if is_silent {
-                silent.push(publication);
-            } else {
-                self.delivered(publication, true);
-            }
-        }
-        silent
-    }
-
-    fn delivered(&mut self, publication: u64, is_acknowledged: bool) {
-        self.take(Input::Published {
-            publication,
-            is_acknowledged,
-        });
-    }
-
     /// Serves loads and commits until the lane asks for nothing, and gives what was published.
     fn serve(&mut self) -> Vec<String> {
         let mut published = Vec::new();
         while self.asks_for_a_commit() {
             self.commit();
             published.extend(self.published().iter().map(|step| (*step).to_owned()));
-            let _ = self.answer_all_but("ask");
+            let _ = self.acknowledge_all_but("ask");
         }
         published
     }
@@ -79,10 +21,10 @@ impl Bench {
 /// The broker had the command for a tenth of a second when the participant's time was over.
 #[test]
 fn silence_that_passed_while_the_topic_took_nothing_gives_nothing_up() {
-    let mut bench = Bench::of(ask_and_write(1));
+    let mut bench = Bench::of(asking_at_most(1));
     let id = bench.submit("a");
     bench.commit();
-    let silent = bench.answer_all_but("ask");
+    let silent = bench.acknowledge_all_but("ask");
     bench.reply(id, "write", Outcome::Succeeded, "null");
     bench.commit();
     for _ in 0..4 {
@@ -92,7 +34,7 @@ fn silence_that_passed_while_the_topic_took_nothing_gives_nothing_up() {
     }
     bench.pass(Duration::from_millis(1_900));
     bench.outputs.clear();
-    bench.delivered(silent[0], true);
+    bench.answer_for(silent[0], true);
     bench.pass(Duration::from_millis(150));
     bench.take(Input::wake(id));
     let batch = bench.commit();
@@ -108,15 +50,15 @@ fn silence_that_passed_while_the_topic_took_nothing_gives_nothing_up() {
 /// The same with attempts left: one of them is over.
 #[test]
 fn silence_that_passed_while_the_topic_took_nothing_is_no_attempt() {
-    let mut bench = Bench::of(ask_and_write(5));
+    let mut bench = Bench::of(asking_at_most(5));
     let id = bench.submit("a");
     bench.commit();
-    let silent = bench.answer_all_but("ask");
+    let silent = bench.acknowledge_all_but("ask");
     bench.reply(id, "write", Outcome::Succeeded, "null");
     bench.commit();
     bench.pass(Duration::from_millis(9_900));
     bench.outputs.clear();
-    bench.delivered(silent[0], true);
+    bench.answer_for(silent[0], true);
     bench.pass(Duration::from_millis(150));
     bench.take(Input::wake(id));
     let batch = bench.commit();
@@ -127,10 +69,10 @@ fn silence_that_passed_while_the_topic_took_nothing_is_no_attempt() {
 /// A lane that is told to stop reads nothing more: no input would make it look.
 #[test]
 fn a_lane_that_stops_looks_again_when_a_topic_falls_silent() {
-    let mut bench = Bench::of(ask_and_write(5));
+    let mut bench = Bench::of(asking_at_most(5));
     bench.submit("a");
     bench.commit();
-    bench.answer_all_but("ask");
+    bench.acknowledge_all_but("ask");
     let mut turns = 0;
     while !bench.lane.is_idle() {
         let at = bench.lane.resume_at();
@@ -145,12 +87,12 @@ fn a_lane_that_stops_looks_again_when_a_topic_falls_silent() {
 /// The database's clock is an hour ahead for some seconds; one record fails meanwhile.
 #[test]
 fn a_clock_that_was_ahead_keeps_no_topic_closed() {
-    let mut bench = Bench::of(ask_and_write(5));
+    let mut bench = Bench::of(asking_at_most(5));
     bench.submit("a");
     bench.commit();
-    let lost = bench.answer_all_but("ask");
+    let lost = bench.acknowledge_all_but("ask");
     bench.now = bench.now + Duration::from_secs(3_600);
-    bench.delivered(lost[0], false);
+    bench.answer_for(lost[0], false);
     bench.now = bench.now - Duration::from_secs(3_595);
     bench.submit("b");
     let mut published = bench.serve();
@@ -167,25 +109,25 @@ fn a_clock_that_was_ahead_keeps_no_topic_closed() {
 /// Ten thousand sagas wait for the oracle; the scribe's topic is silent for a second only.
 #[test]
 fn those_that_wait_for_one_topic_push_none_of_another_out() {
-    let mut bench = Bench::of(ask_and_write(5));
+    let mut bench = Bench::of(asking_at_most(5));
     bench.submit("a");
     bench.commit();
-    bench.answer_all_but("ask");
+    bench.acknowledge_all_but("ask");
     bench.pass(Duration::from_secs(1));
     for number in 0..10_000 {
         bench.outputs.clear();
         bench.submit(&format!("w{number}"));
         bench.commit();
-        bench.answer_all_but("ask");
+        bench.acknowledge_all_but("ask");
     }
     bench.submit("b");
     bench.commit();
-    let silent = bench.answer_all_but("write");
+    let silent = bench.acknowledge_all_but("write");
     bench.pass(Duration::from_secs(1));
     let id = bench.submit("c");
     bench.commit();
     bench.outputs.clear();
-    bench.delivered(silent[0], true);
+    bench.answer_for(silent[0], true);
     assert!(
         bench.asks_for_a_commit(),
         "{id} is not woken although the scribe's topic is open"
@@ -195,14 +137,14 @@ fn those_that_wait_for_one_topic_push_none_of_another_out() {
 /// As many starts wait all the time as admission lets in, or half of it.
 #[test]
 fn what_was_withheld_is_woken_although_new_sagas_come_all_the_time() {
-    let mut bench = Bench::of(ask_and_write(5));
+    let mut bench = Bench::of(asking_at_most(5));
     bench.submit("a");
     bench.commit();
-    let silent = bench.answer_all_but("ask");
+    let silent = bench.acknowledge_all_but("ask");
     bench.pass(Duration::from_secs(1));
     let withheld = bench.submit("b");
     bench.commit();
-    bench.answer_all_but("ask");
+    bench.acknowledge_all_but("ask");
     let mut next = 0;
     let mut some = |bench: &mut Bench| {
         for _ in 0..8 {
@@ -214,7 +156,7 @@ fn what_was_withheld_is_woken_although_new_sagas_come_all_the_time() {
     some(&mut bench);
     some(&mut bench);
     some(&mut bench);
-    bench.delivered(silent[0], true);
+    bench.answer_for(silent[0], true);
     let (mut moved, mut was_open) = (false, false);
     let mut round = |bench: &mut Bench| {
         bench.now = bench.now + Duration::from_millis(500);
@@ -251,16 +193,16 @@ fn what_was_withheld_is_woken_although_new_sagas_come_all_the_time() {
 /// Twenty sagas that wait for a failed topic are paused by a person, one is not.
 #[test]
 fn the_trials_of_a_topic_are_not_spent_on_sagas_that_send_nothing() {
-    let mut bench = Bench::of(ask_and_write(5));
+    let mut bench = Bench::of(asking_at_most(5));
     bench.submit("a");
     bench.commit();
-    let lost = bench.answer_all_but("ask");
-    bench.delivered(lost[0], false);
+    let lost = bench.acknowledge_all_but("ask");
+    bench.answer_for(lost[0], false);
     let mut ids = Vec::new();
     for number in 0..21 {
         ids.push(bench.submit(&format!("w{number}")));
         bench.commit();
-        bench.answer_all_but("ask");
+        bench.acknowledge_all_but("ask");
     }
     ids.sort();
     for (number, id) in ids.iter().take(20).enumerate() {
@@ -289,14 +231,14 @@ fn the_trials_of_a_topic_are_not_spent_on_sagas_that_send_nothing() {
 /// A person's word that tries a step again while its topic takes nothing.
 #[test]
 fn an_order_to_try_again_uses_up_no_attempt_while_nothing_is_sent() {
-    let mut bench = Bench::of(ask_and_write(3));
+    let mut bench = Bench::of(asking_at_most(3));
     bench.submit("a");
     bench.commit();
-    let silent = bench.answer_all_but("ask");
+    let silent = bench.acknowledge_all_but("ask");
     bench.pass(Duration::from_secs(1));
     let id = bench.submit("b");
     bench.commit();
-    bench.answer_all_but("ask");
+    bench.acknowledge_all_but("ask");
     for number in 0..2 {
         let order = Order {
             kind: OrderKind::RetryNow {
@@ -308,7 +250,7 @@ fn an_order_to_try_again_uses_up_no_attempt_while_nothing_is_sent() {
         bench.commit();
         bench.outputs.clear();
     }
-    bench.delivered(silent[0], true);
+    bench.answer_for(silent[0], true);
     let batch = bench.commit();
     let flight = batch.updates[0].state.moving.steps[0].flight().unwrap();
     assert_eq!(
@@ -320,16 +262,16 @@ fn an_order_to_try_again_uses_up_no_attempt_while_nothing_is_sent() {
 /// One incident: the producer is replaced, and all that it held ends with an error at the same instant.
 #[test]
 fn one_incident_with_several_commits_on_their_way_is_one_failure() {
-    let mut bench = Bench::of(ask_and_write(5));
+    let mut bench = Bench::of(asking_at_most(5));
     let mut lost = Vec::new();
     for key in ["a", "b", "c", "d"] {
         bench.submit(key);
         bench.commit();
-        lost.extend(bench.answer_all_but("ask"));
+        lost.extend(bench.acknowledge_all_but("ask"));
     }
     bench.pass(Duration::from_millis(10));
     for publication in &lost {
-        bench.delivered(*publication, false);
+        bench.answer_for(*publication, false);
     }
     bench.submit("e");
     bench.commit();

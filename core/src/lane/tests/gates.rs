@@ -1,5 +1,7 @@
 //! One topic takes nothing: what waits, what goes on, and what happens when it takes something again.
 
+use sagas::RetryPolicy;
+
 use super::*;
 use crate::batch::OutboxId;
 
@@ -13,9 +15,13 @@ impl Command for Write {
     type Reply = ();
 }
 
-/// Asks the oracle and tells the scribe, side by side.
-fn ask_and_write() -> Definition {
+/// Asks the oracle and tells the scribe, side by side, each so often at most.
+pub(super) fn asking_at_most(attempts_max: u32) -> Definition {
     let mut saga = Definition::of::<serde_json::Value>("ask-and-write");
+    saga.retry(RetryPolicy {
+        attempts_max,
+        ..RetryPolicy::default()
+    });
     let ask = saga.step("ask").send(|_, ()| Ask {});
     ask.compensate(|_, (), _| Forget {});
     let write = saga.step("write").send(|_, ()| Write {});
@@ -23,9 +29,13 @@ fn ask_and_write() -> Definition {
     saga.build().unwrap()
 }
 
+fn ask_and_write() -> Definition {
+    asking_at_most(RetryPolicy::default().attempts_max)
+}
+
 impl Bench {
     /// The broker answers for what was published since the last look, but for this step's commands.
-    fn acknowledge_all_but(&mut self, step: &str) -> Vec<u64> {
+    pub(super) fn acknowledge_all_but(&mut self, step: &str) -> Vec<u64> {
         let published = self.outputs.iter().filter_map(|output| match output {
             Output::Publish {
                 publication,
@@ -46,7 +56,7 @@ impl Bench {
         silent.map(|(publication, _)| publication).collect()
     }
 
-    fn answer_for(&mut self, publication: u64, is_acknowledged: bool) {
+    pub(super) fn answer_for(&mut self, publication: u64, is_acknowledged: bool) {
         self.take(Input::Published {
             publication,
             is_acknowledged,
