@@ -94,8 +94,8 @@ async fn partitions_that_stay_assigned_go_on_where_they_are() {
     assert!(reader.rest().iter().all(|record| record.partition == 1));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_restarted_consumer_goes_on_at_the_stored_offsets() {
+/// A consumer that begins after another one has stored the offsets of 60 records of 100; and the others.
+async fn restarted() -> (Reader, BTreeSet<u32>) {
     let settings = ready().await;
     let producer = Producer::new(&settings).unwrap();
     publish(&producer, (0..100).map(|n| record(&settings, n)).collect()).unwrap();
@@ -103,24 +103,19 @@ async fn a_restarted_consumer_goes_on_at_the_stored_offsets() {
     let read = reader.next(60);
     reader.consumer.commit(&next_offsets(&read));
     reader.consumer.stop().await;
+    let rest = &(0..100).collect() - &numbers(&read);
+    (Reader::start(&settings, 0..4), rest)
+}
 
-    let reader = Reader::start(&settings, 0..4);
-    let expected: BTreeSet<u32> = &(0..100).collect() - &numbers(&read);
-    assert_eq!(numbers(&reader.next(40)), expected);
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restarted_consumer_goes_on_at_the_stored_offsets() {
+    let (reader, rest) = restarted().await;
+    assert_eq!(numbers(&reader.next(40)), rest);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_consumer_begins_again_at_the_stored_offsets_or_at_the_oldest_records() {
-    let settings = ready().await;
-    let producer = Producer::new(&settings).unwrap();
-    publish(&producer, (0..100).map(|n| record(&settings, n)).collect()).unwrap();
-    let reader = Reader::start(&settings, 0..4);
-    let read = reader.next(60);
-    reader.consumer.commit(&next_offsets(&read));
-    reader.consumer.stop().await;
-
-    let reader = Reader::start(&settings, 0..4);
-    let others: BTreeSet<u32> = &(0..100).collect() - &numbers(&read);
+    let (reader, others) = restarted().await;
     assert_eq!(numbers(&reader.next(40)), others);
     reader.consumer.begin_again(Begin::Stored);
     assert_eq!(numbers(&reader.next(40)), others);
