@@ -15,7 +15,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -42,8 +42,10 @@ use super::{Error, RECORD_BYTES_MAX, Settings};
 use crate::cause::{Cause, chain};
 use crate::clock::uptime;
 
+mod gathering;
 mod limits;
 
+use gathering::Gathering;
 pub use limits::Limits;
 
 /// What may wait before librdkafka's own queue, which holds as much again.
@@ -55,6 +57,12 @@ struct Batch {
     partition: Option<i32>,
     bytes: usize,
     done: Done,
+}
+
+impl Batch {
+    fn is_for(&self, topic: &str) -> bool {
+        self.records.iter().any(|record| *record.topic == *topic)
+    }
 }
 
 /// Publishes batches. Clones share one connection; it ends with the last of them.
@@ -301,18 +309,42 @@ impl State {
 
     /// Hands batches over until the last producer is gone.
     fn run(&self, batches: &Receiver<Vec<Batch>>) {
-        while let Ok(first) = batches.recv() {
+        let events_topic = topics::events(&self.settings.prefix);
+        let mut events = Gathering::default();
+        loop {
+            let now = Instant::now();
+            let first = match events.due(now) {
+                None => batches.recv().map_err(RecvTimeoutError::from),
+                Some(due) => batches.recv_timeout(due.saturating_duration_since(now)),
+            };
+            let is_over = matches!(first, Err(RecvTimeoutError::Disconnected));
             self.renew_if_failed();
             let client = self.client();
             let mut is_new = true;
-            for batch in first.into_iter().chain(batches.try_iter().flatten()) {
+            for batch in first.into_iter().chain(batches.try_iter()).flatten() {
+                let is_spread = batch.partition.is_none();
+                if is_spread && batch.is_for(&events_topic) {
+                    events.add(batch);
+                    continue;
+                }
                 // What says where it goes does not move on what is spread.
-                if batch.partition.is_none() && std::mem::take(&mut is_new) {
+                if is_spread && std::mem::take(&mut is_new) {
                     client.context().spread.next_flight();
                 }
                 self.hand_over(&client, batch);
             }
+            let gathered = if is_over {
+                events.take_all()
+            } else {
+                events.take(Instant::now())
+            };
+            for batch in gathered {
+                self.hand_over(&client, batch);
+            }
             send_now(client.client(), FLIGHT_MAX);
+            if is_over {
+                return;
+            }
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::mocking::MockCluster;
+use sagas_core::record::OutgoingRecord;
 use sagas_local::{Kafka, KafkaOptions};
 use sagas_orchestrator::bus::{self, Begin, Error, Producer, topics};
 
@@ -53,6 +54,23 @@ async fn every_batch_of_many_is_answered_once_after_all_its_records_are_there() 
     assert_eq!(answers.count(), (200, 0));
     let reader = Reader::start(&settings, 0..4);
     assert_eq!(numbers(&reader.next(4_000)), (0..4_000).collect());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_that_gather_are_answered_each_and_a_flush_waits_for_them() {
+    let settings = ready().await;
+    let producer = Producer::new(&settings).unwrap();
+    let answers = Arc::new(Answers::default());
+    for n in 0..100 {
+        let event = OutgoingRecord {
+            topic: format!("{}.events", settings.prefix).into(),
+            ..record(&settings, n)
+        };
+        producer.publish(vec![event], answers.taker());
+        producer.publish(vec![record(&settings, n)], answers.taker());
+    }
+    producer.flush(Duration::from_secs(30)).await;
+    assert_eq!(answers.count(), (200, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
