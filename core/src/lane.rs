@@ -71,6 +71,9 @@ pub struct Bounds {
     pub batch_max: usize,
     /// Sagas and dead letters that must wait for a second commit to begin beside one under way.
     pub second_commit_min: usize,
+    /// Commits whose commands the broker has not acknowledged, at which the next one waits until more is to be
+    /// decided, because its commands could not go out yet.
+    pub ahead_max: u64,
     /// Sagas in the cache.
     pub cache_max: NonZeroUsize,
     /// Sagas in one load.
@@ -79,6 +82,14 @@ pub struct Bounds {
     /// handed over for that topic.
     pub publications_max: usize,
 }
+
+/// How long a commit waits for the broker at most: after this time the producer hands over what comes next,
+/// whatever the broker does (`FLIGHT_MAX` of `sagas-kafka`).
+const PACE_MAX: Duration = Duration::from_millis(20);
+
+/// Commits in a row whose replies go to one partition: a participant often answers the commands of two or
+/// three together.
+const SAME_PARTITION: i32 = 8;
 
 /// How long a saga that this binary cannot advance is left alone before it is looked at again.
 const QUARANTINE: Duration = Duration::from_secs(30);
@@ -199,10 +210,11 @@ impl Lane {
     /// hold that ends meanwhile is no reason to turn.
     #[must_use]
     pub fn resume_at(&self) -> Option<Timestamp> {
-        let hold = self.hold_until.filter(|_| self.may_commit());
+        let paced = self.paced_until().filter(|_| self.ready() > 0);
+        let hold = self.hold_until.filter(|_| self.has_slot());
         // Without room nobody is woken, and what takes up the room brings an input.
         let trial = self.gates.resume_at().filter(|_| self.room() > 0);
-        hold.into_iter().chain(trial).min()
+        hold.into_iter().chain(trial).chain(paced).min()
     }
 
     /// Events that may still come into the next commit, before sagas that are to start.
@@ -214,9 +226,9 @@ impl Lane {
 
     fn commit_what_is_possible(&mut self, now: Timestamp) {
         let is_held = self.hold_until.is_some_and(|until| now < until);
-        if !is_held && self.may_commit() {
+        if !is_held && self.may_commit(now) {
             self.hold_until = None;
-            while self.may_commit() && self.plan(now) {}
+            while self.may_commit(now) && self.plan(now) {}
         }
     }
 
@@ -234,8 +246,12 @@ impl Lane {
         is_any
     }
 
+    fn may_commit(&self, now: Timestamp) -> bool {
+        self.has_slot() && self.paced_until().is_none_or(|until| until <= now)
+    }
+
     /// Whether a commit may begin before the database answers.
-    fn may_commit(&self) -> bool {
+    fn has_slot(&self) -> bool {
         if is_seeded(Bug::OneGateForAll) && self.gates.is_any_closed() {
             return false;
         }
@@ -243,12 +259,27 @@ impl Lane {
             0 => true,
             open if open < COMMITS_MAX => {
                 let is_well = self.failures == 0 && self.batch_limit == self.bounds.batch_max;
-                let (moves, starts) = self.queues.ready();
-                let ready = moves + starts + self.letters.len();
-                is_well && ready >= self.bounds.second_commit_min
+                is_well && self.ready() >= self.bounds.second_commit_min
             }
             _ => false,
         }
+    }
+
+    /// What the next commit could take, were it large enough.
+    fn ready(&self) -> usize {
+        let (moves, starts) = self.queues.ready();
+        moves + starts + self.letters.len()
+    }
+
+    /// When the commit of few events may begin although the broker has not answered for the commands of those
+    /// before: the producer would keep the commands of this one back.
+    fn paced_until(&self) -> Option<Timestamp> {
+        let are_few = self.ready() < self.bounds.second_commit_min;
+        let since = self
+            .gates
+            .ahead_since(self.bounds.ahead_max)
+            .filter(|_| are_few)?;
+        (self.commits.open() == 0).then_some(since + PACE_MAX)
     }
 
     /// Events that wait; the shell takes no more from outside above its bound.
@@ -341,8 +372,8 @@ impl Lane {
         self.hold_until = Some(now + wait);
     }
 
-    /// Where the replies to the commands of one commit go: all to one partition, another one each
-    /// time. A participant that answers them together then needs one request to the broker.
+    /// Where the replies to the commands of a commit go: all to one partition, another one after
+    /// [`SAME_PARTITION`]. A participant that answers them together then needs one request to the broker.
     fn reply_partition(&self) -> i32 {
         // One of another lane is better than one of another replica, which may lack the definition
         // and then drops the reply.
@@ -351,7 +382,7 @@ impl Lane {
         } else {
             &self.assigned
         };
-        let turn = self.commits.begun();
+        let turn = self.commits.begun() / SAME_PARTITION;
         match own.as_slice() {
             [] => turn % self.reply_partitions.max(1),
             own => own[usize::try_from(turn).unwrap_or(0) % own.len()],

@@ -180,6 +180,10 @@ pub enum StartError {
 /// costs more a saga than the wait for the first one does (`docs/performance.md`).
 pub const SECOND_COMMIT_MIN: usize = 64;
 
+/// One commit's commands are on their way, and those of the next wait in the producer for the answer: with a
+/// third, two commits would share a flight, and one costs half as much.
+const AHEAD_MAX: u64 = 2;
+
 impl Engine {
     /// Starts lanes, consumer and heartbeat.
     ///
@@ -428,6 +432,7 @@ impl Settings {
         Bounds {
             batch_max: self.batch_max.max(1),
             second_commit_min: SECOND_COMMIT_MIN,
+            ahead_max: AHEAD_MAX,
             cache_max: NonZeroUsize::new(cache_max).unwrap_or(NonZeroUsize::MIN),
             load_max: LOAD_MAX,
             publications_max: PUBLICATIONS_MAX,

@@ -54,6 +54,7 @@ impl Layout {
         let bounds = Bounds {
             batch_max: rng.pick(&[1, 2, 8, 100]),
             second_commit_min: rng.pick(&[1, 1, 3, 1000]),
+            ahead_max: rng.pick(&[1, 2, 2, 1000]),
             cache_max: NonZeroUsize::new(cache_max).unwrap_or(NonZeroUsize::MIN),
             load_max: rng.pick(&[1, 3, LOAD_MAX]),
             publications_max: rng.pick(&[1, 4, PUBLICATIONS_MAX]),

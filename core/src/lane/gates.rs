@@ -223,6 +223,17 @@ impl Gates {
         open.map(Topic::owed).sum()
     }
 
+    /// Since when the broker owes an answer for commands, if it does so for those of `commits` commits or more.
+    /// Topics that take nothing do not count.
+    pub(super) fn ahead_since(&self, commits: u64) -> Option<Timestamp> {
+        let (_, named) = self.topics.split_last()?;
+        let owing = named.iter().filter(|topic| topic.is_open());
+        let owing = owing.filter_map(|topic| Some((topic.first_owed()?, topic.newest()?)));
+        let ((oldest, since), newest) = owing.reduce(|(a, b), (c, d)| (a.min(c), b.max(d)))?;
+        let commit = |number| number / self.topics.len() as u64;
+        (commit(newest) - commit(oldest) + 1 >= commits).then_some(since)
+    }
+
     /// Whether the broker has all that the saga has in flight, as far as it was handed over with `last` or
     /// before.
     pub(super) fn has_all(&self, definition: &Definition, saga: &Saga, last: u64) -> bool {

@@ -77,6 +77,7 @@ impl Bench {
         let bounds = Bounds {
             batch_max: 8,
             second_commit_min: usize::MAX,
+            ahead_max: u64::MAX,
             cache_max: NonZeroUsize::new(100).unwrap(),
             load_max: 100,
             publications_max: 4,

@@ -108,7 +108,18 @@ impl Topic {
 
     /// The oldest publication without an answer.
     pub(super) fn oldest(&self) -> Option<u64> {
-        self.owed.first_key_value().map(|(number, _)| *number)
+        self.first_owed().map(|(number, _)| number)
+    }
+
+    /// The same, and when it was handed over.
+    pub(super) fn first_owed(&self) -> Option<(u64, Timestamp)> {
+        let (number, (since, _)) = self.owed.first_key_value()?;
+        Some((*number, *since))
+    }
+
+    /// The last publication without an answer.
+    pub(super) fn newest(&self) -> Option<u64> {
+        self.owed.last_key_value().map(|(number, _)| *number)
     }
 
     /// Closes when too much has become due, and begins a trial whose time has come.

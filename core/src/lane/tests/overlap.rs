@@ -208,3 +208,52 @@ fn a_search_ends_although_more_and_more_waits() {
     }
     panic!("the bad event was not found");
 }
+
+/// What a commit decides cannot go out before the producer has an answer for what went out before.
+#[test]
+fn a_commit_of_few_events_waits_while_the_broker_owes_the_commands_of_two() {
+    let mut bench = Bench::overlapping(3);
+    bench.lane.bounds.ahead_max = 2;
+    bench.submit("a");
+    bench.commit();
+    bench.submit("b");
+    bench.commit();
+    bench.submit("c");
+    assert!(!bench.asks_for_a_commit());
+    assert_eq!(bench.lane.resume_at(), Some(bench.now + PACE_MAX));
+    bench.submit("d");
+    bench.submit("e");
+    assert_eq!(
+        bench.commit().starts.len(),
+        3,
+        "so many need no further wait"
+    );
+
+    bench.submit("f");
+    assert!(!bench.asks_for_a_commit());
+    bench.acknowledge();
+    assert_eq!(bench.commit().starts.len(), 1, "the broker owes nothing");
+}
+
+#[test]
+fn a_topic_that_is_slow_or_takes_nothing_holds_a_commit_for_a_moment_only() {
+    let mut bench = Bench::overlapping(usize::MAX);
+    bench.lane.bounds.ahead_max = 2;
+    for key in ["a", "b"] {
+        bench.submit(key);
+        bench.commit();
+    }
+    bench.submit("c");
+    assert!(!bench.asks_for_a_commit());
+    bench.pass(PACE_MAX);
+    bench.commit();
+    for key in ["d", "e"] {
+        bench.submit(key);
+        bench.commit();
+    }
+    bench.pass(Duration::from_secs(1));
+    bench.submit("f");
+    bench.commit();
+    bench.submit("g");
+    bench.commit();
+}
