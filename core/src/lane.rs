@@ -274,7 +274,8 @@ impl Lane {
     /// When the commit of few events may begin although the broker has not answered for the commands of those
     /// before: the producer would keep the commands of this one back.
     fn paced_until(&self) -> Option<Timestamp> {
-        let are_few = self.ready() < self.bounds.second_commit_min;
+        let enough = self.bounds.second_commit_min.min(self.batch_limit);
+        let are_few = self.ready() < enough;
         let since = self
             .gates
             .ahead_since(self.bounds.ahead_max)

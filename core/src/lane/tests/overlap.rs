@@ -233,6 +233,12 @@ fn a_commit_of_few_events_waits_while_the_broker_owes_the_commands_of_two() {
     assert!(!bench.asks_for_a_commit());
     bench.acknowledge();
     assert_eq!(bench.commit().starts.len(), 1, "the broker owes nothing");
+
+    for key in ["g", "h", "i"] {
+        bench.lane.batch_limit = 1;
+        bench.submit(key);
+        assert_eq!(bench.commit().starts.len(), 1, "no commit can have more");
+    }
 }
 
 #[test]
