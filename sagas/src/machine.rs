@@ -252,15 +252,26 @@ pub fn transition(
     event: Event,
     now: Timestamp,
 ) -> Result<Transition, Refusal> {
-    transition_withholding(definition, saga, event, now, &[])
+    transition_withholding(definition, saga, event, now, Blocked::default())
 }
 
-/// [`transition`], while the command topics of these participants take nothing.
+/// Command topics that take nothing, or took nothing for some time.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Blocked<'a> {
+    /// Participants whose topics take nothing.
+    pub participants: &'a [&'a str],
+    /// Steps whose command in flight was sent before its topic took something again, and may have been
+    /// lost.
+    pub steps: &'a [usize],
+}
+
+/// [`transition`], while command topics are blocked.
 ///
-/// A command for one of them is put in flight and not sent: its flight is withheld
+/// A command for a topic that takes nothing is put in flight and not sent: its flight is withheld
 /// ([`Flight::withheld_since`]), and no silence of that participant counts as an attempt. The first
-/// transition of the saga for which the participant is no longer `closed` sends it, so the caller owes
-/// the saga a wake then.
+/// transition of the saga for which the topic takes something sends it, so the caller owes the saga a
+/// wake then. Silence about a command that was sent to a topic which took nothing is no attempt either:
+/// the command is sent once more.
 ///
 /// # Errors
 ///
@@ -270,14 +281,14 @@ pub fn transition_withholding(
     saga: &Saga,
     event: Event,
     now: Timestamp,
-    closed: &[&str],
+    blocked: Blocked<'_>,
 ) -> Result<Transition, Refusal> {
     let is_its = saga.fingerprint == definition.fingerprint();
     if !is_its && !is_seeded(Bug::TakesAnyDefinition) {
         let (stored, given) = (saga.fingerprint, definition.fingerprint());
         return Err(Refusal::OtherDefinition { stored, given });
     }
-    let turn = Turn::new(definition, saga, now, closed);
+    let turn = Turn::new(definition, saga, now, blocked);
     if saga.revision == 0 {
         return match event {
             Event::Start => Ok(forward::start(turn)),

@@ -10,7 +10,6 @@
 
 mod topic;
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use sagas::machine::Progress;
@@ -265,24 +264,22 @@ impl Gates {
         }
     }
 
-    /// Participants whose silence says nothing at a wake of this saga: their topics take nothing, or took
-    /// nothing at some time since the command was sent.
-    pub(super) fn excused(&self, definition: &Definition, saga: &Saga) -> Cow<'_, [&'static str]> {
-        let mut excused = Cow::Borrowed(&*self.closed);
+    /// Steps whose silence says nothing at a wake of this saga: their topics took nothing at some time since
+    /// the command was sent.
+    pub(super) fn excused(&self, definition: &Definition, saga: &Saga) -> Vec<usize> {
         let steps = saga.moving.steps.iter().zip(definition.steps());
-        for (progress, step) in steps {
-            let flight =
-                Progress::flight(progress).filter(|flight| flight.withheld_since.is_none());
+        let excused = steps.enumerate().filter(|(_, (progress, step))| {
             let gate = self.of(step.participant);
             let flowing_since = self.topics[gate.0].flowing_since();
-            if flight.is_some_and(|flight| flight.sent_at < flowing_since)
-                && !excused.contains(&step.participant)
-                && !is_seeded(Bug::IgnoresGates)
-            {
-                excused.to_mut().push(step.participant);
-            }
+            let flight = Progress::flight(progress);
+            flight.is_some_and(|flight| {
+                flight.withheld_since.is_none() && flight.sent_at < flowing_since
+            })
+        });
+        if is_seeded(Bug::IgnoresGates) {
+            return Vec::new();
         }
-        excused
+        excused.map(|(step, _)| step).collect()
     }
 
     /// Sagas to be woken that wait for a gate which lets something through, `room` at most, of those that

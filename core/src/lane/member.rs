@@ -1,7 +1,7 @@
 //! A saga in the making of a commit: its transitions so far, and what they leave behind.
 
 use sagas::machine::{
-    Announcement, Entry, Event, Reason, Refusal, Send, Transition, transition_withholding,
+    Announcement, Blocked, Entry, Event, Reason, Refusal, Send, Transition, transition_withholding,
 };
 use sagas::wire::size::COMMAND_BYTES_MAX;
 use sagas::{Definition, Json, Saga, SagaId, Status, Timestamp};
@@ -68,7 +68,7 @@ impl Member {
         event: Event,
         now: Timestamp,
         reply_partition: i32,
-        closed: &[&str],
+        blocked: Blocked<'_>,
     ) -> Result<(), Refusal> {
         let cached = &self.cached;
         let Transition {
@@ -77,7 +77,7 @@ impl Member {
             sends,
             notices,
             announcement,
-        } = transition_withholding(&cached.definition, &cached.saga, event, now, closed)?;
+        } = transition_withholding(&cached.definition, &cached.saga, event, now, blocked)?;
         let carried = self.cached.carried;
         if !sends.is_empty() {
             // Which publication has them is known once the commit holds.

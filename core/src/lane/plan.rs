@@ -2,9 +2,7 @@
 //!
 //! Several events of one saga that wait together become several transitions in one row write.
 
-use std::borrow::Cow;
-
-use sagas::machine::{CONFIRM_WITHIN, Event, Order, Progress, Refusal};
+use sagas::machine::{Blocked, CONFIRM_WITHIN, Event, Order, Progress, Refusal};
 use sagas::sabotage::{Bug, is_seeded};
 use sagas::{Saga, SagaId, Timestamp};
 
@@ -131,7 +129,10 @@ impl Lane {
                 Event::Start,
                 now,
                 self.reply_partition(),
-                self.gates.closed(),
+                Blocked {
+                    participants: self.gates.closed(),
+                    ..Blocked::default()
+                },
             )
             .expect("a new saga can be started, once");
         if let Some(too_large) = member.too_large() {
@@ -254,17 +255,21 @@ impl Lane {
             return Step::Reload;
         }
         let mut published = false;
-        let mut closed = Cow::Borrowed(self.gates.closed());
+        let mut excused = Vec::new();
         if matches!(event, Move::Wake) {
             if let Some(wake_at) = self.look_later(&member.cached, now) {
                 let wake_at = Some(wake_at);
                 return Step::Refused(Refusal::NothingDue { wake_at });
             }
             published = self.is_published(&member.cached);
-            closed = self.gates.excused(definition, saga);
+            excused = self.gates.excused(definition, saga);
         }
         let event = event.event(published);
-        match member.apply(event, now, self.reply_partition(), &closed) {
+        let blocked = Blocked {
+            participants: self.gates.closed(),
+            steps: &excused,
+        };
+        match member.apply(event, now, self.reply_partition(), blocked) {
             Ok(()) => Step::Moved,
             Err(refusal @ Refusal::NothingDue { .. }) => Step::Refused(refusal),
             Err(refusal) if is_proven || is_seeded(Bug::TrustsOldStates) => Step::Refused(refusal),

@@ -1,6 +1,6 @@
 //! A small definition, and sagas of it that the real state machine has played: for unit tests.
 
-use sagas::machine::{Event, Order, OrderKind, Reply, Row, Saga, transition_withholding};
+use sagas::machine::{Blocked, Event, Order, OrderKind, Reply, Row, Saga, transition_withholding};
 use sagas::{Command, Definition, Direction, Json, OrderId, Outcome, SagaId, Timestamp};
 use sagas_core::Registry;
 use sagas_core::loaded::{Loaded, SagaRow};
@@ -97,7 +97,11 @@ pub(super) fn played(script: &str) -> Loaded {
                 now = saga.moving.steps[step].flight().unwrap().due_at;
             }
             let event = event(definition, &saga, &words);
-            let moved = transition_withholding(definition, &saga, event, now, &closed).unwrap();
+            let blocked = Blocked {
+                participants: &closed,
+                ..Blocked::default()
+            };
+            let moved = transition_withholding(definition, &saga, event, now, blocked).unwrap();
             saga = moved.next;
             history.push(moved.entry);
         }

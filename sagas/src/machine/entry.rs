@@ -75,6 +75,10 @@ pub struct Entry {
     /// Where `sent` names one of them, that command was not handed to the broker.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub withheld: Vec<String>,
+    /// Steps whose silence counted for nothing, because their topics took nothing for some time: `sent` has
+    /// the same attempt once more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub excused: Vec<String>,
     /// The reply that a person gave in the participant's stead.
     #[serde(
         default,
@@ -124,6 +128,7 @@ impl Entry {
             late: false,
             published: false,
             withheld: Vec::new(),
+            excused: Vec::new(),
             substitute: None,
             skipped: Vec::new(),
             order: None,

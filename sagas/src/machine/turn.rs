@@ -8,7 +8,7 @@ use super::order::Order;
 use super::point::{Point, point_of_no_return};
 use super::progress::{Fence, Flight, Progress, Purpose, Trouble, Waits};
 use super::saga::{Paper, Reason, Saga, Status};
-use super::{Announcement, Send, Transition, forward, unwind, wake};
+use super::{Announcement, Blocked, Send, Transition, forward, unwind, wake};
 use crate::definition::{Definition, StepKind};
 use crate::direction::Direction;
 use crate::json::Json;
@@ -21,14 +21,15 @@ pub(super) struct Turn<'a> {
     pub(super) before: &'a Saga,
     pub(super) next: Saga,
     pub(super) now: Timestamp,
-    /// Participants whose command topics take nothing.
-    closed: &'a [&'a str],
+    blocked: Blocked<'a>,
     sends: Vec<Send>,
     notices: Vec<Send>,
     sent: Vec<Sent>,
     skipped: Vec<String>,
     /// Steps whose forward command was withheld, and is of no use any more.
     dropped: Vec<usize>,
+    /// Steps whose command is sent once more, because its topic may not have taken it.
+    excused: Vec<String>,
     substitute: Option<Json>,
     trouble: Option<String>,
 }
@@ -38,19 +39,20 @@ impl<'a> Turn<'a> {
         definition: &'a Definition,
         before: &'a Saga,
         now: Timestamp,
-        closed: &'a [&'a str],
+        blocked: Blocked<'a>,
     ) -> Self {
         Self {
             definition,
             before,
             next: before.clone(),
             now,
-            closed,
+            blocked,
             sends: Vec::new(),
             notices: Vec::new(),
             sent: Vec::new(),
             skipped: Vec::new(),
             dropped: Vec::new(),
+            excused: Vec::new(),
             substitute: None,
             trouble: None,
         }
@@ -276,7 +278,19 @@ impl<'a> Turn<'a> {
     /// Whether the command topic of the step's participant takes nothing.
     pub(super) fn is_closed(&self, step: usize) -> bool {
         let participant = self.definition.steps()[step].participant;
-        self.closed.contains(&participant)
+        self.blocked.participants.contains(&participant)
+    }
+
+    /// Whether the step's command was sent before its topic took something again.
+    pub(super) fn was_closed(&self, step: usize) -> bool {
+        self.blocked.steps.contains(&step)
+    }
+
+    /// Sends the command of a flight once more, as the same attempt, because its topic may not have taken it.
+    pub(super) fn excuse(&mut self, step: usize) {
+        let name = self.name(step);
+        self.excused.push(name);
+        self.repeat_afresh(step);
     }
 
     /// Notes a command in the history, and gives it back.
@@ -322,7 +336,7 @@ impl<'a> Turn<'a> {
     }
 
     /// Whether the command is a forward one, and the saga turns back: it is compensated instead of sent.
-    fn is_of_no_use(&self, step: usize) -> bool {
+    pub(super) fn is_of_no_use(&self, step: usize) -> bool {
         self.next.is_unwinding() && matches!(self.progress(step), Progress::Forward(_))
     }
 
@@ -415,6 +429,7 @@ impl<'a> Turn<'a> {
         Transition {
             entry: Entry {
                 withheld: self.withheld(),
+                excused: self.excused,
                 sent: self.sent,
                 skipped: self.skipped,
                 substitute: self.substitute,

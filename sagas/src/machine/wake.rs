@@ -74,8 +74,11 @@ pub(super) fn apply(mut turn: Turn<'_>, published: bool) -> Result<Transition, R
         let is_due = flight.due_at <= turn.now;
         let is_unheard =
             !published && flight.is_unconfirmed() && flight.sent_at + CONFIRM_WITHIN <= turn.now;
-        if (is_due || is_unheard) && waits_for_its_topic(&turn, step, &flight) {
+        let is_blocked = (is_due || is_unheard) && waits_for_its_topic(&turn, step, &flight);
+        if is_blocked && turn.is_closed(step) {
             turn.withhold(step);
+        } else if is_blocked && !turn.is_of_no_use(step) {
+            turn.excuse(step);
         } else if is_due && is_last(&turn, step, &flight) {
             // Otherwise it would have been given up.
             turn.repeat_afresh(step);
@@ -149,7 +152,8 @@ fn is_last(turn: &Turn<'_>, step: usize, flight: &Flight) -> bool {
 
 /// Whether no reply may come because the topic of the command takes nothing, or took nothing until now.
 fn waits_for_its_topic(turn: &Turn<'_>, step: usize, flight: &Flight) -> bool {
-    let is_closed = turn.is_closed(step) || flight.withheld_since.is_some();
+    let is_closed =
+        turn.is_closed(step) || turn.was_closed(step) || flight.withheld_since.is_some();
     flight.waits == Waits::Reply && is_closed && !is_seeded(Bug::CountsClosedTopics)
 }
 

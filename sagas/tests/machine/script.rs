@@ -12,6 +12,7 @@
 //!                                     an id of its own
 //! +10s                                ten seconds pass
 //! close <participant>, open           its topic takes nothing; every topic takes everything
+//! reopen <step>                       its topic takes everything, but took nothing when the command was sent
 //! ```
 //! Outcomes are the words of the wire; `ok` is short for `succeeded`. Every transition of every
 //! script is also checked against the [`crate::invariants`].
@@ -19,7 +20,7 @@
 use std::time::Duration;
 
 use sagas::machine::{
-    Entry, Event, Order, OrderKind, Progress, Refusal, Reply, Saga, Send, Transition,
+    Blocked, Entry, Event, Order, OrderKind, Progress, Refusal, Reply, Saga, Send, Transition,
     transition_withholding,
 };
 use sagas::{Definition, Direction, Fault, Json, OrderId, Outcome, SagaId, Timestamp};
@@ -58,6 +59,8 @@ pub(crate) struct Stage<'a> {
     pub(crate) now: Timestamp,
     /// Participants whose topics take nothing.
     closed: Vec<&'a str>,
+    /// Steps whose topics took nothing when their commands were sent, until the next event.
+    excused: Vec<usize>,
 }
 
 impl<'a> Stage<'a> {
@@ -72,6 +75,7 @@ impl<'a> Stage<'a> {
             sends: Vec::new(),
             now,
             closed: Vec::new(),
+            excused: Vec::new(),
         }
     }
 
@@ -135,6 +139,11 @@ impl<'a> Stage<'a> {
                 self.closed.clear();
                 return "every topic takes everything".to_owned();
             }
+            ["reopen", step] => {
+                self.closed.clear();
+                self.excused.extend(self.definition.position(step));
+                return "its topic takes everything again".to_owned();
+            }
             ["until", step] => return self.go_on_until(step),
             [later] if later.starts_with('+') => {
                 self.pass(&later[1..]);
@@ -147,6 +156,7 @@ impl<'a> Stage<'a> {
         if words.contains(&"closed") {
             self.closed.clear();
         }
+        self.excused.clear();
         outcome.unwrap_or_else(|refusal| describe_refusal(&refusal))
     }
 
@@ -181,7 +191,11 @@ impl<'a> Stage<'a> {
     /// Applies one event as an engine does: the state and the history move together.
     pub(crate) fn apply(&mut self, event: Event) -> Result<String, Refusal> {
         let (definition, now) = (self.definition, self.now);
-        let decided = transition_withholding(definition, &self.saga, event, now, &self.closed);
+        let blocked = Blocked {
+            participants: &self.closed,
+            steps: &self.excused,
+        };
+        let decided = transition_withholding(definition, &self.saga, event, now, blocked);
         if let Err(Refusal::NothingDue { wake_at }) = decided {
             self.saga.wake_at = wake_at;
         }

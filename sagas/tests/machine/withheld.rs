@@ -44,6 +44,25 @@ fn the_silence_of_a_closed_topic_is_no_attempt_and_gives_nothing_up() {
 }
 
 #[test]
+fn what_its_topic_may_not_have_taken_is_sent_once_more_and_is_no_further_attempt() {
+    check(
+        &place_order(),
+        "start; create-order ok; close inventory; wake +9s; reopen reserve-stock; wake +2s; wake +9s; wake +1s",
+        "
+          start => create-order forward#1 | running, announces started, wake 2s
+          create-order ok => reserve-stock forward#1, authorize-payment forward#1 | running, wake 2s
+          close inventory => its topic takes nothing
+          wake +9s => refused: nothing is due before 10s
+          reopen reserve-stock => its topic takes everything again
+          wake +2s => reserve-stock forward#1, authorize-payment forward#2 | running, wake 13s
+          wake +9s => refused: nothing is due before 21s
+          wake +1s => reserve-stock forward#2, authorize-payment forward#3 | running, wake 31s
+          steps: create-order done, reserve-stock in_flight, authorize-payment in_flight, create-shipment idle, capture-payment idle, confirm-order idle
+        ",
+    );
+}
+
+#[test]
 fn other_steps_go_on_while_one_is_withheld() {
     check(
         &place_order(),

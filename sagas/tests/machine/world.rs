@@ -17,8 +17,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use sagas::machine::{
-    CONFIRM_WITHIN, Entry, Event, Order, Progress, Reason, Reply, Saga, Send, Transition, Waits,
-    transition_withholding,
+    Blocked, CONFIRM_WITHIN, Entry, Event, Order, Progress, Reason, Reply, Saga, Send, Transition,
+    Waits, transition_withholding,
 };
 use sagas::testkit::Intent;
 use sagas::{Definition, Direction, Json, Outcome, Refusal, SagaId, Timestamp};
@@ -294,9 +294,14 @@ impl<'a> World<'a> {
         if let Some(sabotage) = self.sabotage {
             sabotage.spoil_the_stored(&mut self.saga);
         }
-        let (definition, closed) = (self.definition, self.closed());
+        let definition = self.definition;
+        let blocked = Blocked {
+            participants: self.closed(),
+            ..Blocked::default()
+        };
         let event_again = event.clone();
-        let decided = transition_withholding(definition, &self.saga, event_again, self.now, closed);
+        let decided =
+            transition_withholding(definition, &self.saga, event_again, self.now, blocked);
         if self.sabotage.is_none() {
             self.agrees_with_the_naive(event, decided.as_ref())?;
         }

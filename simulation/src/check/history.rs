@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sagas::machine::{
-    Entry, EntryKind, Event, Flight, Progress, Reply, Row, transition_withholding,
+    Blocked, Entry, EntryKind, Event, Flight, Progress, Reply, Row, transition_withholding,
 };
 use sagas::{Definition, Direction, Json, Outcome, Saga, SagaId, Status};
 
@@ -124,8 +124,12 @@ fn replay(
     for entry in history {
         look(&saga, entry)?;
         let event = event(entry);
-        let closed = closed(&definition, entry);
-        let made = |event| transition_withholding(&definition, &saga, event, entry.at, &closed);
+        let (closed, excused) = (closed(&definition, entry), excused(&definition, entry));
+        let blocked = Blocked {
+            participants: &closed,
+            steps: &excused,
+        };
+        let made = |event| transition_withholding(&definition, &saga, event, entry.at, blocked);
         let result = event.and_then(|event| made(event).ok());
         let same = result.filter(|made| made.entry == *entry);
         let made = same.ok_or_else(|| format!("revision {} does not follow", entry.revision))?;
@@ -139,6 +143,12 @@ fn closed(definition: &Definition, entry: &Entry) -> Vec<&'static str> {
     let steps = definition.steps().iter();
     let withheld = steps.filter(|step| entry.withheld.contains(&step.name));
     withheld.map(|step| step.participant).collect()
+}
+
+/// Steps whose silence said nothing when the entry was made, as far as that made a difference.
+fn excused(definition: &Definition, entry: &Entry) -> Vec<usize> {
+    let steps = entry.excused.iter();
+    steps.filter_map(|step| definition.position(step)).collect()
 }
 
 /// The event that made this entry.

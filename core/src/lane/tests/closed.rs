@@ -66,6 +66,25 @@ fn silence_that_passed_while_the_topic_took_nothing_is_no_attempt() {
     assert_eq!(flight.attempt, 1);
 }
 
+/// Two commands for one topic: one was sent before it took nothing, and one is withheld.
+#[test]
+fn what_is_withheld_goes_out_although_silence_about_another_command_says_nothing() {
+    let mut bench = Bench::of(super::publishing::side_by_side());
+    let id = bench.submit("a");
+    bench.commit();
+    let silent = bench.publication();
+    bench.pass(Duration::from_secs(1));
+    bench.reply(id, "first", Outcome::Succeeded, "7");
+    bench.commit();
+    bench.outputs.clear();
+    bench.answer_for(silent, true);
+    bench.commit();
+    assert_eq!(bench.published(), ["next"]);
+    bench.acknowledge();
+    assert!(!bench.asks_for_a_commit());
+    assert!(!bench.asks_for_a_load());
+}
+
 /// A lane that is told to stop reads nothing more: no input would make it look.
 #[test]
 fn a_lane_that_stops_looks_again_when_a_topic_falls_silent() {

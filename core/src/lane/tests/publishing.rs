@@ -278,7 +278,7 @@ fn a_lane_that_reads_nothing_has_replies_sent_to_another_lane_of_its_replica() {
 }
 
 /// Two steps side by side, and one that follows the first of them.
-fn side_by_side() -> Definition {
+pub(super) fn side_by_side() -> Definition {
     let mut saga = Definition::of::<serde_json::Value>("side-by-side");
     let undo = |_: &_, (), _| Forget {};
     let first = saga.step("first").send(|_, ()| Ask {}).compensate(undo);

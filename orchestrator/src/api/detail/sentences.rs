@@ -112,10 +112,10 @@ fn order(entry: &Entry) -> String {
     format!("{} ordered to {what}: {}.", order.actor, order.reason)
 }
 
-/// Whether something goes out that was withheld until then.
+/// Whether something goes out that its topic did not take before.
 fn releases(entry: &Entry, before: Option<&Entry>) -> bool {
     let was = |sent: &Sent| before.is_some_and(|before| before.withheld.contains(&sent.step));
-    gone_out(entry).any(was)
+    gone_out(entry).any(was) || !entry.excused.is_empty()
 }
 
 /// What is withheld, and was not before.
