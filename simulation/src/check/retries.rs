@@ -30,7 +30,8 @@ struct Try {
     failed: Option<(Timestamp, Timestamp)>,
     /// The saga was paused meanwhile: then nothing is due.
     is_held: bool,
-    /// It was withheld, because its topic took nothing: its time begins anew when it is sent.
+    /// Its topic took nothing, and it was withheld or may have been lost: its time begins anew when it is
+    /// sent.
     is_withheld: bool,
 }
 
@@ -55,7 +56,8 @@ pub(super) fn retry_delays_follow_the_policy(evidence: &Evidence<'_>) -> Finding
             };
             let at = (entry.at, *true_time);
             for (key, attempt) in &mut tries {
-                attempt.is_withheld |= entry.withheld.iter().any(|step| step == key.0);
+                let mut blocked = entry.withheld.iter().chain(&entry.excused);
+                attempt.is_withheld |= blocked.any(|step| step == key.0);
             }
             for sent in &entry.sent {
                 let key = (sent.step.as_str(), sent.direction, sent.generation);
