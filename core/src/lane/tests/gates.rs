@@ -16,10 +16,10 @@ impl Command for Write {
 }
 
 /// Asks the oracle and tells the scribe, side by side, each so often at most.
-pub(super) fn asking_at_most(attempts_max: u32) -> Definition {
+pub(super) fn asking_at_most(max_attempts: u32) -> Definition {
     let mut saga = Definition::of::<serde_json::Value>("ask-and-write");
     saga.retry(RetryPolicy {
-        attempts_max,
+        max_attempts,
         ..RetryPolicy::default()
     });
     let ask = saga.step("ask").send(|_, ()| Ask {});
@@ -30,7 +30,7 @@ pub(super) fn asking_at_most(attempts_max: u32) -> Definition {
 }
 
 fn ask_and_write() -> Definition {
-    asking_at_most(RetryPolicy::default().attempts_max)
+    asking_at_most(RetryPolicy::default().max_attempts)
 }
 
 impl Bench {
