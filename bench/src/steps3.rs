@@ -125,7 +125,7 @@ pub fn late_definition() -> Result<Definition, Problems> {
         .after(first)
         .send(|input, _| Late::with(&input.ballast))
         .retry(RetryPolicy {
-            reply_within: PATIENCE,
+            reply_timeout: PATIENCE,
             ..RetryPolicy::default()
         })
         .compensate(|_, _, _| UndoLate::with(""));

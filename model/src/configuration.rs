@@ -18,7 +18,7 @@ pub struct Configuration {
     /// Whether it is searched with the tests; else on demand.
     pub is_small: bool,
     /// Tries before a step before the pivot is given up.
-    pub attempts_max: u32,
+    pub max_attempts: u32,
     /// Whether the saga has a deadline, which may pass at any moment.
     pub has_deadline: bool,
     /// What the participants may answer beside success.
@@ -88,7 +88,7 @@ const PLAIN: Configuration = Configuration {
     name: "",
     shape: shape::SHORT,
     is_small: false,
-    attempts_max: 1,
+    max_attempts: 1,
     has_deadline: false,
     answers: REFUSING,
     intents: Intent::ALL,
@@ -121,13 +121,13 @@ pub const CONFIGURATIONS: &[Configuration] = &[
     Configuration { name: "pair-crash-loss", shape: shape::PAIR, crashes: 1, losses: 1, ..SMALL },
     Configuration { name: "pair-copy", shape: shape::PAIR, copies: 1, ..SMALL },
     Configuration { name: "pair-purge", shape: shape::PAIR, purges: 1, ..SMALL },
-    Configuration { name: "branch-attempts", shape: shape::BRANCH, attempts_max: 2, answers: FAILING, ..SMALL },
+    Configuration { name: "branch-attempts", shape: shape::BRANCH, max_attempts: 2, answers: FAILING, ..SMALL },
     Configuration { name: "undoable", shape: shape::UNDOABLE, answers: FAILING, ..SMALL },
     Configuration { name: "short", answers: FAILING, ..SMALL },
     Configuration { name: "fork", shape: shape::FORK, ..SMALL },
     Configuration { name: "branch-deadline", shape: shape::BRANCH, has_deadline: true, answers: FAILING, ..SMALL },
     Configuration { name: "quiet", shape: shape::QUIET, ..SMALL },
-    Configuration { name: "pair-attempts", shape: shape::PAIR, attempts_max: 2, has_deadline: true, answers: FAILING, ..SMALL },
+    Configuration { name: "pair-attempts", shape: shape::PAIR, max_attempts: 2, has_deadline: true, answers: FAILING, ..SMALL },
     Configuration { name: "conditional", shape: shape::CONDITIONAL, crashes: 1, losses: 1, ..SMALL },
     Configuration { name: "chain-order", shape: shape::CHAIN, orders: 1, ..SMALL },
     Configuration { name: "chain-purge", shape: shape::CHAIN, purges: 1, crashes: 1, ..SMALL },
@@ -197,7 +197,7 @@ impl fmt::Display for Configuration {
             f,
             "{} steps, {} attempts",
             self.shape.len(),
-            self.attempts_max
+            self.max_attempts
         )?;
         let Answers {
             refuse,

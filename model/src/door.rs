@@ -166,7 +166,7 @@ fn commit(
         };
         *copy = overtaken.into();
     }
-    let attempts_max = world.configuration.attempts_max;
+    let max_attempts = world.configuration.max_attempts;
     for send in sends.iter().chain(&notices) {
         let (mail, text) = (Mail::of(send), send.payload.text());
         let first = after.bytes.get(&mail);
@@ -180,12 +180,12 @@ fn commit(
         after.left.crashes -= 1;
     } else {
         for send in &sends {
-            after.send(send, attempts_max);
+            after.send(send, max_attempts);
         }
     }
     // They are stored until they are published.
     for notice in &notices {
-        after.send(notice, attempts_max);
+        after.send(notice, max_attempts);
     }
 }
 

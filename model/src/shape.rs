@@ -148,7 +148,7 @@ pub struct Recipe {
     /// Its version.
     pub version: u32,
     /// Tries before a step before the pivot is given up.
-    pub attempts_max: u32,
+    pub max_attempts: u32,
     /// Whether it has a deadline.
     pub has_deadline: bool,
 }
@@ -163,17 +163,17 @@ pub fn build(recipe: Recipe) -> Definition {
     let Recipe {
         shape,
         version,
-        attempts_max,
+        max_attempts,
         has_deadline,
     } = recipe;
     let mut saga = Definition::of::<bool>("searched");
     saga.version(version);
     saga.retry(RetryPolicy {
-        reply_within: Duration::from_secs(10),
-        delay_first: Duration::from_secs(1),
-        factor: 2,
-        delay_max: Duration::from_secs(8),
-        attempts_max,
+        reply_timeout: Duration::from_secs(10),
+        initial_interval: Duration::from_secs(1),
+        backoff_coefficient: 2,
+        max_interval: Duration::from_secs(8),
+        max_attempts,
     });
     if has_deadline {
         saga.deadline(DEADLINE);

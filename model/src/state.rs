@@ -123,9 +123,9 @@ impl State {
     }
 
     /// Puts a command under way. A newer attempt takes the older one's place.
-    pub(crate) fn send(&mut self, send: &Send, attempts_max: u32) {
+    pub(crate) fn send(&mut self, send: &Send, max_attempts: u32) {
         let mail = Mail::of(send);
-        let attempt = send.attempt.min(attempts_max + 1);
+        let attempt = send.attempt.min(max_attempts + 1);
         let newest = self.commands.entry(mail).or_insert(attempt);
         *newest = attempt.max(*newest);
     }
@@ -133,8 +133,8 @@ impl State {
     /// Forgets what changes nothing of what can come next, so that states which behave alike are one:
     /// instants, attempts that nobody counts, replies that nobody will read.
     pub(crate) fn canonize(&mut self, definition: &Definition, configuration: &Configuration) {
-        let attempts_max = configuration.attempts_max;
-        self.forget_instants(attempts_max);
+        let max_attempts = configuration.max_attempts;
+        self.forget_instants(max_attempts);
         if self.is_whole {
             return;
         }
@@ -153,7 +153,7 @@ impl State {
     }
 
     /// Instants, and how many attempts there were beyond the policy's.
-    fn forget_instants(&mut self, attempts_max: u32) {
+    fn forget_instants(&mut self, max_attempts: u32) {
         let saga = &mut self.saga;
         saga.revision = REVISION;
         saga.wake_at = saga.wake_at.map(|_| NOW);
@@ -165,7 +165,7 @@ impl State {
             flight.exhausted_since = flight.exhausted_since.map(|_| NOW);
             flight.failure = None;
             flight.unreadable = flight.unreadable.take().map(|_| String::new());
-            flight.attempt = flight.attempt.min(attempts_max + 1);
+            flight.attempt = flight.attempt.min(max_attempts + 1);
         }
     }
 

@@ -39,14 +39,14 @@ impl World {
     pub(crate) fn new(configuration: Configuration, sabotage: Option<Sabotage>) -> Self {
         let Configuration {
             shape,
-            attempts_max,
+            max_attempts,
             has_deadline,
             ..
         } = configuration;
         let recipe = Recipe {
             shape,
             version: 1,
-            attempts_max,
+            max_attempts,
             has_deadline,
         };
         Self {

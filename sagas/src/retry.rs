@@ -13,19 +13,19 @@ pub const SILENCE_MAX: Duration = Duration::from_secs(15 * 60);
 /// How long to wait for a reply, and how often and how far apart to try again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RetryPolicy {
-    /// A participant that stays silent for this long is asked again. Beyond `attempts_max`, each wait
-    /// is `factor` times the one before, up to [`SILENCE_MAX`].
-    pub reply_within: Duration,
+    /// A participant that stays silent for this long is asked again. Beyond `max_attempts`, each wait
+    /// is `backoff_coefficient` times the one before, up to [`SILENCE_MAX`].
+    pub reply_timeout: Duration,
     /// Wait before the second attempt.
-    pub delay_first: Duration,
+    pub initial_interval: Duration,
     /// Each wait is this many times the one before.
-    pub factor: u32,
-    /// No wait after a failure is longer, as long as the attempts last. Beyond `attempts_max` each wait
-    /// is `factor` times the one before, up to [`SILENCE_MAX`].
-    pub delay_max: Duration,
+    pub backoff_coefficient: u32,
+    /// No wait after a failure is longer, as long as the attempts last. Beyond `max_attempts` each wait
+    /// is `backoff_coefficient` times the one before, up to [`SILENCE_MAX`].
+    pub max_interval: Duration,
     /// Before the pivot: the saga compensates after so many. Elsewhere: the saga needs attention
     /// after so many, and tries on, ever more seldom.
-    pub attempts_max: u32,
+    pub max_attempts: u32,
 }
 
 /// Ten attempts, half a second to half a minute apart: about two minutes of a participant's
@@ -33,11 +33,11 @@ pub struct RetryPolicy {
 impl Default for RetryPolicy {
     fn default() -> Self {
         Self {
-            reply_within: Duration::from_secs(10),
-            delay_first: Duration::from_millis(500),
-            factor: 2,
-            delay_max: Duration::from_secs(30),
-            attempts_max: 10,
+            reply_timeout: Duration::from_secs(10),
+            initial_interval: Duration::from_millis(500),
+            backoff_coefficient: 2,
+            max_interval: Duration::from_secs(30),
+            max_attempts: 10,
         }
     }
 }
@@ -50,13 +50,13 @@ impl RetryPolicy {
     /// costs a saga few attempts, each of which is a record and an entry of its history.
     #[must_use]
     pub fn reply_wait(&self, attempt: u32) -> Duration {
-        self.beyond(attempt, self.reply_within)
+        self.beyond(attempt, self.reply_timeout)
     }
 
     /// `last`, the wait after the last attempt that the policy grants, as it has grown by `attempt`.
     fn beyond(&self, attempt: u32, last: Duration) -> Duration {
-        let beyond = attempt.saturating_sub(self.attempts_max);
-        let growth = self.factor.saturating_pow(beyond.min(32));
+        let beyond = attempt.saturating_sub(self.max_attempts);
+        let growth = self.backoff_coefficient.saturating_pow(beyond.min(32));
         last.saturating_mul(growth).min(last.max(SILENCE_MAX))
     }
 
@@ -69,9 +69,12 @@ impl RetryPolicy {
         if is_seeded(Bug::RetriesAtOnce) {
             return Duration::ZERO;
         }
-        let granted = attempt.min(self.attempts_max).saturating_sub(1);
-        let growth = self.factor.saturating_pow(granted.min(32));
-        let last = self.delay_first.saturating_mul(growth).min(self.delay_max);
+        let granted = attempt.min(self.max_attempts).saturating_sub(1);
+        let growth = self.backoff_coefficient.saturating_pow(granted.min(32));
+        let last = self
+            .initial_interval
+            .saturating_mul(growth)
+            .min(self.max_interval);
         let delay = self.beyond(attempt, last);
         let spread = delay / 5;
         let part = u32::try_from(scramble(seed ^ u64::from(attempt)) >> 48).unwrap_or(0);
@@ -81,7 +84,7 @@ impl RetryPolicy {
     /// Whether `attempt` is the last one that the policy grants.
     #[must_use]
     pub fn is_last(&self, attempt: u32) -> bool {
-        attempt >= self.attempts_max
+        attempt >= self.max_attempts
     }
 }
 
@@ -118,13 +121,13 @@ mod tests {
             );
         }
         let steady = RetryPolicy {
-            factor: 1,
+            backoff_coefficient: 1,
             ..policy
         };
-        assert!(steady.delay_after(1_000, 7) <= policy.delay_first);
+        assert!(steady.delay_after(1_000, 7) <= policy.initial_interval);
         let patient = RetryPolicy {
-            delay_max: Duration::from_secs(7200),
-            delay_first: Duration::from_secs(7200),
+            max_interval: Duration::from_secs(7200),
+            initial_interval: Duration::from_secs(7200),
             ..policy
         };
         let least = Duration::from_secs(7200) * 4 / 5;
@@ -134,7 +137,7 @@ mod tests {
     #[test]
     fn attempts_without_end_do_not_overflow() {
         let policy = RetryPolicy {
-            delay_max: Duration::MAX,
+            max_interval: Duration::MAX,
             ..RetryPolicy::default()
         };
         assert!(policy.delay_after(u32::MAX, 1) > Duration::from_secs(1));
@@ -154,12 +157,12 @@ mod tests {
             [20, 40, 80, 160, 320, 640, 900, 900]
         );
         let steady = RetryPolicy {
-            factor: 1,
+            backoff_coefficient: 1,
             ..policy
         };
         assert_eq!(waits(steady, 8..=14), [10; 7]);
         let patient = RetryPolicy {
-            reply_within: Duration::from_secs(7200),
+            reply_timeout: Duration::from_secs(7200),
             ..policy
         };
         assert_eq!(waits(patient, 9..=12), [7200; 4]);

@@ -153,18 +153,18 @@ fn a_retry_policy_that_cannot_be_followed_is_refused() {
     check(
         |saga| {
             saga.retry(RetryPolicy {
-                reply_within: Duration::ZERO,
-                delay_first: Duration::from_secs(2),
-                factor: 0,
-                delay_max: Duration::from_secs(1),
-                attempts_max: 0,
+                reply_timeout: Duration::ZERO,
+                initial_interval: Duration::from_secs(2),
+                backoff_coefficient: 0,
+                max_interval: Duration::from_secs(1),
+                max_attempts: 0,
             });
             compensatable(saga, "reserve-stock", &[]);
         },
-        "the retry policy grants no attempt; set attempts_max to 1 or more
-         the retry policy has the factor 0; set factor to 1 or more
-         the retry policy waits for no reply; set reply_within above zero
-         the retry policy has a first delay that is zero or above the longest; set delay_first above zero and at most delay_max",
+        "the retry policy grants no attempt; set max_attempts to 1 or more
+         the retry policy has the backoff coefficient 0; set backoff_coefficient to 1 or more
+         the retry policy waits for no reply; set reply_timeout above zero
+         the retry policy has an initial interval that is zero or above the longest; set initial_interval above zero and at most max_interval",
     );
 }
 
@@ -173,12 +173,12 @@ fn a_retry_policy_without_a_delay_is_refused() {
     check(
         |saga| {
             saga.retry(RetryPolicy {
-                delay_first: Duration::ZERO,
+                initial_interval: Duration::ZERO,
                 ..RetryPolicy::default()
             });
             compensatable(saga, "reserve-stock", &[]);
         },
-        "the retry policy has a first delay that is zero or above the longest; set delay_first above zero and at most delay_max",
+        "the retry policy has an initial interval that is zero or above the longest; set initial_interval above zero and at most max_interval",
     );
 }
 
@@ -368,23 +368,23 @@ fn a_policy_of_a_steps_own_and_a_deadline_are_checked() {
         |saga| {
             saga.deadline(Duration::ZERO);
             let policy = RetryPolicy {
-                attempts_max: 0,
+                max_attempts: 0,
                 ..RetryPolicy::default()
             };
             let sending = saga.step("read-price").send(|(), ()| Reserve);
             sending.retry(policy).query();
         },
-        r#"the retry policy of step "read-price" grants no attempt; set attempts_max to 1 or more
+        r#"the retry policy of step "read-price" grants no attempt; set max_attempts to 1 or more
            the deadline is zero, so every saga would turn back at once; leave it out or set it"#,
     );
 }
 
 #[test]
 fn a_condition_changes_the_fingerprint_and_a_policy_does_not() {
-    let fingerprint = |is_conditional: bool, attempts_max: u32| {
+    let fingerprint = |is_conditional: bool, max_attempts: u32| {
         let mut saga = Definition::of::<()>("place-order");
         let policy = RetryPolicy {
-            attempts_max,
+            max_attempts,
             ..RetryPolicy::default()
         };
         let step = saga.step("read-price");

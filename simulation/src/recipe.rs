@@ -204,11 +204,11 @@ impl Recipe {
         let mut saga = Definition::of::<Task>(&self.name);
         // Short, so that silence and giving up happen within a run.
         saga.retry(RetryPolicy {
-            reply_within: Duration::from_secs(4),
-            delay_first: Duration::from_millis(200),
-            factor: 2,
-            delay_max: Duration::from_secs(2),
-            attempts_max: ATTEMPTS_MAX,
+            reply_timeout: Duration::from_secs(4),
+            initial_interval: Duration::from_millis(200),
+            backoff_coefficient: 2,
+            max_interval: Duration::from_secs(2),
+            max_attempts: ATTEMPTS_MAX,
         });
         if let Some(deadline) = self.deadline {
             saga.deadline(deadline);

@@ -214,7 +214,7 @@ pub(super) struct ConformanceArguments {
     pub(super) scenario: PathBuf,
     /// How long a reply may take; an instance that was killed is missed after 6s
     #[arg(long, value_name = "DURATION", default_value = "15s")]
-    pub(super) reply_within: Span,
+    pub(super) reply_timeout: Span,
     /// Print the report as JSON
     #[arg(long)]
     pub(super) json: bool,

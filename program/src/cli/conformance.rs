@@ -13,7 +13,7 @@ pub(super) async fn run(arguments: &ConformanceArguments) -> Result<(), Failure>
         .map_err(|error| Failure::Usage(format!("--participant: {error}")))?;
     let scenario = Scenario::read(&arguments.scenario)
         .map_err(|error| Failure::Usage(format!("--scenario: {}", chain(&error))))?;
-    let within = arguments.reply_within.0;
+    let within = arguments.reply_timeout.0;
     let report = conformance::run(&settings, participant, scenario, within)
         .await
         .map_err(|error| match error {

@@ -247,11 +247,11 @@ impl Channel {
         &mut self,
         command: &CommandMessage<'_>,
     ) -> Result<ReplyMessage<'static>, NoReply> {
-        self.reply_within(command, self.within)
+        self.reply_timeout(command, self.within)
     }
 
     /// The same within another time.
-    pub(super) fn reply_within(
+    pub(super) fn reply_timeout(
         &mut self,
         command: &CommandMessage<'_>,
         within: Duration,

@@ -137,24 +137,24 @@ fn retry(step: Option<&str>, policy: &RetryPolicy, problems: &mut Vec<Problem>) 
         }
     };
     refuse(
-        policy.attempts_max == 0,
+        policy.max_attempts == 0,
         "grants no attempt",
-        "set attempts_max to 1 or more",
+        "set max_attempts to 1 or more",
     );
     refuse(
-        policy.factor == 0,
-        "has the factor 0",
-        "set factor to 1 or more",
+        policy.backoff_coefficient == 0,
+        "has the backoff coefficient 0",
+        "set backoff_coefficient to 1 or more",
     );
     refuse(
-        policy.reply_within.is_zero(),
+        policy.reply_timeout.is_zero(),
         "waits for no reply",
-        "set reply_within above zero",
+        "set reply_timeout above zero",
     );
     refuse(
-        policy.delay_first.is_zero() || policy.delay_first > policy.delay_max,
-        "has a first delay that is zero or above the longest",
-        "set delay_first above zero and at most delay_max",
+        policy.initial_interval.is_zero() || policy.initial_interval > policy.max_interval,
+        "has an initial interval that is zero or above the longest",
+        "set initial_interval above zero and at most max_interval",
     );
 }
 

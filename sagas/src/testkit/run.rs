@@ -364,7 +364,7 @@ impl<'a> Run<'a> {
     /// Nobody hears of a step that may be given up on, until its attempts are used up: the state
     /// that follows is put there at once, without the attempts between.
     pub(super) fn stay_silent(&mut self, step: usize) -> Result<(), Broken> {
-        let last = self.subject.definition.steps()[step].retry.attempts_max;
+        let last = self.subject.definition.steps()[step].retry.max_attempts;
         if let Progress::Forward(flight) = &mut self.saga.moving.steps[step] {
             flight.attempt = flight.attempt.max(last);
             flight.due_at = self.now;

@@ -11,11 +11,11 @@ use serde::{Deserialize, Serialize};
 
 /// Three attempts, ten seconds of silence each; short enough to read in a script.
 pub(crate) const POLICY: RetryPolicy = RetryPolicy {
-    reply_within: Duration::from_secs(10),
-    delay_first: Duration::from_secs(1),
-    factor: 2,
-    delay_max: Duration::from_secs(4),
-    attempts_max: 3,
+    reply_timeout: Duration::from_secs(10),
+    initial_interval: Duration::from_secs(1),
+    backoff_coefficient: 2,
+    max_interval: Duration::from_secs(4),
+    max_attempts: 3,
 };
 
 #[derive(Serialize, Deserialize, JsonSchema)]
@@ -184,7 +184,7 @@ pub(crate) fn gift_order() -> Definition {
         })
         .send(|o, price| o.command::<WrapGift>("wrap-gift", vec![price.number]))
         .retry(RetryPolicy {
-            attempts_max: 1,
+            max_attempts: 1,
             ..POLICY
         })
         .compensate(|o, _, _| o.command::<UnwrapGift>("undo wrap-gift", vec![]));

@@ -17,8 +17,8 @@ fn held_room(
     saga.deadline(3 * DAY);
     // Asked once a day, for ever: only the deadline turns it back.
     let patient = RetryPolicy {
-        reply_within: DAY,
-        attempts_max: u32::MAX,
+        reply_timeout: DAY,
+        max_attempts: u32::MAX,
         ..RetryPolicy::default()
     };
     let room = saga

@@ -180,7 +180,7 @@ fn is_granted(stored: &Stored, sent: &Sent, retries: u32) -> Result<(), String> 
         direction == Some(sent.direction) && step == Some(&sent.step) && is_unreadable(entry)
     };
     let has_end = has_end && !stored.loaded.history.iter().any(is_its);
-    if has_end && sent.attempt > step.retry.attempts_max + retries {
+    if has_end && sent.attempt > step.retry.max_attempts + retries {
         return Err(format!("{} got attempt {}", sent.step, sent.attempt));
     }
     Ok(())
@@ -188,22 +188,23 @@ fn is_granted(stored: &Stored, sent: &Sent, retries: u32) -> Result<(), String> 
 
 /// The whole delay after a failed attempt, from the policy's words.
 fn delay(policy: &RetryPolicy, attempt: u32) -> Duration {
-    let mut delay = policy.delay_first.min(policy.delay_max);
-    for _ in 1..attempt.min(policy.attempts_max) {
-        delay = (delay * policy.factor).min(policy.delay_max);
+    let mut delay = policy.initial_interval.min(policy.max_interval);
+    for _ in 1..attempt.min(policy.max_attempts) {
+        delay = (delay * policy.backoff_coefficient).min(policy.max_interval);
     }
     let most = delay.max(SILENCE_MAX);
-    for _ in policy.attempts_max..attempt {
-        delay = (delay * policy.factor).min(most);
+    for _ in policy.max_attempts..attempt {
+        delay = (delay * policy.backoff_coefficient).min(most);
     }
     delay
 }
 
 /// How long silence after an attempt lasts, from the policy's words.
 fn patience(policy: &RetryPolicy, attempt: u32) -> Duration {
-    let mut patience = policy.reply_within;
-    for _ in policy.attempts_max..attempt {
-        patience = (patience * policy.factor).min(policy.reply_within.max(SILENCE_MAX));
+    let mut patience = policy.reply_timeout;
+    for _ in policy.max_attempts..attempt {
+        patience =
+            (patience * policy.backoff_coefficient).min(policy.reply_timeout.max(SILENCE_MAX));
     }
     patience
 }

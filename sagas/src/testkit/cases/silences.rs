@@ -50,7 +50,7 @@ pub(in crate::testkit) fn run(subject: &Subject<'_>) -> Result<usize, Failure> {
 
 fn forward(run: &mut Run<'_>, step: usize, how: How) -> Result<(), Broken> {
     let definition = &run.subject.definition.steps()[step];
-    let attempts = definition.retry.attempts_max.min(ATTEMPTS_MAX);
+    let attempts = definition.retry.max_attempts.min(ATTEMPTS_MAX);
     run.play(&plan(step, Direction::Forward, how, attempts))?;
     let is_sent = run.sent.iter().any(|send| send.step == step);
     let is_given_up = definition.kind.may_be_given_up() && definition.retry.is_last(attempts);
@@ -66,8 +66,8 @@ fn forward(run: &mut Run<'_>, step: usize, how: How) -> Result<(), Broken> {
 
 /// Turns the saga back as soon as the step is done; trying to undo it never ends.
 fn back(run: &mut Run<'_>, step: usize, how: How) -> Result<(), Broken> {
-    let attempts_max = run.subject.definition.steps()[step].retry.attempts_max;
-    let attempts = attempts_max.saturating_add(1).min(ATTEMPTS_MAX);
+    let max_attempts = run.subject.definition.steps()[step].retry.max_attempts;
+    let attempts = max_attempts.saturating_add(1).min(ATTEMPTS_MAX);
     let plan = plan(step, Direction::Compensate, how, attempts);
     run.apply(&Event::Start)?;
     while *run.progress(step) != Progress::Done && run.advance(&plan)? {}

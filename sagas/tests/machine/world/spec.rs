@@ -207,14 +207,14 @@ impl Spec {
     }
 
     /// The same with another number of attempts.
-    pub(crate) fn build_with_attempts(&self, attempts_max: u32) -> Definition {
+    pub(crate) fn build_with_attempts(&self, max_attempts: u32) -> Definition {
         let mut saga = Definition::of::<()>("random");
         saga.retry(RetryPolicy {
-            reply_within: Duration::from_secs(10),
-            delay_first: Duration::from_secs(1),
-            factor: 2,
-            delay_max: Duration::from_secs(8),
-            attempts_max,
+            reply_timeout: Duration::from_secs(10),
+            initial_interval: Duration::from_secs(1),
+            backoff_coefficient: 2,
+            max_interval: Duration::from_secs(8),
+            max_attempts,
         });
         if let Some(seconds) = self.deadline {
             saga.deadline(Duration::from_secs(seconds.into()));
