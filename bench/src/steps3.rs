@@ -50,7 +50,7 @@ macro_rules! commands {
             impl sagas::Command for $command {
                 const PARTICIPANT: &'static str = $participant;
                 const NAME: &'static str = $name;
-                const REFUSABLE: bool = $refusable;
+                const REJECTABLE: bool = $refusable;
                 type Reply = ();
             }
 

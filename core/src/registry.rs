@@ -106,7 +106,7 @@ impl Registry {
     /// # impl sagas::Command for Call {
     /// #     const PARTICIPANT: &'static str = "phone";
     /// #     const NAME: &'static str = "call";
-    /// #     const REFUSABLE: bool = false;
+    /// #     const REJECTABLE: bool = false;
     /// #     type Reply = ();
     /// # }
     /// # fn build(steps: &[&str], version: u32) -> Definition {
@@ -231,14 +231,14 @@ mod tests {
     impl Command for BookRoom {
         const PARTICIPANT: &'static str = "rooms";
         const NAME: &'static str = "book-room";
-        const REFUSABLE: bool = true;
+        const REJECTABLE: bool = true;
         type Reply = ();
     }
 
     impl Command for ReleaseRoom {
         const PARTICIPANT: &'static str = "rooms";
         const NAME: &'static str = "release-room";
-        const REFUSABLE: bool = false;
+        const REJECTABLE: bool = false;
         type Reply = ();
     }
 

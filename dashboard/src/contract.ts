@@ -9,7 +9,8 @@ export const SAGA_STATES = ["running", "compensating", "completed", "compensated
 export type SagaState = (typeof SAGA_STATES)[number];
 
 export const STEP_STATES = [
-  "idle", "in_flight", "retrying", "fencing", "done", "skipped", "by_hand", "refused", "unknown", "undoing", "undone", "parked",
+  "idle", "in_flight", "retrying", "fencing", "done", "skipped", "by_hand", "rejected", "unknown", "compensating",
+  "compensated", "parked",
 ] as const;
 export type StepState = (typeof STEP_STATES)[number];
 
@@ -19,7 +20,7 @@ export type Instant = string;
 export type Json = unknown;
 
 export interface Reason {
-  kind: "refused" | "cancelled" | "exhausted" | "undone_elsewhere" | "deadline_passed";
+  kind: "rejected" | "cancelled" | "exhausted" | "compensated_elsewhere" | "deadline_passed";
   step: string | null;
   code: string;
   message: string;
@@ -68,7 +69,7 @@ export interface Step {
   next_at: Instant | null;
   payload: Json;
   reply: Json;
-  refusal: { code: string; message: string } | null;
+  rejection: { code: string; message: string } | null;
   compensation_payload: Json;
   compensation_reply: Json;
   /** Why a person must look at this step. */

@@ -33,10 +33,10 @@ const STEP_LOOKS: Record<StepState, Look> = {
   done: { word: "done", tone: "good", shape: "check" },
   skipped: { word: "skipped", tone: "quiet", shape: "over" },
   by_hand: { word: "done by hand", tone: "good", shape: "person" },
-  refused: { word: "refused", tone: "bad", shape: "cross" },
+  rejected: { word: "rejected", tone: "bad", shape: "cross" },
   unknown: { word: "unknown", tone: "waiting", shape: "question" },
-  undoing: { word: "undoing", tone: "undoing", shape: "back" },
-  undone: { word: "undone", tone: "undone", shape: "back-ended" },
+  compensating: { word: "compensating", tone: "undoing", shape: "back" },
+  compensated: { word: "compensated", tone: "undone", shape: "back-ended" },
   parked: { word: "parked", tone: "bad", shape: "hand" },
 };
 
@@ -50,10 +50,10 @@ export function stepLook(state: StepState): Look {
 }
 
 export const KINDS: Record<StepKind, { readonly shape: Shape; readonly word: string; readonly meaning: string }> = {
-  compensatable: { shape: "back", word: "compensatable", meaning: "can be undone by its compensation" },
+  compensatable: { shape: "back", word: "compensatable", meaning: "has a compensation" },
   pivot: { shape: "pivot", word: "pivot", meaning: "the point of no return: after it the saga only goes forward" },
   retriable: { shape: "loop", word: "retriable", meaning: "is tried until it succeeds" },
-  query: { shape: "question", word: "query", meaning: "asks and changes nothing, so there is nothing to undo" },
+  query: { shape: "question", word: "query", meaning: "asks and changes nothing, so there is nothing to compensate" },
   notify: { shape: "letter", word: "notification", meaning: "is sent, and nobody waits for an answer" },
   hint: { shape: "letter", word: "hint", meaning: "is sent without effect, and nobody waits for an answer" },
 };
@@ -67,10 +67,10 @@ export const STEP_MEANINGS: Record<StepState, string> = {
   done: "It took effect once.",
   skipped: "Its condition does not hold, so nothing is sent.",
   by_hand: "A person did it; its command can never take effect.",
-  refused: "The participant refused it; it has no effect.",
+  rejected: "The participant rejected it; it has no effect.",
   unknown: "Given up on. Whether it took effect is not known, so it is compensated.",
-  undoing: "Its compensation was sent; the reply is awaited.",
-  undone: "Its effect is undone, or can never happen any more.",
+  compensating: "Its compensation was sent; the reply is awaited.",
+  compensated: "It was compensated, or can never take effect any more.",
   parked: "A person must decide how it goes on.",
 };
 

@@ -2,7 +2,7 @@
 import type { Step, StepState } from "./contract";
 
 const ORDER: readonly StepState[] = [
-  "parked", "refused", "unknown", "fencing", "retrying", "undoing", "in_flight", "undone", "done", "idle",
+  "parked", "rejected", "unknown", "fencing", "retrying", "compensating", "in_flight", "compensated", "done", "idle",
 ];
 
 /** The worst state first; among equals the latest one that was sent, for that is where the saga is. */

@@ -55,8 +55,8 @@ describe("ids", () => {
 });
 
 describe("reasons", () => {
-  it("a refusal names code, step and message", () => {
-    expect(reasonSentence({ kind: "refused", step: "authorize-payment", code: "card-declined", message: "over the limit" }))
+  it("a rejection names code, step and message", () => {
+    expect(reasonSentence({ kind: "rejected", step: "authorize-payment", code: "card-declined", message: "over the limit" }))
       .toBe("card-declined at authorize-payment: over the limit");
   });
 

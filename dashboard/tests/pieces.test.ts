@@ -94,10 +94,10 @@ describe("the step that is shown first", () => {
     ({ name, state, sent_at: sent, trouble }) as Step;
 
   it("is the one a person must look at", () => {
-    const steps = [step("a", "done"), step("b", "refused"), step("c", "parked"), step("d", "idle")];
+    const steps = [step("a", "done"), step("b", "rejected"), step("c", "parked"), step("d", "idle")];
     expect(mostTelling(steps)?.name).toBe("c");
     expect(mostTelling(steps.slice(0, 2))?.name).toBe("b");
-    expect(mostTelling([step("x", "refused"), step("y", "in_flight", null, "the reply does not decode")])?.name).toBe("y");
+    expect(mostTelling([step("x", "rejected"), step("y", "in_flight", null, "the reply does not decode")])?.name).toBe("y");
   });
 
   it("is the latest one where nothing is wrong", () => {

@@ -24,7 +24,7 @@ pub(crate) fn is_dead(saga: &Saga, answered: &Answered) -> bool {
         // So has the next compensation; and what is undone stays so.
         Direction::Compensate => {
             let newest = papers.compensation.as_ref();
-            *progress == Progress::Undone
+            *progress == Progress::Compensated
                 || newest.is_none_or(|newest| newest.generation != generation)
         }
         Direction::Forward => {
@@ -49,20 +49,23 @@ fn is_dead_forward(saga: &Saga, answered: &Answered, is_newest: bool) -> bool {
         // The command may be in flight still, or again.
         Progress::Idle | Progress::Forward(_) | Progress::Parked(_) => false,
         Progress::Fencing(fence) if fence.purpose != Purpose::Resolve => false,
-        Progress::Done | Progress::Undoing(_) | Progress::Fencing(_) | Progress::Undone
+        Progress::Done
+        | Progress::Compensating(_)
+        | Progress::Fencing(_)
+        | Progress::Compensated
             if is_newest =>
         {
             was_answered || !may_be_late
         }
-        Progress::Refused(_) if is_newest => true,
+        Progress::Rejected(_) if is_newest => true,
         Progress::Done
         | Progress::Skipped
         | Progress::ByHand
-        | Progress::Refused(_)
+        | Progress::Rejected(_)
         | Progress::Unknown
-        | Progress::Undoing(_)
+        | Progress::Compensating(_)
         | Progress::Fencing(_)
-        | Progress::Undone => !may_be_late,
+        | Progress::Compensated => !may_be_late,
     }
 }
 

@@ -159,11 +159,11 @@ fn ends_truly(definition: &Definition, state: &State) -> bool {
 /// Whether a saga that says that a step was refused says so truly.
 pub(crate) fn is_true(reason: &Reason, state: &State) -> bool {
     match reason {
-        Reason::Refused { step, .. } => steps(state)
+        Reason::Rejected { step, .. } => steps(state)
             .find(|index| shape::name(*index) == *step)
             .is_some_and(|step| state.participants.of(step).has_refused),
         Reason::Exhausted { .. }
-        | Reason::UndoneElsewhere { .. }
+        | Reason::CompensatedElsewhere { .. }
         | Reason::DeadlinePassed { .. }
         | Reason::Cancelled { .. } => true,
     }
@@ -174,7 +174,7 @@ fn was_refused(state: &State) -> bool {
     let moving = &state.saga.moving;
     let mut refused = moving.steps.iter().enumerate();
     let steps = refused.all(|(step, progress)| match progress {
-        Progress::Refused(_) => has_refused(step),
+        Progress::Rejected(_) => has_refused(step),
         _ => true,
     });
     let reason = moving.reason.as_ref();
@@ -196,8 +196,8 @@ fn knows_what_it_says(definition: &Definition, state: &State, step: usize) -> bo
     let in_effect = participant.is_in_effect();
     match &state.saga.moving.steps[step] {
         Progress::Done => in_effect,
-        Progress::Refused(_) => !in_effect && !may_take_effect(state, step),
-        Progress::Undone => {
+        Progress::Rejected(_) => !in_effect && !may_take_effect(state, step),
+        Progress::Compensated => {
             let is_undone = !in_effect && !may_take_effect(state, step);
             is_undone || is_vouched_for(definition, state, step)
         }
@@ -206,7 +206,7 @@ fn knows_what_it_says(definition: &Definition, state: &State, step: usize) -> bo
         Progress::Forward(_)
         | Progress::Fencing(_)
         | Progress::Unknown
-        | Progress::Undoing(_)
+        | Progress::Compensating(_)
         | Progress::Parked(_) => true,
     }
 }

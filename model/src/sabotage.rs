@@ -110,8 +110,8 @@ impl Sabotage {
             Self::TakesSilenceForSuccess if is_wake => answer_for_the_silent(before, next, false),
             Self::UndoesWithoutWaiting => {
                 for step in &mut next.moving.steps {
-                    if matches!(step, Progress::Undoing(_)) {
-                        *step = Progress::Undone;
+                    if matches!(step, Progress::Compensating(_)) {
+                        *step = Progress::Compensated;
                     }
                 }
             }
@@ -150,7 +150,7 @@ fn answer_for_the_silent(before: &Saga, next: &mut Saga, is_refused: bool) {
         }
         next.moving.steps[step] = if is_refused {
             next.moving.reason.get_or_insert_with(refusal);
-            Progress::Refused(fault())
+            Progress::Rejected(fault())
         } else {
             next.replies[step] = Json::parse("1".to_owned()).ok();
             Progress::Done
@@ -185,7 +185,7 @@ fn launch_all(transition: &mut Transition, direction: Direction) {
                 next.papers[step].forward = paper;
             }
             (Direction::Compensate, Progress::Done) => {
-                *progress = Progress::Undoing(flight);
+                *progress = Progress::Compensating(flight);
                 next.papers[step].compensation = paper;
             }
             _ => continue,
@@ -206,7 +206,7 @@ fn fault() -> Fault {
 }
 
 fn refusal() -> Reason {
-    Reason::Refused {
+    Reason::Rejected {
         step: shape::name(0),
         fault: fault(),
     }

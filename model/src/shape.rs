@@ -121,7 +121,7 @@ macro_rules! commands {
         impl Command for $name {
             const PARTICIPANT: &'static str = "probes";
             const NAME: &'static str = $command;
-            const REFUSABLE: bool = $refusable;
+            const REJECTABLE: bool = $refusable;
             type Reply = u32;
         }
     )+};

@@ -209,7 +209,7 @@ impl fmt::Display for State {
 /// The flight of a step, to move its instants.
 pub(crate) fn flight(progress: &mut Progress) -> Option<&mut Flight> {
     match progress {
-        Progress::Forward(flight) | Progress::Undoing(flight) => Some(flight),
+        Progress::Forward(flight) | Progress::Compensating(flight) => Some(flight),
         Progress::Fencing(fence) => Some(&mut fence.flight),
         _ => None,
     }

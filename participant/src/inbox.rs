@@ -1,7 +1,7 @@
 //! The inbox rows: taken under lock and written back; all in the service's own database.
 //!
 //! Invariant: whoever was given a row (or its absence) by [`take`] is the only one who has it until
-//! the transaction ends. A row in state `taken` is never committed.
+//! the transaction ends. A row in status `taken` is never committed.
 
 use chrono::NaiveDate;
 use sagas::barrier::{Row, Stored};
@@ -70,12 +70,12 @@ type Columns = (
 pub(crate) async fn take(tx: &mut Tx<'_>, keys: &[&Key]) -> Result<Taken, sqlx::Error> {
     let (days, sagas, steps) = columns(keys);
     let found: Vec<Columns> = sqlx::query_as(
-        "INSERT INTO saga_inbox AS inbox (start_day, saga, step, state)
+        "INSERT INTO saga_inbox AS inbox (start_day, saga, step, status)
          SELECT start_day, saga, step, 'taken'
            FROM UNNEST($1::date[], $2::uuid[], $3::text[]) AS new (start_day, saga, step)
-         ON CONFLICT (start_day, saga, step) DO UPDATE SET state = inbox.state
-         RETURNING inbox.state, inbox.generation, inbox.answer, inbox.undo_generation,
-                   inbox.undo_answer, (SELECT before_day FROM saga_inbox_watermark WHERE single)",
+         ON CONFLICT (start_day, saga, step) DO UPDATE SET status = inbox.status
+         RETURNING inbox.status, inbox.generation, inbox.answer, inbox.compensation_generation,
+                   inbox.compensation_answer, (SELECT before_day FROM saga_inbox_watermark WHERE single)",
     )
     .bind(&days)
     .bind(&sagas)
@@ -103,9 +103,9 @@ fn columns<'a>(keys: &[&'a Key]) -> (Vec<NaiveDate>, Vec<Uuid>, Vec<&'a str>) {
 }
 
 fn from_columns(
-    (state, generation, answer, undo_generation, undo_answer, _): Columns,
+    (status, generation, answer, compensation_generation, compensation_answer, _): Columns,
 ) -> Result<Option<Row>, sqlx::Error> {
-    let broken = || sqlx::Error::Decode(format!("saga_inbox row in state {state}").into());
+    let broken = || sqlx::Error::Decode(format!("saga_inbox row in status {status}").into());
     let stored = |generation: Option<i64>, payload: Option<String>| {
         generation.zip(payload).map(|(generation, payload)| Stored {
             generation: u32::try_from(generation).unwrap_or(u32::MAX),
@@ -113,17 +113,17 @@ fn from_columns(
         })
     };
     let forward = stored(generation, answer);
-    let undo = stored(undo_generation, undo_answer);
-    Ok(Some(match state.as_str() {
+    let undo = stored(compensation_generation, compensation_answer);
+    Ok(Some(match status.as_str() {
         "taken" => return Ok(None),
         "done" => Row::Done {
             forward: forward.ok_or_else(broken)?,
             refusal: undo,
         },
-        "refused" => Row::Refused {
+        "rejected" => Row::Rejected {
             refusal: forward.ok_or_else(broken)?,
         },
-        "undone" => Row::Undone {
+        "compensated" => Row::Compensated {
             forward,
             compensation: undo,
         },
@@ -131,15 +131,15 @@ fn from_columns(
     }))
 }
 
-/// The state and the two stored answers of a row, as its columns have them.
+/// The status and the two stored answers of a row, as its columns have them.
 fn to_columns(row: &Row) -> (&'static str, Option<&Stored>, Option<&Stored>) {
     match row {
         Row::Done { forward, refusal } => ("done", Some(forward), refusal.as_ref()),
-        Row::Refused { refusal } => ("refused", Some(refusal), None),
-        Row::Undone {
+        Row::Rejected { refusal } => ("rejected", Some(refusal), None),
+        Row::Compensated {
             forward,
             compensation,
-        } => ("undone", forward.as_ref(), compensation.as_ref()),
+        } => ("compensated", forward.as_ref(), compensation.as_ref()),
     }
 }
 
@@ -155,43 +155,43 @@ pub(crate) async fn write(
     }
     let keys: Vec<&Key> = rows.iter().map(|(key, _)| *key).collect();
     let (days, sagas, steps) = columns(&keys);
-    let states: Vec<_> = rows.iter().map(|(_, row)| to_columns(row)).collect();
+    let statuses: Vec<_> = rows.iter().map(|(_, row)| to_columns(row)).collect();
     let generation = |stored: Option<&Stored>| stored.map(|stored| i64::from(stored.generation));
     let watermarks: Vec<NaiveDate> = sqlx::query_scalar(
-        "INSERT INTO saga_inbox (start_day, saga, step, state, generation, answer,
-                                 undo_generation, undo_answer)
+        "INSERT INTO saga_inbox (start_day, saga, step, status, generation, answer,
+                                 compensation_generation, compensation_answer)
          SELECT * FROM UNNEST($1::date[], $2::uuid[], $3::text[], $4::text[], $5::bigint[],
                               $6::text[], $7::bigint[], $8::text[])
          ON CONFLICT (start_day, saga, step) DO UPDATE
-            SET state = excluded.state, generation = excluded.generation,
-                answer = excluded.answer, undo_generation = excluded.undo_generation,
-                undo_answer = excluded.undo_answer
+            SET status = excluded.status, generation = excluded.generation,
+                answer = excluded.answer, compensation_generation = excluded.compensation_generation,
+                compensation_answer = excluded.compensation_answer
          RETURNING (SELECT before_day FROM saga_inbox_watermark WHERE single)",
     )
     .bind(&days)
     .bind(&sagas)
     .bind(&steps)
-    .bind(states.iter().map(|(state, ..)| *state).collect::<Vec<_>>())
+    .bind(statuses.iter().map(|(status, ..)| *status).collect::<Vec<_>>())
     .bind(
-        states
+        statuses
             .iter()
             .map(|(_, stored, _)| generation(*stored))
             .collect::<Vec<_>>(),
     )
     .bind(
-        states
+        statuses
             .iter()
             .map(|(_, stored, _)| stored.map(|s| s.payload.as_str()))
             .collect::<Vec<_>>(),
     )
     .bind(
-        states
+        statuses
             .iter()
             .map(|(.., undo)| generation(*undo))
             .collect::<Vec<_>>(),
     )
     .bind(
-        states
+        statuses
             .iter()
             .map(|(.., undo)| undo.map(|s| s.payload.as_str()))
             .collect::<Vec<_>>(),
@@ -211,7 +211,7 @@ pub(crate) async fn give_back(tx: &mut Tx<'_>, keys: &[&Key]) -> Result<(), sqlx
         "DELETE FROM saga_inbox AS inbox
           USING UNNEST($1::date[], $2::uuid[], $3::text[]) AS unused (start_day, saga, step)
           WHERE inbox.start_day = unused.start_day AND inbox.saga = unused.saga
-            AND inbox.step = unused.step AND inbox.state = 'taken'",
+            AND inbox.step = unused.step AND inbox.status = 'taken'",
     )
     .bind(&days)
     .bind(&sagas)

@@ -35,7 +35,7 @@
 //! impl sagas::Command for ReserveStock {
 //!     const PARTICIPANT: &'static str = "inventory";
 //!     const NAME: &'static str = "reserve-stock";
-//!     const REFUSABLE: bool = true;
+//!     const REJECTABLE: bool = true;
 //!     type Reply = ();
 //! }
 //!

@@ -125,7 +125,7 @@ mod tests {
     impl Command for Sleep {
         const PARTICIPANT: &'static str = "bed";
         const NAME: &'static str = "sleep";
-        const REFUSABLE: bool = true;
+        const REJECTABLE: bool = true;
         type Reply = u64;
     }
 

@@ -26,13 +26,13 @@
 //! # impl sagas::Command for ReserveStock {
 //! #     const PARTICIPANT: &'static str = "inventory";
 //! #     const NAME: &'static str = "reserve-stock";
-//! #     const REFUSABLE: bool = true;
+//! #     const REJECTABLE: bool = true;
 //! #     type Reply = ();
 //! # }
 //! # impl sagas::Command for ReleaseStock {
 //! #     const PARTICIPANT: &'static str = "inventory";
 //! #     const NAME: &'static str = "release-stock";
-//! #     const REFUSABLE: bool = false;
+//! #     const REJECTABLE: bool = false;
 //! #     type Reply = ();
 //! # }
 //! # fn inventory(settings: Settings) -> Service { Service::new("inventory", settings) }

@@ -7,7 +7,7 @@
 //!
 //! Invariant: whatever is lost, repeated, reordered or edited, a step's forward effect and its
 //! compensating effect happen at most once each, and nothing takes effect once the row is
-//! [`Row::Undone`]. `tests/barrier.rs` searches all interleavings of one step for a counterexample.
+//! [`Row::Compensated`]. `tests/barrier.rs` searches all interleavings of one step for a counterexample.
 //!
 //! Not here: the transaction, the rows' SQL (`participant`, `docs/wire.md`), and when a command is
 //! sent.
@@ -128,12 +128,14 @@ pub fn decide(row: Option<&Row>, ask: Ask, generation: u32, below_watermark: boo
             Ask::FenceForward | Ask::FenceCompensation => fence(None),
         };
     };
-    if is_seeded(Bug::ForgetsTombstones) && ask == Ask::Forward && matches!(row, Row::Undone { .. })
+    if is_seeded(Bug::ForgetsTombstones)
+        && ask == Ask::Forward
+        && matches!(row, Row::Compensated { .. })
     {
         return Decision::RunForward;
     }
     match row {
-        Row::Refused { refusal } => match ask {
+        Row::Rejected { refusal } => match ask {
             Ask::Forward if refusal.generation < generation => Decision::RunForward,
             Ask::Forward => Decision::Answer(Answer::stored(Outcome::Rejected, refusal)),
             Ask::Compensate => undo_nothing(generation),
@@ -150,7 +152,7 @@ pub fn decide(row: Option<&Row>, ask: Ask, generation: u32, below_watermark: boo
             (Ask::Compensate, _) => Decision::RunCompensation,
             (Ask::FenceCompensation, _) => fence(Some(forward.clone())),
         },
-        Row::Undone {
+        Row::Compensated {
             forward,
             compensation,
         } => {
@@ -175,7 +177,7 @@ fn nothing_to_undo(generation: u32) -> (Row, Answer) {
     };
     let answer = Answer::stored(Outcome::Succeeded, &compensation);
     (
-        Row::Undone {
+        Row::Compensated {
             forward: None,
             compensation: Some(compensation),
         },
@@ -190,7 +192,7 @@ fn undo_nothing(generation: u32) -> Decision {
 
 fn fence(forward: Option<Stored>) -> Decision {
     Decision::Write(
-        Row::Undone {
+        Row::Compensated {
             forward,
             compensation: None,
         },

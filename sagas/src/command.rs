@@ -30,7 +30,7 @@ use serde::de::DeserializeOwned;
 /// impl sagas::Command for ReserveStock {
 ///     const PARTICIPANT: &'static str = "inventory";
 ///     const NAME: &'static str = "reserve-stock";
-///     const REFUSABLE: bool = true;
+///     const REJECTABLE: bool = true;
 ///     type Reply = Reserved;
 /// }
 /// ```
@@ -40,7 +40,7 @@ pub trait Command: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'st
     /// The command's name, unique within its participant.
     const NAME: &'static str;
     /// Whether the participant may refuse it for a business reason (`rejected`).
-    const REFUSABLE: bool;
+    const REJECTABLE: bool;
     /// What the participant answers when the command took effect. `()` where there is nothing to
     /// say.
     type Reply: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'static;

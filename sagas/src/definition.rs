@@ -12,7 +12,7 @@
 //! #     impl sagas::Command for $name {
 //! #         const PARTICIPANT: &'static str = "rooms";
 //! #         const NAME: &'static str = $command;
-//! #         const REFUSABLE: bool = $refusable;
+//! #         const REJECTABLE: bool = $refusable;
 //! #         type Reply = $reply;
 //! #     }
 //! # } }

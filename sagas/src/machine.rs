@@ -33,7 +33,7 @@
 //! # impl sagas::Command for BookRoom {
 //! #     const PARTICIPANT: &'static str = "rooms";
 //! #     const NAME: &'static str = "book-room";
-//! #     const REFUSABLE: bool = true;
+//! #     const REJECTABLE: bool = true;
 //! #     type Reply = u32;
 //! # }
 //! use sagas::machine::{Event, Reply};

@@ -59,7 +59,7 @@ const STATES_MAX: usize = 3_000;
 /// # impl sagas::Command for BookRoom {
 /// #     const PARTICIPANT: &'static str = "rooms";
 /// #     const NAME: &'static str = "book-room";
-/// #     const REFUSABLE: bool = true;
+/// #     const REJECTABLE: bool = true;
 /// #     type Reply = u32;
 /// # }
 /// # let mut saga = sagas::Definition::of::<u32>("book-room");

@@ -223,9 +223,9 @@ impl World {
         if ask == Ask::Forward && answer.outcome == Outcome::Rejected {
             world.refused_up_to = world.refused_up_to.max(generation);
         }
-        world.undone |= matches!(row, Some(Row::Undone { .. }));
+        world.undone |= matches!(row, Some(Row::Compensated { .. }));
         if let Some(row) = row
-            && !(fault == Fault::ForgetRefusals && matches!(row, Row::Refused { .. }))
+            && !(fault == Fault::ForgetRefusals && matches!(row, Row::Rejected { .. }))
         {
             world.rows.insert(key, row);
         }

@@ -15,7 +15,7 @@ macro_rules! commands {
         impl Command for $name {
             const PARTICIPANT: &'static str = $participant;
             const NAME: &'static str = $command;
-            const REFUSABLE: bool = $refusable;
+            const REJECTABLE: bool = $refusable;
             type Reply = ();
         }
     )+};
@@ -276,7 +276,7 @@ fn a_refusable_command_after_the_point_of_no_return_is_refused() {
             let sending = saga.step("bill").after(pivot).send(|(), ()| Capture);
             sending.retriable();
         },
-        r#"step "bill" comes after the point of no return, where nothing can be undone, but its command "capture" may be refused; make it a step before the pivot, or set REFUSABLE to false if the participant never refuses it"#,
+        r#"step "bill" comes after the point of no return, where nothing can be undone, but its command "capture" may be refused; make it a step before the pivot, or set REJECTABLE to false if the participant never refuses it"#,
     );
 }
 
@@ -358,7 +358,7 @@ fn a_refusal_that_nobody_would_hear_is_refused() {
         |saga| {
             saga.step("hint").send(|(), ()| Reserve).hint();
         },
-        r#"step "hint" waits for no answer, but its command "reserve" may be refused; make it a step that waits, or set REFUSABLE to false if the participant never refuses it"#,
+        r#"step "hint" waits for no answer, but its command "reserve" may be refused; make it a step that waits, or set REJECTABLE to false if the participant never refuses it"#,
     );
 }
 

@@ -13,7 +13,7 @@ macro_rules! commands {
         impl Command for $name {
             const PARTICIPANT: &'static str = $participant;
             const NAME: &'static str = $command;
-            const REFUSABLE: bool = $refusable;
+            const REJECTABLE: bool = $refusable;
             type Reply = ();
         }
     )+};
@@ -49,14 +49,14 @@ fn mermaid_shows_kinds_needs_compensations_and_the_point_of_no_return() {
 title: "order, version 1"
 ---
 flowchart LR
-    s0["reserve<br/>inventory.reserve-stock<br/>compensatable<br/>may be refused"]
-    s1{{"pay<br/>payments.capture-payment<br/>pivot: the point of no return<br/>may be refused"}}:::pivot
+    s0["reserve<br/>inventory.reserve-stock<br/>compensatable<br/>may be rejected"]
+    s1{{"pay<br/>payments.capture-payment<br/>pivot: the point of no return<br/>may be rejected"}}:::pivot
     s2(["confirm<br/>orders.confirm-order<br/>retriable"])
     u0["inventory.release-stock"]:::compensation
     s0 --> s1
     s0 --> s2
     s1 --> s2
-    s0 -. undone by .-> u0
+    s0 -. compensated by .-> u0
     classDef pivot stroke-width:4px
     classDef compensation stroke-dasharray:4
 "#;
@@ -69,14 +69,14 @@ fn dot_shows_the_same() {
     label="order, version 1";
     rankdir=LR;
     node [shape=box];
-    s0 [label="reserve\ninventory.reserve-stock\ncompensatable\nmay be refused"];
-    s1 [label="pay\npayments.capture-payment\npivot: the point of no return\nmay be refused", shape=hexagon, penwidth=4];
+    s0 [label="reserve\ninventory.reserve-stock\ncompensatable\nmay be rejected"];
+    s1 [label="pay\npayments.capture-payment\npivot: the point of no return\nmay be rejected", shape=hexagon, penwidth=4];
     s2 [label="confirm\norders.confirm-order\nretriable", style=rounded];
     u0 [label="inventory.release-stock", style=dashed];
     s0 -> s1;
     s0 -> s2;
     s1 -> s2;
-    s0 -> u0 [label="undone by", style=dashed];
+    s0 -> u0 [label="compensated by", style=dashed];
 }
 "#;
     check(&order().describe(), GraphFormat::Dot, expected);
@@ -118,7 +118,7 @@ fn a_name_is_text_in_mermaid_and_never_syntax() {
     let graph = saga.graph(GraphFormat::Mermaid);
     let title = r##"title: "a\"]; end\n<b>#quot;\\N`, version 1""##;
     assert_eq!(graph.lines().nth(1), Some(title));
-    let step = r#"    s0["a#34;]; end #60;b#62;#35;quot;#92;N#96;<br/>inventory.reserve-stock<br/>compensatable<br/>may be refused"]"#;
+    let step = r#"    s0["a#34;]; end #60;b#62;#35;quot;#92;N#96;<br/>inventory.reserve-stock<br/>compensatable<br/>may be rejected"]"#;
     assert_eq!(graph.lines().nth(4), Some(step));
 }
 
@@ -162,13 +162,13 @@ fn conditions_queries_and_notifications_are_seen() {
 title: "gift, version 1"
 ---
 flowchart LR
-    s0[/"price<br/>payments.capture-payment<br/>query<br/>may be refused"/]
-    s1["wrap<br/>inventory.reserve-stock<br/>compensatable<br/>under a condition<br/>may be refused"]
+    s0[/"price<br/>payments.capture-payment<br/>query<br/>may be rejected"/]
+    s1["wrap<br/>inventory.reserve-stock<br/>compensatable<br/>under a condition<br/>may be rejected"]
     s2>"tell<br/>orders.confirm-order<br/>notification"]
     u1["inventory.release-stock"]:::compensation
     s0 --> s1
     s1 -->|given| s2
-    s1 -. undone by .-> u1
+    s1 -. compensated by .-> u1
     classDef pivot stroke-width:4px
     classDef compensation stroke-dasharray:4
 "#;

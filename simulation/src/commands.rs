@@ -44,7 +44,7 @@ macro_rules! commands {
         impl Command for $name {
             const PARTICIPANT: &'static str = SERVICES[$service];
             const NAME: &'static str = $command;
-            const REFUSABLE: bool = $refusable;
+            const REJECTABLE: bool = $refusable;
             type Reply = Receipt;
         }
     };

@@ -64,7 +64,7 @@ faults! {
     BinaryLacks = "replica started without a definition",
     HandlerFailed = "handler failed for now",
     StepRefused = "step refused",
-    RefusedUnexpectedly = "refused against its promise",
+    RejectedUnexpectedly = "refused against its promise",
     UndoRefused = "compensation refused",
     ReplyUnreadable = "reply of another type",
     AnswerUnreadable = "answer that names its command and cannot be used",

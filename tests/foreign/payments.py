@@ -85,26 +85,27 @@ def read(message):
 
 def decide(row, kind, generation, run):
     """The barrier's table: the row from now on, outcome, (effective, JSON)."""
-    state, answer, undo = row
+    status, answer, undo = row
     forward, undoing = kind == "forward", kind == "compensate"
-    if forward and state in "taken refused" or undoing and state == "done":
+    if forward and status in "taken rejected" or undoing and status == "done":
         stored = answer if forward else undo
         if stored != NONE and stored[0] >= generation:
             return row, "rejected", stored
         outcome, reply = run()
         well, new = outcome == "succeeded", (generation, json.dumps(reply))
         if forward:
-            return ("done" if well else "refused", new, NONE), outcome, new
-        return ("undone" if well else "done", answer, new), outcome, new
-    if state == "done" and kind != "fencecompensate":
+            return ("done" if well else "rejected", new, NONE), outcome, new
+        return ("compensated" if well else "done", answer, new), outcome, new
+    if status == "done" and kind != "fencecompensate":
         return row, "succeeded", answer
-    if state == "undone" and undo != NONE and kind.endswith("compensate"):
+    is_over = status == "compensated"
+    if is_over and undo != NONE and kind.endswith("compensate"):
         return row, "succeeded", undo
-    if state == "undone" and (forward or undoing and answer != NONE):
+    if is_over and (forward or undoing and answer != NONE):
         return row, "already-compensated", NULL
     undo = (generation, "null") if undoing else NONE
-    if state != "undone":
-        row = "undone", answer if state == "done" else NONE, undo
+    if not is_over:
+        row = "compensated", answer if status == "done" else NONE, undo
     return row, *(("succeeded", undo) if undoing else ("fenced", NULL))
 
 
@@ -154,9 +155,10 @@ def apply(db, command):
         if after[0] == "taken":
             db.execute(f"DELETE FROM saga_inbox WHERE {KEY}", key)
         elif after != row:
-            db.execute("UPDATE saga_inbox SET (state, generation, answer,"
-                       " undo_generation, undo_answer) = (%s, %s, %s, %s, %s)"
-                       f" WHERE {KEY}", [after[0], *after[1], *after[2], *key])
+            db.execute("UPDATE saga_inbox SET (status, generation, answer,"
+                       " compensation_generation, compensation_answer) ="
+                       f" (%s, %s, %s, %s, %s) WHERE {KEY}",
+                       [after[0], *after[1], *after[2], *key])
         # A stored answer commits, too: the lock wrote, so this waits for
         # the standby, which may not have the row yet.
         return after != row, outcome, answer

@@ -6,14 +6,14 @@ SET client_min_messages = warning; -- "already exists" is no news.
 SELECT pg_advisory_xact_lock(5361676120); -- Two instances may start at once.
 
 CREATE TABLE IF NOT EXISTS saga_inbox (
-    start_day       date   NOT NULL, -- UTC day of started
-    saga            uuid   NOT NULL,
-    step            text   NOT NULL,
-    state           text   NOT NULL CHECK (state IN ('taken', 'done', 'refused', 'undone')),
-    generation      bigint,          -- of the answer to the forward command
-    answer          text,            -- JSON, exactly as it was sent
-    undo_generation bigint,          -- of the answer to the compensation
-    undo_answer     text,
+    start_day               date   NOT NULL, -- UTC day of started
+    saga                    uuid   NOT NULL,
+    step                    text   NOT NULL,
+    status                  text   NOT NULL CHECK (status IN ('taken', 'done', 'rejected', 'compensated')),
+    generation              bigint,          -- of the answer to the forward command
+    answer                  text,            -- JSON, exactly as it was sent
+    compensation_generation bigint, -- of the answer to the compensation
+    compensation_answer     text,
     PRIMARY KEY (start_day, saga, step)
 );
 

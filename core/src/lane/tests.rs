@@ -33,14 +33,14 @@ struct Forget {}
 impl Command for Ask {
     const PARTICIPANT: &'static str = "oracle";
     const NAME: &'static str = "ask";
-    const REFUSABLE: bool = true;
+    const REJECTABLE: bool = true;
     type Reply = u32;
 }
 
 impl Command for Forget {
     const PARTICIPANT: &'static str = "oracle";
     const NAME: &'static str = "forget";
-    const REFUSABLE: bool = false;
+    const REJECTABLE: bool = false;
     type Reply = ();
 }
 

@@ -58,7 +58,7 @@ function useWidth(frame: { readonly current: HTMLDivElement | null }): number | 
   return width;
 }
 
-const REACHED: ReadonlySet<StepState> = new Set(["done", "by_hand", "undoing", "undone"]);
+const REACHED: ReadonlySet<StepState> = new Set(["done", "by_hand", "compensating", "compensated"]);
 
 function Edge({ line, byName, selected }: { line: Line; byName: ReadonlyMap<string, Step>; selected: string | null }) {
   const from = byName.get(line.from);

@@ -134,10 +134,10 @@ function Callouts({ saga: one }: { saga: Saga }) {
 function backwards(one: Saga): string {
   switch (one.state) {
     case "compensated":
-      return "Undone because:";
+      return "Compensated because:";
     case "stuck":
-      return "It was being undone because:";
+      return "It was compensating because:";
     default:
-      return "Being undone because:";
+      return "Compensating because:";
   }
 }

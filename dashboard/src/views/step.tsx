@@ -19,8 +19,8 @@ export function StepPanel({ step, steps }: { step: Step; steps: readonly Step[] 
       {step.trouble !== null && (
         <div class={`callout ${step.state === "parked" ? "tone-bad" : "tone-waiting"}`}><Icon shape="triangle" size={20} /><p>{step.trouble}</p></div>
       )}
-      {step.refusal !== null && (
-        <div class="callout tone-bad"><Icon shape="cross" size={20} /><p><strong>{step.refusal.code}</strong> {step.refusal.message}</p></div>
+      {step.rejection !== null && (
+        <div class="callout tone-bad"><Icon shape="cross" size={20} /><p><strong>{step.rejection.code}</strong> {step.rejection.message}</p></div>
       )}
       {step.waits !== null && <div class="callout tone-moving"><Icon shape="arrow" size={20} /><p>{step.waits}</p></div>}
       <Facts step={step} missing={missing} />

@@ -156,9 +156,9 @@ mod tests {
         check_steps(
             "start; book-room ok; pay-room rejected",
             [
-                "undoing: waits for rooms to answer the compensation release-room, attempt 1; if \
+                "compensating: waits for rooms to answer the compensation release-room, attempt 1; if \
                  it stays silent, attempt 2 goes out at 2026-11-23T13:10:48.000Z",
-                "refused: -",
+                "rejected: -",
                 "idle: -",
             ],
         );
@@ -193,8 +193,8 @@ mod tests {
         assert_eq!(step["compensation_payload"], json!({ "guest": 1 }));
         assert_eq!(step["compensation_reply"], Value::Null);
         assert_eq!(step["ended_at"], "2026-11-23T13:10:39.000Z");
-        let refusal = json!({ "code": "no-luck", "message": "try elsewhere" });
-        assert_eq!(shown["steps"][1]["refusal"], refusal);
+        let rejection = json!({ "code": "no-luck", "message": "try elsewhere" });
+        assert_eq!(shown["steps"][1]["rejection"], rejection);
     }
 
     #[test]
@@ -202,7 +202,7 @@ mod tests {
         let shown = shown("start; book-room ok; pay-room ok; send-ticket rejected");
         let trouble = shown["steps"][2]["trouble"].as_str().unwrap();
         assert!(
-            trouble.starts_with("it cannot be refused, but was: no-luck"),
+            trouble.starts_with("it cannot be rejected, but was: no-luck"),
             "{trouble}"
         );
         assert_eq!(shown["attention"]["since"], "2026-11-23T13:10:39.000Z");

@@ -204,7 +204,7 @@ fn text(name: OrderName, result: OrderResult) -> &'static str {
             "the command is sent again, as soon as the saga is not paused"
         }
         (OrderResult::Skipped, _) => "the step counts as done by hand",
-        (OrderResult::Resolved, _) => "the step counts as undone by hand",
+        (OrderResult::Resolved, _) => "the step counts as compensated by hand",
     }
 }
 

@@ -35,7 +35,7 @@ macro_rules! command {
         impl Command for $name {
             const PARTICIPANT: &'static str = $participant;
             const NAME: &'static str = $command;
-            const REFUSABLE: bool = $refusable;
+            const REJECTABLE: bool = $refusable;
             type Reply = $reply;
         }
     };

@@ -48,9 +48,9 @@ pub(super) struct Reason<'a> {
 impl<'a> Reason<'a> {
     pub(super) fn of(reason: &'a Stored) -> Self {
         let (kind, actor) = match reason {
-            Stored::Refused { .. } => ("refused", None),
+            Stored::Rejected { .. } => ("rejected", None),
             Stored::Exhausted { .. } => ("exhausted", None),
-            Stored::UndoneElsewhere { .. } => ("undone_elsewhere", None),
+            Stored::CompensatedElsewhere { .. } => ("compensated_elsewhere", None),
             Stored::DeadlinePassed { .. } => ("deadline_passed", None),
             Stored::Cancelled { actor, .. } => ("cancelled", Some(actor.as_str())),
         };
@@ -240,7 +240,7 @@ mod tests {
     fn a_refusal_is_the_reason() {
         let shown = shown("start; book-room ok; pay-room rejected");
         let reason = json!({
-            "kind": "refused", "step": "pay-room", "code": "no-luck", "message": "try elsewhere",
+            "kind": "rejected", "step": "pay-room", "code": "no-luck", "message": "try elsewhere",
         });
         assert_eq!(shown["reason"], reason);
         assert_eq!(shown["state"], "compensating");
@@ -259,7 +259,7 @@ mod tests {
         assert_eq!(shown["state"], "stuck");
         let text = shown["attention"]["text"].as_str().unwrap();
         assert!(
-            text.starts_with("send-ticket waits for a person: it cannot be refused"),
+            text.starts_with("send-ticket waits for a person: it cannot be rejected"),
             "{text}"
         );
     }

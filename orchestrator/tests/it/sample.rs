@@ -27,7 +27,7 @@ macro_rules! command {
         impl Command for $name {
             const PARTICIPANT: &'static str = "notes";
             const NAME: &'static str = $word;
-            const REFUSABLE: bool = true;
+            const REJECTABLE: bool = true;
             type Reply = ();
         }
     };

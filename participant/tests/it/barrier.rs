@@ -151,8 +151,8 @@ async fn below_the_watermark_a_command_without_a_row_is_expired() {
 async fn a_purge_of_many_rows_passes_by_the_ones_in_use() {
     let world = World::new().await;
     let old = days_ago(56).to_chrono().date_naive();
-    let rows = "INSERT INTO saga_inbox (start_day, saga, step, state)
-                SELECT $1, gen_random_uuid(), 'old', 'refused' FROM generate_series(1, 4500)";
+    let rows = "INSERT INTO saga_inbox (start_day, saga, step, status)
+                SELECT $1, gen_random_uuid(), 'old', 'rejected' FROM generate_series(1, 4500)";
     sqlx::query(rows)
         .bind(old)
         .execute(&world.pool)

@@ -16,8 +16,8 @@ async fn the_watermark_follows_the_youngest_saga_and_not_the_clock_alone() {
     let youngest = days_ago(100).to_chrono().date_naive();
     let long_gone = youngest - KEPT;
     for day in [youngest, long_gone] {
-        let insert = "INSERT INTO saga_inbox (start_day, saga, step, state)
-            VALUES ($1, gen_random_uuid(), 'old', 'refused')";
+        let insert = "INSERT INTO saga_inbox (start_day, saga, step, status)
+            VALUES ($1, gen_random_uuid(), 'old', 'rejected')";
         let insert = sqlx::query(insert).bind(day);
         insert.execute(&world.pool).await.unwrap();
     }

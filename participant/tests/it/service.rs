@@ -47,7 +47,7 @@ macro_rules! command {
         impl Command for $type {
             const PARTICIPANT: &'static str = PARTICIPANT;
             const NAME: &'static str = $name;
-            const REFUSABLE: bool = true;
+            const REJECTABLE: bool = true;
             type Reply = Counted;
         }
     };

@@ -128,7 +128,7 @@ macro_rules! forget {
                 RETURN NULL;
              END $$;
              CREATE CONSTRAINT TRIGGER forget AFTER INSERT OR UPDATE ON saga_inbox
-             DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.state = '",
+             DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.status = '",
             $state,
             "') EXECUTE FUNCTION forget();"
         )
@@ -144,7 +144,7 @@ async fn an_inbox_that_forgets_what_was_undone_is_found() {
         "concurrent forward and compensation",
         "crash between commit and reply",
     ];
-    assert_eq!(found(Mistake::None, forget!("undone")).await, expected);
+    assert_eq!(found(Mistake::None, forget!("compensated")).await, expected);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -165,7 +165,7 @@ async fn an_inbox_that_forgets_what_was_done_is_found() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_inbox_that_forgets_refusals_or_its_watermark_is_found() {
-    let refusals = found(Mistake::CountsRefusals, forget!("refused")).await;
+    let refusals = found(Mistake::CountsRefusals, forget!("rejected")).await;
     assert_eq!(refusals, ["refused forward"]);
     let watermark = found(
         Mistake::None,

@@ -236,7 +236,7 @@ impl World {
 
     /// Rows that a transaction took and did not give back or fill.
     pub async fn rows_left_taken(&self) -> i64 {
-        sqlx::query_scalar("SELECT count(*) FROM saga_inbox WHERE state = 'taken'")
+        sqlx::query_scalar("SELECT count(*) FROM saga_inbox WHERE status = 'taken'")
             .fetch_one(&self.pool)
             .await
             .unwrap()

@@ -86,7 +86,7 @@ struct Note {
 impl Command for Note {
     const PARTICIPANT: &'static str = "notes";
     const NAME: &'static str = "write";
-    const REFUSABLE: bool = false;
+    const REJECTABLE: bool = false;
     type Reply = ();
 }
 

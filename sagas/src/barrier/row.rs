@@ -25,12 +25,12 @@ pub enum Row {
         refusal: Option<Stored>,
     },
     /// The forward command was refused; nothing happened.
-    Refused {
+    Rejected {
         /// The fault, and the newest generation that was refused.
         refusal: Stored,
     },
     /// Nothing can take effect any more.
-    Undone {
+    Compensated {
         /// The reply of the forward effect, where there was one.
         forward: Option<Stored>,
         /// The reply of the compensation; `None` where a fence ended the step.
@@ -64,7 +64,7 @@ impl Row {
             payload: fault,
         };
         let answer = Answer::stored(Outcome::Rejected, &refusal);
-        (Self::Refused { refusal }, answer)
+        (Self::Rejected { refusal }, answer)
     }
 
     /// The compensation's handler took effect.
@@ -76,7 +76,7 @@ impl Row {
         };
         let answer = Answer::stored(Outcome::Succeeded, &compensation);
         (
-            Self::Undone {
+            Self::Compensated {
                 forward: self.forward(),
                 compensation: Some(compensation),
             },
@@ -113,8 +113,8 @@ impl Row {
     pub fn forward(self) -> Option<Stored> {
         match self {
             Self::Done { forward, .. } => Some(forward),
-            Self::Undone { forward, .. } => forward,
-            Self::Refused { .. } => None,
+            Self::Compensated { forward, .. } => forward,
+            Self::Rejected { .. } => None,
         }
     }
 }

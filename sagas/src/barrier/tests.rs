@@ -23,7 +23,7 @@ fn row(text: &str) -> Option<Row> {
     let forward = stored(2, "reply");
     Some(match text {
         "no row" => return None,
-        "refused@2" => Row::Refused {
+        "refused@2" => Row::Rejected {
             refusal: stored(2, "fault"),
         },
         "done@2" => Row::Done {
@@ -34,15 +34,15 @@ fn row(text: &str) -> Option<Row> {
             forward,
             refusal: Some(stored(2, "undo-fault")),
         },
-        "undone by compensation@2" => Row::Undone {
+        "undone by compensation@2" => Row::Compensated {
             forward: Some(forward),
             compensation: Some(stored(2, "undo-reply")),
         },
-        "effect fenced" => Row::Undone {
+        "effect fenced" => Row::Compensated {
             forward: Some(forward),
             compensation: None,
         },
-        "fenced" => Row::Undone {
+        "fenced" => Row::Compensated {
             forward: None,
             compensation: None,
         },
@@ -70,8 +70,8 @@ fn row_text(row: &Row) -> String {
                 name(&refusal)
             )
         }
-        Row::Refused { refusal } => format!("refused {}", name(&Some(refusal))),
-        Row::Undone {
+        Row::Rejected { refusal } => format!("refused {}", name(&Some(refusal))),
+        Row::Compensated {
             forward,
             compensation,
         } => {

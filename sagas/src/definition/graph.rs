@@ -77,7 +77,7 @@ impl StepDescription<'_> {
             lines.push("under a condition".to_owned());
         }
         if self.refusable {
-            lines.push("may be refused".to_owned());
+            lines.push("may be rejected".to_owned());
         }
         let lines: Vec<_> = lines.iter().map(|line| escape(line)).collect();
         lines.join(line_end)
@@ -106,7 +106,7 @@ fn mermaid(saga: &Description<'_>) -> String {
         lines.push(format!("    s{from} -->{given} s{to}"));
     }
     for (place, _) in saga.compensations() {
-        lines.push(format!("    s{place} -. undone by .-> u{place}"));
+        lines.push(format!("    s{place} -. compensated by .-> u{place}"));
     }
     lines.push("    classDef pivot stroke-width:4px".to_owned());
     lines.push("    classDef compensation stroke-dasharray:4".to_owned());
@@ -155,7 +155,7 @@ fn dot(saga: &Description<'_>) -> String {
     }
     for (place, _) in saga.compensations() {
         lines.push(format!(
-            "    s{place} -> u{place} [label=\"undone by\", style=dashed];"
+            "    s{place} -> u{place} [label=\"compensated by\", style=dashed];"
         ));
     }
     lines.join("\n") + "\n}\n"

@@ -123,7 +123,7 @@ pub enum Problem {
     /// A refusal that nobody hears.
     #[error(
         "step {step:?} waits for no answer, but its command {command:?} may be refused; make it a \
-         step that waits, or set REFUSABLE to false if the participant never refuses it"
+         step that waits, or set REJECTABLE to false if the participant never refuses it"
     )]
     RefusableUnheard {
         /// The step.
@@ -134,7 +134,7 @@ pub enum Problem {
     /// A refusal that nobody could act upon.
     #[error(
         "step {step:?} comes after the point of no return, where nothing can be undone, but its \
-         command {command:?} may be refused; make it a step before the pivot, or set REFUSABLE to \
+         command {command:?} may be refused; make it a step before the pivot, or set REJECTABLE to \
          false if the participant never refuses it"
     )]
     RefusableAfterPivot {

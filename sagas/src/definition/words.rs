@@ -223,7 +223,7 @@ impl<I: Input, N: Needs, C: Command, P: Presence> SendingStep<'_, I, N, C, P> {
             kind,
             participant: C::PARTICIPANT,
             command: C::NAME,
-            refusable: C::REFUSABLE,
+            refusable: C::REJECTABLE,
             needs: StepSet::default(),
             given: StepSet::default(),
             ancestors: StepSet::default(),

@@ -46,9 +46,9 @@ pub(super) fn take(turn: &mut Turn<'_>, step: usize, reply: &Reply) -> Result<bo
             }
             Outcome::Rejected => {
                 let fault = fault(&reply.payload, "rejected");
-                turn.set(step, Progress::Refused(fault));
+                turn.set(step, Progress::Rejected(fault));
             }
-            Outcome::AlreadyCompensated => turn.set(step, Progress::Undone),
+            Outcome::AlreadyCompensated => turn.set(step, Progress::Compensated),
             Outcome::Failed | Outcome::Fenced | Outcome::Expired => {}
         }
         if is_of_an_older_generation(turn, step, reply) {
@@ -83,7 +83,7 @@ fn is_news(turn: &Turn<'_>, step: usize, reply: &Reply) -> bool {
         _ if reply.generation < newest.generation => true,
         Progress::Unknown => true,
         // A tombstone's answer says no more than the compensation's own.
-        Progress::Undoing(_) | Progress::Undone => {
+        Progress::Compensating(_) | Progress::Compensated => {
             !was_answered && reply.outcome != Outcome::AlreadyCompensated
         }
         Progress::Fencing(fence) => fence.purpose != Purpose::Cancel && !was_answered,
@@ -92,7 +92,7 @@ fn is_news(turn: &Turn<'_>, step: usize, reply: &Reply) -> bool {
         | Progress::Forward(_)
         | Progress::Done
         | Progress::Skipped
-        | Progress::Refused(_)
+        | Progress::Rejected(_)
         | Progress::Parked(_) => false,
     }
 }

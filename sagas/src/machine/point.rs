@@ -39,10 +39,10 @@ pub(super) fn point_of_no_return(turn: &Turn<'_>) -> Point {
         // A pivot that is out of play has turned the saga back.
         Progress::Idle
         | Progress::Skipped
-        | Progress::Refused(_)
+        | Progress::Rejected(_)
         | Progress::Unknown
-        | Progress::Undoing(_)
-        | Progress::Undone => Point::Ahead,
+        | Progress::Compensating(_)
+        | Progress::Compensated => Point::Ahead,
     }
 }
 
@@ -52,7 +52,7 @@ fn is_out_of_play(progress: &Progress) -> bool {
     match progress {
         Progress::Idle
         | Progress::Skipped
-        | Progress::Parked(Trouble::RefusedUnexpectedly { .. }) => true,
+        | Progress::Parked(Trouble::RejectedUnexpectedly { .. }) => true,
         Progress::Parked(Trouble::CommandUnbuildable { direction, .. }) => {
             *direction == crate::direction::Direction::Forward
         }
@@ -61,9 +61,9 @@ fn is_out_of_play(progress: &Progress) -> bool {
         | Progress::Fencing(_)
         | Progress::Done
         | Progress::ByHand
-        | Progress::Refused(_)
+        | Progress::Rejected(_)
         | Progress::Unknown
-        | Progress::Undoing(_)
-        | Progress::Undone => false,
+        | Progress::Compensating(_)
+        | Progress::Compensated => false,
     }
 }

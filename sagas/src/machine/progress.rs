@@ -127,14 +127,14 @@ pub enum Progress {
     Skipped,
     /// A person did it, outside of the participant's command.
     ByHand,
-    /// The participant refused; nothing happened.
-    Refused(Fault),
+    /// The participant rejected it; nothing happened.
+    Rejected(Fault),
     /// Given up on while its outcome is unknown; to be compensated.
     Unknown,
     /// Its compensation is in flight.
-    Undoing(Flight),
+    Compensating(Flight),
     /// It has no effect, and never will have one.
-    Undone,
+    Compensated,
     /// A person must decide.
     Parked(Trouble),
 }
@@ -158,23 +158,23 @@ pub enum Trouble {
         error: String,
     },
     /// A step that may not be refused was refused.
-    #[error("it cannot be refused, but was: {}: {}", fault.code, fault.message)]
-    RefusedUnexpectedly {
+    #[error("it cannot be rejected, but was: {}: {}", fault.code, fault.message)]
+    RejectedUnexpectedly {
         /// The refusal.
         fault: Fault,
     },
     /// The compensation was refused.
-    #[error("its compensation was refused: {}: {}", fault.code, fault.message)]
+    #[error("its compensation was rejected: {}: {}", fault.code, fault.message)]
     CompensationRefused {
         /// The refusal.
         fault: Fault,
     },
     /// A person did it, so a person must undo it.
-    #[error("it was done by hand, so it is undone by hand; resolve it then")]
+    #[error("it was done by hand, so it is compensated by hand; resolve it then")]
     DoneByHand,
     /// A step after the point of no return can never take effect, because somebody undid it.
-    #[error("the participant says that it was undone, after the point of no return")]
-    UndoneElsewhere,
+    #[error("the participant says that it was compensated, after the point of no return")]
+    CompensatedElsewhere,
     /// The participant no longer knows whether it took effect.
     #[error("the participant no longer knows whether the {direction} command took effect")]
     Expired {
@@ -195,7 +195,7 @@ impl Progress {
     pub fn is_gone(&self) -> bool {
         matches!(
             self,
-            Self::Idle | Self::Skipped | Self::Refused(_) | Self::Undone
+            Self::Idle | Self::Skipped | Self::Rejected(_) | Self::Compensated
         )
     }
 
@@ -203,15 +203,15 @@ impl Progress {
     #[must_use]
     pub fn flight(&self) -> Option<&Flight> {
         match self {
-            Self::Forward(flight) | Self::Undoing(flight) => Some(flight),
+            Self::Forward(flight) | Self::Compensating(flight) => Some(flight),
             Self::Fencing(fence) => Some(&fence.flight),
             Self::Idle
             | Self::Done
             | Self::Skipped
             | Self::ByHand
-            | Self::Refused(_)
+            | Self::Rejected(_)
             | Self::Unknown
-            | Self::Undone
+            | Self::Compensated
             | Self::Parked(_) => None,
         }
     }
@@ -222,14 +222,14 @@ impl Progress {
         match self {
             Self::Forward(_) => Some(Direction::Forward),
             Self::Fencing(_) => Some(Direction::Fence),
-            Self::Undoing(_) => Some(Direction::Compensate),
+            Self::Compensating(_) => Some(Direction::Compensate),
             Self::Idle
             | Self::Done
             | Self::Skipped
             | Self::ByHand
-            | Self::Refused(_)
+            | Self::Rejected(_)
             | Self::Unknown
-            | Self::Undone
+            | Self::Compensated
             | Self::Parked(_) => None,
         }
     }
@@ -241,15 +241,15 @@ impl Progress {
         match self {
             Self::Parked(_) => true,
             Self::Forward(flight) => !unwinding && flight.waits_for_a_person(),
-            Self::Undoing(flight) => flight.waits_for_a_person(),
+            Self::Compensating(flight) => flight.waits_for_a_person(),
             Self::Fencing(fence) => fence.flight.waits_for_a_person(),
             Self::Idle
             | Self::Done
             | Self::Skipped
             | Self::ByHand
-            | Self::Refused(_)
+            | Self::Rejected(_)
             | Self::Unknown
-            | Self::Undone => false,
+            | Self::Compensated => false,
         }
     }
 
@@ -280,10 +280,10 @@ impl Progress {
             Self::Done => "done",
             Self::Skipped => "skipped",
             Self::ByHand => "by_hand",
-            Self::Refused(_) => "refused",
+            Self::Rejected(_) => "rejected",
             Self::Unknown => "unknown",
-            Self::Undoing(_) => "undoing",
-            Self::Undone => "undone",
+            Self::Compensating(_) => "compensating",
+            Self::Compensated => "compensated",
             Self::Parked(_) => "parked",
         }
     }

@@ -102,7 +102,7 @@ fn awaited(turn: &Turn<'_>, step: usize, reply: &Reply) -> Option<Awaited> {
         (Progress::Forward(flight), Direction::Forward) if answers(flight, reply) => {
             Some(Awaited::Forward(flight.clone()))
         }
-        (Progress::Undoing(flight), Direction::Compensate) if answers(flight, reply) => {
+        (Progress::Compensating(flight), Direction::Compensate) if answers(flight, reply) => {
             Some(Awaited::Compensation(flight.clone()))
         }
         (Progress::Fencing(fence), Direction::Fence) if answers(&fence.flight, reply) => {
@@ -184,7 +184,7 @@ fn compensate(
 ) -> Result<(), Refusal> {
     match reply.outcome {
         Outcome::Succeeded | Outcome::AlreadyCompensated => {
-            turn.set(step, Progress::Undone);
+            turn.set(step, Progress::Compensated);
             if is_seeded(Bug::TurnsForwardAgain) {
                 turn.next.moving.reason = None;
             }
@@ -195,7 +195,7 @@ fn compensate(
         }
         Outcome::Failed => {
             let flight = retry_later(turn, step, flight, reply);
-            turn.set(step, Progress::Undoing(flight));
+            turn.set(step, Progress::Compensating(flight));
         }
         Outcome::Expired => expired(turn, step, reply),
         Outcome::Fenced => return Err(out_of_place(reply)),
@@ -213,7 +213,7 @@ fn answer(turn: &mut Turn<'_>, step: usize, fence: &Fence, reply: &Reply) -> Res
         // Whether it never came or was forgotten, it never runs; and a person vouches for it.
         (Outcome::Fenced | Outcome::Expired, Purpose::Skip) => done_by_hand(turn, step, fence),
         (Outcome::Succeeded | Outcome::Fenced | Outcome::Expired, Purpose::Resolve) => {
-            turn.set(step, Progress::Undone);
+            turn.set(step, Progress::Compensated);
         }
         (Outcome::Failed, _) => {
             let flight = retry_later(turn, step, &fence.flight, reply);
@@ -234,7 +234,7 @@ fn overtake(turn: &mut Turn<'_>, step: usize, fence: &Fence, reply: &Reply) -> R
         }
         (Purpose::Cancel, Outcome::AlreadyCompensated) => never_will(turn, step, Some(fence.order)),
         (Purpose::Skip, _) => took_effect_anyway(turn, step, fence, reply),
-        (Purpose::Resolve, _) => turn.set(step, Progress::Undone),
+        (Purpose::Resolve, _) => turn.set(step, Progress::Compensated),
         (Purpose::Cancel, _) => forward(turn, step, &fence.flight, reply)?,
     }
     Ok(())
@@ -289,30 +289,30 @@ fn substitute_of(turn: &Turn<'_>, order: OrderId) -> Option<Json> {
 /// follows; one whose cancel waits for the pivot has decided already.
 fn refused(turn: &mut Turn<'_>, step: usize, fault: Fault, cancel: Option<OrderId>) {
     if turn.definition.steps()[step].refusable {
-        turn.set(step, Progress::Refused(fault.clone()));
+        turn.set(step, Progress::Rejected(fault.clone()));
         let step = turn.name(step);
-        turn.turn_back(Reason::Refused { step, fault });
+        turn.turn_back(Reason::Rejected { step, fault });
     } else if let Some(reason) = cancel.and_then(|order| cancelled_by(turn, order)) {
-        turn.set(step, Progress::Refused(fault));
+        turn.set(step, Progress::Rejected(fault));
         turn.turn_back(reason);
     } else {
-        turn.park(step, Trouble::RefusedUnexpectedly { fault });
+        turn.park(step, Trouble::RejectedUnexpectedly { fault });
     }
 }
 
 /// The step can never take effect: a fence or a compensation came before it.
 fn never_will(turn: &mut Turn<'_>, step: usize, cancel: Option<OrderId>) {
     if turn.definition.steps()[step].kind == StepKind::Retriable {
-        turn.park(step, Trouble::UndoneElsewhere);
+        turn.park(step, Trouble::CompensatedElsewhere);
         return;
     }
-    turn.set(step, Progress::Undone);
+    turn.set(step, Progress::Compensated);
     let reason = cancel.and_then(|order| cancelled_by(turn, order));
     turn.turn_back(reason.unwrap_or_else(|| {
-        let message = "the participant had undone or fenced it before".to_owned();
+        let message = "the participant had compensated or fenced it before".to_owned();
         let fault = Fault::new("already-compensated", message);
         let step = turn.name(step);
-        Reason::UndoneElsewhere { step, fault }
+        Reason::CompensatedElsewhere { step, fault }
     }));
 }
 

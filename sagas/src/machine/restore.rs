@@ -187,15 +187,15 @@ impl Saga {
         for (step, (progress, papers)) in self.moving.steps.iter().zip(&self.papers).enumerate() {
             let is_there = match progress {
                 Progress::Forward(_) => papers.forward.is_some(),
-                Progress::Undoing(_) => papers.compensation.is_some(),
+                Progress::Compensating(_) => papers.compensation.is_some(),
                 Progress::Idle
                 | Progress::Fencing(_)
                 | Progress::Done
                 | Progress::Skipped
                 | Progress::ByHand
-                | Progress::Refused(_)
+                | Progress::Rejected(_)
                 | Progress::Unknown
-                | Progress::Undone
+                | Progress::Compensated
                 | Progress::Parked(_) => true,
             };
             if !is_there {

@@ -26,7 +26,7 @@ use crate::time::Timestamp;
 pub enum Status {
     /// Steps go forward.
     Running,
-    /// Steps that took effect, or may have, are being undone.
+    /// Steps that took effect, or may have, are being compensated.
     Compensating,
     /// Every step took effect. Terminal.
     Completed,
@@ -75,11 +75,11 @@ impl fmt::Display for Status {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Reason {
-    /// A participant refused a step.
-    Refused {
+    /// A participant rejected a step.
+    Rejected {
         /// The step's name.
         step: String,
-        /// The refusal.
+        /// The rejection.
         #[serde(flatten)]
         fault: Fault,
     },
@@ -91,8 +91,8 @@ pub enum Reason {
         #[serde(flatten)]
         fault: Fault,
     },
-    /// A participant says that a step can never take effect, because it was undone there.
-    UndoneElsewhere {
+    /// A participant says that a step can never take effect, because it was compensated there.
+    CompensatedElsewhere {
         /// The step's name.
         step: String,
         /// `already-compensated`.
@@ -120,9 +120,9 @@ impl Reason {
     #[must_use]
     pub fn step(&self) -> Option<&str> {
         match self {
-            Self::Refused { step, .. }
+            Self::Rejected { step, .. }
             | Self::Exhausted { step, .. }
-            | Self::UndoneElsewhere { step, .. } => Some(step),
+            | Self::CompensatedElsewhere { step, .. } => Some(step),
             Self::DeadlinePassed { .. } | Self::Cancelled { .. } => None,
         }
     }
@@ -131,9 +131,9 @@ impl Reason {
     #[must_use]
     pub fn fault(&self) -> &Fault {
         match self {
-            Self::Refused { fault, .. }
+            Self::Rejected { fault, .. }
             | Self::Exhausted { fault, .. }
-            | Self::UndoneElsewhere { fault, .. }
+            | Self::CompensatedElsewhere { fault, .. }
             | Self::DeadlinePassed { fault }
             | Self::Cancelled { fault, .. } => fault,
         }

@@ -91,7 +91,7 @@ impl<'a> Turn<'a> {
         let flight = self.flight(step, generation);
         self.next.papers[step].compensation = Some(paper(&flight, &payload));
         let flight = self.push(step, Direction::Compensate, flight, payload, true);
-        self.set(step, Progress::Undoing(flight));
+        self.set(step, Progress::Compensating(flight));
     }
 
     /// Asks the participant to make the step final; the order is applied once it has answered.
@@ -183,7 +183,7 @@ impl<'a> Turn<'a> {
     pub(super) fn withhold(&mut self, step: usize) {
         let now = self.now;
         if let Progress::Forward(flight)
-        | Progress::Undoing(flight)
+        | Progress::Compensating(flight)
         | Progress::Fencing(Fence { flight, .. }) = &mut self.next.moving.steps[step]
         {
             flight.withheld_since.get_or_insert(now);
@@ -231,10 +231,10 @@ impl<'a> Turn<'a> {
                 let flight = self.push(step, Direction::Forward, flight, payload, false);
                 self.set(step, Progress::Forward(flight));
             }
-            Progress::Undoing(_) => {
+            Progress::Compensating(_) => {
                 let payload = bytes(&papers.compensation);
                 let flight = self.push(step, Direction::Compensate, flight, payload, false);
-                self.set(step, Progress::Undoing(flight));
+                self.set(step, Progress::Compensating(flight));
             }
             Progress::Fencing(fence) => {
                 let fence = Fence {
@@ -247,9 +247,9 @@ impl<'a> Turn<'a> {
             | Progress::Done
             | Progress::Skipped
             | Progress::ByHand
-            | Progress::Refused(_)
+            | Progress::Rejected(_)
             | Progress::Unknown
-            | Progress::Undone
+            | Progress::Compensated
             | Progress::Parked(_) => {}
         }
     }

@@ -43,7 +43,7 @@ pub(super) fn undo_what_is_free(turn: &mut Turn<'_>) {
 fn settled(kind: StepKind, progress: &Progress) -> Option<Progress> {
     match kind {
         StepKind::Query | StepKind::Hint => {
-            return (!progress.is_gone()).then_some(Progress::Undone);
+            return (!progress.is_gone()).then_some(Progress::Compensated);
         }
         StepKind::Compensatable | StepKind::Pivot | StepKind::Retriable | StepKind::Notify => {}
     }
@@ -52,8 +52,8 @@ fn settled(kind: StepKind, progress: &Progress) -> Option<Progress> {
         Progress::Forward(flight) if flight.waits == Waits::Retry => Some(Progress::Unknown),
         // It took effect; that its reply cannot be read matters only to successors.
         Progress::Parked(Trouble::ReplyUnreadable { .. }) => Some(Progress::Unknown),
-        Progress::Parked(Trouble::RefusedUnexpectedly { fault }) => {
-            Some(Progress::Refused(fault.clone()))
+        Progress::Parked(Trouble::RejectedUnexpectedly { fault }) => {
+            Some(Progress::Rejected(fault.clone()))
         }
         Progress::Parked(Trouble::CommandUnbuildable {
             direction: Direction::Forward,
@@ -63,7 +63,7 @@ fn settled(kind: StepKind, progress: &Progress) -> Option<Progress> {
             Trouble::CommandUnbuildable { .. }
             | Trouble::CompensationRefused { .. }
             | Trouble::DoneByHand
-            | Trouble::UndoneElsewhere
+            | Trouble::CompensatedElsewhere
             | Trouble::Expired { .. },
         )
         | Progress::Idle
@@ -72,10 +72,10 @@ fn settled(kind: StepKind, progress: &Progress) -> Option<Progress> {
         | Progress::Done
         | Progress::Skipped
         | Progress::ByHand
-        | Progress::Refused(_)
+        | Progress::Rejected(_)
         | Progress::Unknown
-        | Progress::Undoing(_)
-        | Progress::Undone => None,
+        | Progress::Compensating(_)
+        | Progress::Compensated => None,
     }
 }
 

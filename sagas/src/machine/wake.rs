@@ -191,7 +191,7 @@ pub(super) fn give_up(turn: &mut Turn<'_>, step: usize, flight: &Flight) {
     let fault = Fault::new("attempts-exhausted", message);
     turn.set(step, Progress::Unknown);
     if is_seeded(Bug::TakesSilenceForRefusal) {
-        turn.set(step, Progress::Refused(fault.clone()));
+        turn.set(step, Progress::Rejected(fault.clone()));
     }
     let step = turn.name(step);
     turn.turn_back(Reason::Exhausted { step, fault });

@@ -108,14 +108,14 @@ impl Run<'_> {
         };
         let intent = match (trouble, plan.remedy) {
             (
-                Trouble::CompensationRefused { .. } | Trouble::RefusedUnexpectedly { .. },
+                Trouble::CompensationRefused { .. } | Trouble::RejectedUnexpectedly { .. },
                 Remedy::Edits,
             ) => Intent::Edit(step),
             (
-                Trouble::CompensationRefused { .. } | Trouble::RefusedUnexpectedly { .. },
+                Trouble::CompensationRefused { .. } | Trouble::RejectedUnexpectedly { .. },
                 Remedy::Retries,
             ) => Intent::Retry(step),
-            (Trouble::Expired { .. } | Trouble::RefusedUnexpectedly { .. }, _)
+            (Trouble::Expired { .. } | Trouble::RejectedUnexpectedly { .. }, _)
                 if !self.saga.is_unwinding() =>
             {
                 Intent::Skip(step)
@@ -138,10 +138,10 @@ impl Run<'_> {
             }
             Trouble::CompensationRefused { .. } => self.participants.has_refused_to_undo(step),
             Trouble::Expired { .. } => self.participants.is_purged(step),
-            Trouble::RefusedUnexpectedly { .. } => self.participants.has_refused(step),
+            Trouble::RejectedUnexpectedly { .. } => self.participants.has_refused(step),
             Trouble::CommandUnbuildable { .. }
             | Trouble::ReplyUnreadable { .. }
-            | Trouble::UndoneElsewhere => false,
+            | Trouble::CompensatedElsewhere => false,
         }
     }
 

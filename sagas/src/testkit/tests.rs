@@ -29,7 +29,7 @@ macro_rules! commands {
         impl crate::Command for $name {
             const PARTICIPANT: &'static str = "hotel";
             const NAME: &'static str = $command;
-            const REFUSABLE: bool = $refusable;
+            const REJECTABLE: bool = $refusable;
             type Reply = u32;
         }
     )+};
@@ -133,7 +133,7 @@ fn runs_twice() -> Rules {
 
 fn forgets_refusals() -> Rules {
     barrier(|row, ask, generation, below| {
-        let row = row.filter(|row| !matches!(row, Row::Refused { .. }));
+        let row = row.filter(|row| !matches!(row, Row::Rejected { .. }));
         barrier::decide(row, ask, generation, below)
     })
 }
@@ -168,7 +168,7 @@ fn takes_silence_for_a_refusal() -> Rules {
             is_wake && matches!(transition.next.moving.steps[*step], Progress::Forward(_))
         });
         if let Some(step) = step {
-            transition.next.moving.steps[step] = Progress::Refused(Fault::new("silent", ""));
+            transition.next.moving.steps[step] = Progress::Rejected(Fault::new("silent", ""));
             transition.sends.clear();
             transition.entry.sent.clear();
             turn_back(&mut transition);

@@ -35,7 +35,7 @@ fn a_retry_now_of_a_refused_compensation_is_its_next_generation() {
           retry reserve-stock => reserve-stock compensate#1@2 | compensating, announces compensating, wake 2s
           reserve-stock ok => create-order compensate#1 | compensating, wake 2s
           create-order ok => nothing | compensated, announces compensated
-          steps: create-order undone, reserve-stock undone, authorize-payment refused, create-shipment idle, capture-payment idle, confirm-order idle
+          steps: create-order compensated, reserve-stock compensated, authorize-payment rejected, create-shipment idle, capture-payment idle, confirm-order idle
           reason: authorize-payment: some-code: says the participant
         ",
     );
@@ -106,7 +106,7 @@ fn an_edited_compensation_is_its_next_generation() {
           edit reserve-stock {"order":7,"receipts":[]} => reserve-stock compensate#1@2 | compensating, announces compensating, wake 2s
           reserve-stock ok => create-order compensate#1 | compensating, wake 2s
           create-order ok => nothing | compensated, announces compensated
-          steps: create-order undone, reserve-stock undone, authorize-payment refused, create-shipment idle, capture-payment idle, confirm-order idle
+          steps: create-order compensated, reserve-stock compensated, authorize-payment rejected, create-shipment idle, capture-payment idle, confirm-order idle
           reason: authorize-payment: some-code: says the participant
         "#,
     );

@@ -53,7 +53,7 @@ fn a_step_is_not_skipped_before_its_turn() {
           cancel => nothing | compensating, announces compensating, wake 2s
           create-order ok => create-order compensate#1 | compensating, wake 2s
           create-order ok => nothing | compensated, announces compensated
-          steps: create-order undone, reserve-stock idle, authorize-payment idle, create-shipment idle, capture-payment idle, confirm-order idle
+          steps: create-order compensated, reserve-stock idle, authorize-payment idle, create-shipment idle, capture-payment idle, confirm-order idle
           reason: an operator or the clock: cancelled: the customer asked
         "#,
     );
@@ -105,10 +105,10 @@ fn a_skipped_step_is_undone_by_hand() {
           reserve-stock fenced => nothing | running, wake 2s
           authorize-payment rejected => nothing | stuck, announces stuck
           cancel => refused: the saga is being compensated already
-          resolve create-order => refused: this step is not being undone, or not yet
+          resolve create-order => refused: this step is not being compensated, or not yet
           resolve reserve-stock => create-order compensate#1 | compensating, announces compensating, wake 2s
           create-order ok => nothing | compensated, announces compensated
-          steps: create-order undone, reserve-stock undone, authorize-payment refused, create-shipment idle, capture-payment idle, confirm-order idle
+          steps: create-order compensated, reserve-stock compensated, authorize-payment rejected, create-shipment idle, capture-payment idle, confirm-order idle
           reason: authorize-payment: some-code: says the participant
         "#,
     );
@@ -125,14 +125,14 @@ fn a_refused_compensation_is_resolved_after_a_fence() {
           authorize-payment rejected => nothing | compensating, announces compensating, wake 2s
           reserve-stock ok => reserve-stock compensate#1 | compensating, wake 2s
           reserve-stock rejected => nothing | stuck, announces stuck
-          skip reserve-stock {"number":1} => refused: the saga is being compensated; resolve what cannot be undone
+          skip reserve-stock {"number":1} => refused: the saga is being compensated; resolve what cannot be compensated
           resolve reserve-stock => reserve-stock fence#1 | compensating, announces compensating, wake 2s
           resolve reserve-stock => refused: a fence waits for the participant; its answer decides
           reserve-stock failed => nothing | compensating, wake 0.877s
           wake +1s => reserve-stock fence#2 | compensating, wake 3s
           reserve-stock fenced => create-order compensate#1 | compensating, wake 3s
           create-order ok => nothing | compensated, announces compensated
-          steps: create-order undone, reserve-stock undone, authorize-payment refused, create-shipment idle, capture-payment idle, confirm-order idle
+          steps: create-order compensated, reserve-stock compensated, authorize-payment rejected, create-shipment idle, capture-payment idle, confirm-order idle
           reason: authorize-payment: some-code: says the participant
         "#,
     );
@@ -154,7 +154,7 @@ fn a_compensation_that_took_effect_after_all_settles_its_fence() {
           reserve-stock/compensate ok => create-order compensate#1 | compensating, wake 0.877s
           reserve-stock/fence ok => refused: no fence command of generation 1, attempt 1, waits for it
           create-order ok => nothing | compensated, announces compensated
-          steps: create-order undone, reserve-stock undone, authorize-payment refused, create-shipment idle, capture-payment idle, confirm-order idle
+          steps: create-order compensated, reserve-stock compensated, authorize-payment rejected, create-shipment idle, capture-payment idle, confirm-order idle
           reason: authorize-payment: some-code: says the participant
         ",
     );
@@ -174,7 +174,7 @@ fn a_reply_that_cannot_be_read_is_replaced_by_hand() {
           authorize-payment ok => create-shipment forward#1 | running, wake 2s
           create-shipment rejected => authorize-payment compensate#1, reserve-stock compensate#1 | compensating, announces compensating, wake 2s
           reserve-stock ok => nothing | compensating, wake 2s
-          steps: create-order done, reserve-stock undone, authorize-payment undoing, create-shipment refused, capture-payment idle, confirm-order idle
+          steps: create-order done, reserve-stock compensated, authorize-payment compensating, create-shipment rejected, capture-payment idle, confirm-order idle
           reason: create-shipment: some-code: says the participant
         "#,
     );
@@ -188,8 +188,8 @@ fn a_resolve_makes_no_sense_while_the_saga_goes_forward() {
         "until reserve-stock; resolve create-order; resolve reserve-stock",
         "
           until reserve-stock => reserve-stock forward#1, authorize-payment forward#1 | running, wake 2s
-          resolve create-order => refused: the saga goes forward, so nothing is being undone; skip the step, or cancel the saga
-          resolve reserve-stock => refused: the saga goes forward, so nothing is being undone; skip the step, or cancel the saga
+          resolve create-order => refused: the saga goes forward, so nothing is being compensated; skip the step, or cancel the saga
+          resolve reserve-stock => refused: the saga goes forward, so nothing is being compensated; skip the step, or cancel the saga
           steps: create-order done, reserve-stock in_flight, authorize-payment in_flight, create-shipment idle, capture-payment idle, confirm-order idle
         ",
     );

@@ -17,7 +17,7 @@ fn a_cancel_before_the_pivot_turns_the_saga_back() {
           reserve-stock ok => nothing | compensating, wake 2s
           authorize-payment ok => create-order compensate#1 | compensating, wake 2s
           create-order ok => nothing | compensated, announces compensated
-          steps: create-order undone, reserve-stock undone, authorize-payment undone, create-shipment idle, capture-payment idle, confirm-order idle
+          steps: create-order compensated, reserve-stock compensated, authorize-payment compensated, create-shipment idle, capture-payment idle, confirm-order idle
           reason: an operator or the clock: cancelled: the customer asked
         ",
     );
@@ -37,7 +37,7 @@ fn a_cancel_with_the_pivot_in_flight_turns_back_once_the_pivot_is_fenced() {
           reserve-stock ok => nothing | compensating, wake 2s
           authorize-payment ok => create-order compensate#1 | compensating, wake 2s
           create-order ok => nothing | compensated, announces compensated
-          steps: create-order undone, reserve-stock undone, authorize-payment undone, create-shipment undone, capture-payment undone, confirm-order idle
+          steps: create-order compensated, reserve-stock compensated, authorize-payment compensated, create-shipment compensated, capture-payment compensated, confirm-order idle
           reason: an operator or the clock: cancelled: the customer asked
         ",
     );
@@ -90,7 +90,7 @@ fn the_pivots_own_late_refusal_settles_the_fence() {
           cancel => capture-payment fence#1 | running, wake 2s
           capture-payment/forward rejected capture-declined => create-shipment compensate#1 | compensating, announces compensating, wake 2s
           capture-payment/fence fenced => refused: no fence command of generation 1, attempt 1, waits for it
-          steps: create-order done, reserve-stock done, authorize-payment done, create-shipment undoing, capture-payment refused, confirm-order idle
+          steps: create-order done, reserve-stock done, authorize-payment done, create-shipment compensating, capture-payment rejected, confirm-order idle
           reason: capture-payment: capture-declined: says the participant
         ",
     );
@@ -107,7 +107,7 @@ fn the_pivots_late_command_finds_the_fence_and_turns_the_saga_back() {
           cancel => capture-payment fence#1 | running, wake 2s
           capture-payment/forward already-compensated => create-shipment compensate#1 | compensating, announces compensating, wake 2s
           capture-payment/fence fenced => refused: no fence command of generation 1, attempt 1, waits for it
-          steps: create-order done, reserve-stock done, authorize-payment done, create-shipment undoing, capture-payment undone, confirm-order idle
+          steps: create-order done, reserve-stock done, authorize-payment done, create-shipment compensating, capture-payment compensated, confirm-order idle
           reason: an operator or the clock: cancelled: the customer asked
         ",
     );
@@ -129,7 +129,7 @@ fn a_fence_is_sent_again_until_it_is_answered() {
           wake +2s => capture-payment fence#3 | running, wake 14s
           wake +10s => capture-payment fence#4 | running, wake 42s, capture-payment needs attention since 22s
           capture-payment fenced => create-shipment compensate#1 | compensating, announces compensating, wake 24s
-          steps: create-order done, reserve-stock done, authorize-payment done, create-shipment undoing, capture-payment undone, confirm-order idle
+          steps: create-order done, reserve-stock done, authorize-payment done, create-shipment compensating, capture-payment compensated, confirm-order idle
           reason: an operator or the clock: cancelled: the customer asked
         ",
     );
@@ -146,7 +146,7 @@ fn a_cancel_while_the_pivot_waits_for_its_retry_fences_it() {
           cancel => capture-payment fence#1 | running, wake 0.918s
           wake +1s => refused: nothing is due before 2s
           capture-payment fenced => create-shipment compensate#1 | compensating, announces compensating, wake 2s
-          steps: create-order done, reserve-stock done, authorize-payment done, create-shipment undoing, capture-payment undone, confirm-order idle
+          steps: create-order done, reserve-stock done, authorize-payment done, create-shipment compensating, capture-payment compensated, confirm-order idle
           reason: an operator or the clock: cancelled: the customer asked
         ",
     );
@@ -176,7 +176,7 @@ fn a_cancel_without_a_pivot_is_refused_from_the_first_retriable_step_on() {
             reserve-stock ok => nothing | running, wake 2s
             cancel => reserve-stock compensate#1 | compensating, announces compensating, wake 2s
             authorize-payment ok => authorize-payment compensate#1 | compensating, wake 2s
-            steps: reserve-stock undoing, authorize-payment undoing, confirm-order idle, send-receipt idle
+            steps: reserve-stock compensating, authorize-payment compensating, confirm-order idle, send-receipt idle
             reason: an operator or the clock: cancelled: the customer asked
           ");
 }
@@ -209,7 +209,7 @@ fn a_cancel_while_the_saga_is_being_compensated_is_refused() {
             until reserve-stock => reserve-stock forward#1, authorize-payment forward#1 | running, wake 2s
             reserve-stock rejected => nothing | compensating, announces compensating, wake 2s
             cancel => refused: the saga is being compensated already
-            steps: create-order done, reserve-stock refused, authorize-payment in_flight, create-shipment idle, capture-payment idle, confirm-order idle
+            steps: create-order done, reserve-stock rejected, authorize-payment in_flight, create-shipment idle, capture-payment idle, confirm-order idle
             reason: reserve-stock: some-code: says the participant
           ");
 }
@@ -220,7 +220,7 @@ fn a_stuck_saga_before_the_pivot_can_be_cancelled() {
             start => create-order forward#1 | running, announces started, wake 2s
             create-order rejected => nothing | stuck, announces stuck
             cancel => nothing | compensated, announces compensated
-            steps: create-order refused, reserve-stock idle, authorize-payment idle, create-shipment idle, capture-payment idle, confirm-order idle
+            steps: create-order rejected, reserve-stock idle, authorize-payment idle, create-shipment idle, capture-payment idle, confirm-order idle
             reason: an operator or the clock: cancelled: the customer asked
           ");
 }
@@ -235,7 +235,7 @@ fn a_pivot_that_was_refused_against_its_promise_leaves_the_way_back_open() {
             confirm-order rejected => nothing | stuck, announces stuck
             cancel => reserve-stock compensate#1 | compensating, announces compensating, wake 2s
             reserve-stock ok => nothing | compensated, announces compensated
-            steps: reserve-stock undone, confirm-order refused
+            steps: reserve-stock compensated, confirm-order rejected
             reason: an operator or the clock: cancelled: the customer asked
           ",
     );
@@ -251,7 +251,7 @@ fn a_refusal_of_a_fenced_pivot_fulfils_the_cancel_even_against_the_pivots_promis
           cancel => confirm-order fence#1 | running, wake 2s
           confirm-order/forward rejected => reserve-stock compensate#1 | compensating, announces compensating, wake 2s
           reserve-stock ok => nothing | compensated, announces compensated
-          steps: reserve-stock undone, confirm-order refused
+          steps: reserve-stock compensated, confirm-order rejected
           reason: an operator or the clock: cancelled: the customer asked
         ",
     );
@@ -287,7 +287,7 @@ fn a_retriable_end_that_was_refused_against_its_promise_leaves_the_way_back_open
           cancel => refused: the saga has passed its point of no return and can only be completed
           send-receipt rejected => nothing | stuck
           cancel => authorize-payment compensate#1, reserve-stock compensate#1 | compensating, announces compensating, wake 2s
-          steps: reserve-stock undoing, authorize-payment undoing, confirm-order refused, send-receipt refused
+          steps: reserve-stock compensating, authorize-payment compensating, confirm-order rejected, send-receipt rejected
           reason: an operator or the clock: cancelled: the customer asked
         ",
     );
@@ -300,7 +300,7 @@ fn a_retriable_end_that_was_refused_against_its_promise_leaves_the_way_back_open
           send-receipt ok => nothing | stuck
           cancel => refused: the saga has passed its point of no return and can only be completed
           steps: reserve-stock done, authorize-payment done, confirm-order parked, send-receipt done
-          waits for a person: confirm-order: it cannot be refused, but was: some-code: says the participant
+          waits for a person: confirm-order: it cannot be rejected, but was: some-code: says the participant
         ",
     );
 }

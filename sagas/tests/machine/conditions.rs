@@ -48,7 +48,7 @@ fn a_skipped_step_is_never_compensated() {
           start => read-price forward#1 | running, announces started, wake 2s
           read-price ok => capture-payment forward#1, tell-warehouse forward#1 as notice, wrap-gift skipped, print-card skipped | running, wake 2s
           capture-payment rejected declined => nothing | compensated, announces compensated
-          steps: read-price undone, tell-warehouse undone, wrap-gift skipped, print-card skipped, capture-payment refused, send-mail idle, add-points idle
+          steps: read-price compensated, tell-warehouse compensated, wrap-gift skipped, print-card skipped, capture-payment rejected, send-mail idle, add-points idle
           reason: capture-payment: declined: says the participant
         ",
     );
@@ -65,7 +65,7 @@ fn a_conditional_step_that_ran_is_compensated() {
           capture-payment rejected declined => print-card compensate#1 | compensating, announces compensating, wake 2s
           print-card ok => wrap-gift compensate#1 | compensating, wake 2s
           wrap-gift ok => nothing | compensated, announces compensated
-          steps: read-price undone, tell-warehouse undone, wrap-gift undone, print-card undone, capture-payment refused, send-mail idle, add-points idle
+          steps: read-price compensated, tell-warehouse compensated, wrap-gift compensated, print-card compensated, capture-payment rejected, send-mail idle, add-points idle
           reason: capture-payment: declined: says the participant
         ",
     );

@@ -15,7 +15,7 @@ fn a_deadline_that_passes_before_the_pivot_turns_the_saga_back() {
           wake +10s => print-card compensate#1 | compensating, announces compensating, wake 62s
           print-card/compensate ok => wrap-gift compensate#1 | compensating, wake 62s
           wrap-gift ok => nothing | compensated, announces compensated
-          steps: read-price undone, tell-warehouse undone, wrap-gift undone, print-card undone, capture-payment idle, send-mail idle, add-points idle
+          steps: read-price compensated, tell-warehouse compensated, wrap-gift compensated, print-card compensated, capture-payment idle, send-mail idle, add-points idle
           reason: an operator or the clock: deadline-passed: the saga had to pass its point of no return before 1970-01-01T00:01:00.000Z
         ",
     );
@@ -53,7 +53,7 @@ fn a_deadline_that_passes_in_a_pause_turns_the_saga_back_when_it_is_resumed() {
           print-card/forward ok => recorded as late | compensating, wake 72s
           print-card ok => wrap-gift compensate#1 | compensating, wake 72s
           wrap-gift ok => nothing | compensated, announces compensated
-          steps: read-price undone, tell-warehouse undone, wrap-gift undone, print-card undone, capture-payment idle, send-mail idle, add-points idle
+          steps: read-price compensated, tell-warehouse compensated, wrap-gift compensated, print-card compensated, capture-payment idle, send-mail idle, add-points idle
           reason: an operator or the clock: deadline-passed: the saga had to pass its point of no return before 1970-01-01T00:01:00.000Z
         ",
     );
@@ -86,7 +86,7 @@ fn a_policy_of_its_own_gives_a_step_up_earlier_than_the_others() {
           until wrap-gift => wrap-gift forward#1, tell-warehouse forward#1 as notice | running, wake 2s
           wake +10s => wrap-gift compensate#1 | compensating, announces compensating, wake 12s
           wrap-gift ok => nothing | compensated, announces compensated
-          steps: read-price undone, tell-warehouse undone, wrap-gift undone, print-card idle, capture-payment idle, send-mail idle, add-points idle
+          steps: read-price compensated, tell-warehouse compensated, wrap-gift compensated, print-card idle, capture-payment idle, send-mail idle, add-points idle
           reason: wrap-gift: attempts-exhausted: no success in 1 attempt; the participant stayed silent
         ",
     );

@@ -83,7 +83,7 @@ macro_rules! commands {
         impl Command for $name {
             const PARTICIPANT: &'static str = $participant;
             const NAME: &'static str = $command;
-            const REFUSABLE: bool = $refusable;
+            const REJECTABLE: bool = $refusable;
             type Reply = Receipt;
         }
     )+};
@@ -276,7 +276,7 @@ pub(crate) fn all_null() -> Definition {
     impl Command for Ping {
         const PARTICIPANT: &'static str = "echo";
         const NAME: &'static str = "ping";
-        const REFUSABLE: bool = false;
+        const REJECTABLE: bool = false;
         type Reply = ();
     }
     let mut saga = Definition::of::<()>("all-null");

@@ -181,7 +181,7 @@ fn make(definition: &Definition, state: &mut State, next: &Move) {
 
 fn flight(progress: &mut Progress) -> Option<&mut Flight> {
     match progress {
-        Progress::Forward(flight) | Progress::Undoing(flight) => Some(flight),
+        Progress::Forward(flight) | Progress::Compensating(flight) => Some(flight),
         Progress::Fencing(fence) => Some(&mut fence.flight),
         _ => None,
     }

@@ -115,7 +115,7 @@ fn a_refused_reservation_undoes_the_order() {
           reserve-stock rejected out-of-stock => authorize-payment compensate#1 | compensating, announces compensating, wake 2s
           authorize-payment ok => create-order compensate#1 | compensating, wake 2s
           create-order ok => nothing | compensated, announces compensated
-          steps: create-order undone, reserve-stock refused, authorize-payment undone, create-shipment idle, capture-payment idle, confirm-order idle
+          steps: create-order compensated, reserve-stock rejected, authorize-payment compensated, create-shipment idle, capture-payment idle, confirm-order idle
           reason: reserve-stock: out-of-stock: says the participant
         ",
     );
@@ -133,7 +133,7 @@ fn a_refused_authorization_undoes_the_order() {
           authorize-payment rejected card-declined => reserve-stock compensate#1 | compensating, announces compensating, wake 2s
           reserve-stock ok => create-order compensate#1 | compensating, wake 2s
           create-order ok => nothing | compensated, announces compensated
-          steps: create-order undone, reserve-stock undone, authorize-payment refused, create-shipment idle, capture-payment idle, confirm-order idle
+          steps: create-order compensated, reserve-stock compensated, authorize-payment rejected, create-shipment idle, capture-payment idle, confirm-order idle
           reason: authorize-payment: card-declined: says the participant
         ",
     );
@@ -151,7 +151,7 @@ fn a_refused_shipment_undoes_both_reservations_in_parallel_and_then_the_order() 
           reserve-stock ok => nothing | compensating, wake 2s
           authorize-payment ok => create-order compensate#1 | compensating, wake 2s
           create-order ok => nothing | compensated, announces compensated
-          steps: create-order undone, reserve-stock undone, authorize-payment undone, create-shipment refused, capture-payment idle, confirm-order idle
+          steps: create-order compensated, reserve-stock compensated, authorize-payment compensated, create-shipment rejected, capture-payment idle, confirm-order idle
           reason: create-shipment: no-capacity: says the participant
         ",
     );
@@ -170,7 +170,7 @@ fn a_refused_pivot_undoes_everything_before_it() {
           authorize-payment ok => nothing | compensating, wake 2s
           reserve-stock ok => create-order compensate#1 | compensating, wake 2s
           create-order ok => nothing | compensated, announces compensated
-          steps: create-order undone, reserve-stock undone, authorize-payment undone, create-shipment undone, capture-payment refused, confirm-order idle
+          steps: create-order compensated, reserve-stock compensated, authorize-payment compensated, create-shipment compensated, capture-payment rejected, confirm-order idle
           reason: capture-payment: capture-declined: says the participant
         ",
     );
@@ -185,7 +185,7 @@ fn a_saga_whose_only_sent_step_is_refused_is_compensated_at_once() {
           start => reserve-stock forward#1, authorize-payment forward#1 | running, announces started, wake 2s
           authorize-payment rejected => nothing | compensating, announces compensating, wake 2s
           reserve-stock rejected => nothing | compensated, announces compensated
-          steps: reserve-stock refused, authorize-payment refused, confirm-order idle, send-receipt idle
+          steps: reserve-stock rejected, authorize-payment rejected, confirm-order idle, send-receipt idle
           reason: authorize-payment: some-code: says the participant
         ",
     );
@@ -200,7 +200,7 @@ fn a_refusal_of_another_shape_than_a_fault_is_shown_as_it_is() {
           start => reserve-stock forward#1, authorize-payment forward#1 | running, announces started, wake 2s
           authorize-payment rejected {"sorry":true} => nothing | compensating, announces compensating, wake 2s
           reserve-stock rejected => nothing | compensated, announces compensated
-          steps: reserve-stock refused, authorize-payment refused, confirm-order idle, send-receipt idle
+          steps: reserve-stock rejected, authorize-payment rejected, confirm-order idle, send-receipt idle
           reason: authorize-payment: rejected: {"sorry":true}
         "#,
     );

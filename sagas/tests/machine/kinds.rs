@@ -12,7 +12,7 @@ fn a_refused_query_turns_the_saga_back_and_leaves_nothing_to_undo() {
         "
           start => read-price forward#1 | running, announces started, wake 2s
           read-price rejected no-price => nothing | compensated, announces compensated
-          steps: read-price refused, tell-warehouse idle, wrap-gift idle, print-card idle, capture-payment idle, send-mail idle, add-points idle
+          steps: read-price rejected, tell-warehouse idle, wrap-gift idle, print-card idle, capture-payment idle, send-mail idle, add-points idle
           reason: read-price: no-price: says the participant
         ",
     );
@@ -30,7 +30,7 @@ fn a_query_that_stays_silent_is_given_up_on_without_being_undone() {
           wake +10s => read-price forward#3 | running, wake 30s
           wake +10s => nothing | compensated, announces compensated
           read-price ok => refused: the saga is compensated and does not change any more
-          steps: read-price undone, tell-warehouse idle, wrap-gift idle, print-card idle, capture-payment idle, send-mail idle, add-points idle
+          steps: read-price compensated, tell-warehouse idle, wrap-gift idle, print-card idle, capture-payment idle, send-mail idle, add-points idle
           reason: read-price: attempts-exhausted: no success in 3 attempts; the participant stayed silent
         ",
     );
@@ -46,7 +46,7 @@ fn a_saga_that_turns_back_does_not_wait_for_a_query() {
           start => read-price forward#1 | running, announces started, wake 2s
           cancel => nothing | compensated, announces compensated
           read-price ok => refused: the saga is compensated and does not change any more
-          steps: read-price undone, tell-warehouse idle, wrap-gift idle, print-card idle, capture-payment idle, send-mail idle, add-points idle
+          steps: read-price compensated, tell-warehouse idle, wrap-gift idle, print-card idle, capture-payment idle, send-mail idle, add-points idle
           reason: an operator or the clock: cancelled: the customer asked
         ",
     );

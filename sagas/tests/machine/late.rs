@@ -16,7 +16,7 @@ fn a_late_refusal_of_a_step_that_was_given_up_on_spares_its_compensation() {
           create-shipment failed => nothing | compensating, paused
           create-shipment/forward rejected => nothing | compensating, paused
           resume => authorize-payment compensate#1, reserve-stock compensate#1 | compensating, wake 2s
-          steps: create-order done, reserve-stock undoing, authorize-payment undoing, create-shipment refused, capture-payment idle, confirm-order idle
+          steps: create-order done, reserve-stock compensating, authorize-payment compensating, create-shipment rejected, capture-payment idle, confirm-order idle
           reason: an operator or the clock: cancelled: the customer asked
         ",
     );
@@ -53,7 +53,7 @@ fn a_late_success_of_a_step_that_was_given_up_on_is_undone_like_any_other() {
           create-shipment failed => nothing | compensating, paused
           create-shipment/forward ok => nothing | compensating, paused
           resume => create-shipment compensate#1 | compensating, wake 2s
-          steps: create-order done, reserve-stock done, authorize-payment done, create-shipment undoing, capture-payment idle, confirm-order idle
+          steps: create-order done, reserve-stock done, authorize-payment done, create-shipment compensating, capture-payment idle, confirm-order idle
           reason: an operator or the clock: cancelled: the customer asked
         ",
     );
@@ -90,7 +90,7 @@ fn a_late_answer_to_a_step_that_is_being_undone_is_recorded_once() {
           reserve-stock/forward ok => recorded as late | compensating, wake 12s
           reserve-stock/forward ok => refused: no forward command of generation 1, attempt 1, waits for it
           reserve-stock ok => create-order compensate#1 | compensating, wake 12s
-          steps: create-order undoing, reserve-stock undone, authorize-payment refused, create-shipment idle, capture-payment idle, confirm-order idle
+          steps: create-order compensating, reserve-stock compensated, authorize-payment rejected, create-shipment idle, capture-payment idle, confirm-order idle
           reason: authorize-payment: some-code: says the participant
         ",
     );
@@ -110,7 +110,7 @@ fn a_late_refusal_of_an_older_generation_spares_nothing() {
           create-shipment failed => nothing | compensating, paused
           create-shipment/forward@1 rejected => recorded as late | compensating, paused
           resume => create-shipment compensate#1 | compensating, wake 2s
-          steps: create-order done, reserve-stock done, authorize-payment done, create-shipment undoing, capture-payment idle, confirm-order idle
+          steps: create-order done, reserve-stock done, authorize-payment done, create-shipment compensating, capture-payment idle, confirm-order idle
           reason: an operator or the clock: cancelled: the customer asked
         "#,
     );
@@ -131,7 +131,7 @@ fn a_late_success_of_an_older_generation_counts_once() {
           create-shipment/forward@1 ok => nothing | compensating, paused
           create-shipment/forward@1 ok => refused: no forward command of generation 1, attempt 1, waits for it
           resume => create-shipment compensate#1 | compensating, wake 2s
-          steps: create-order done, reserve-stock done, authorize-payment done, create-shipment undoing, capture-payment idle, confirm-order idle
+          steps: create-order done, reserve-stock done, authorize-payment done, create-shipment compensating, capture-payment idle, confirm-order idle
           reason: an operator or the clock: cancelled: the customer asked
         "#,
     );
@@ -152,7 +152,7 @@ fn a_success_that_was_recorded_before_the_step_was_given_up_on_is_a_duplicate_af
           create-shipment failed => nothing | compensating, paused
           create-shipment/forward@1 ok => refused: no forward command of generation 1, attempt 1, waits for it
           resume => create-shipment compensate#1 | compensating, wake 2s
-          steps: create-order done, reserve-stock done, authorize-payment done, create-shipment undoing, capture-payment idle, confirm-order idle
+          steps: create-order done, reserve-stock done, authorize-payment done, create-shipment compensating, capture-payment idle, confirm-order idle
           reason: an operator or the clock: cancelled: the customer asked
         "#,
     );

@@ -72,7 +72,7 @@ fn a_saga_that_is_cancelled_in_a_pause_compensates_once_it_is_resumed() {
           resume => reserve-stock compensate#1 | compensating, wake 2s
           reserve-stock ok => create-order compensate#1 | compensating, wake 2s
           create-order ok => nothing | compensated, announces compensated
-          steps: create-order undone, reserve-stock undone, authorize-payment refused, create-shipment idle, capture-payment idle, confirm-order idle
+          steps: create-order compensated, reserve-stock compensated, authorize-payment rejected, create-shipment idle, capture-payment idle, confirm-order idle
           reason: an operator or the clock: cancelled: the customer asked
         ",
     );

@@ -79,7 +79,7 @@ fn a_late_reply_forward_does_not_end_a_compensation() {
           reserve-stock/forward rejected => recorded as late | compensating, wake 12s
           reserve-stock ok => create-order compensate#1 | compensating, wake 12s
           reserve-stock/forward ok => refused: no forward command of generation 1, attempt 1, waits for it
-          steps: create-order undoing, reserve-stock undone, authorize-payment refused, create-shipment idle, capture-payment idle, confirm-order idle
+          steps: create-order compensating, reserve-stock compensated, authorize-payment rejected, create-shipment idle, capture-payment idle, confirm-order idle
           reason: authorize-payment: some-code: says the participant
         ",
     );
@@ -137,7 +137,7 @@ fn an_outcome_that_does_not_answer_the_direction_is_refused() {
           authorize-payment rejected => create-order compensate#1 | compensating, wake 2s
           create-order fenced => refused: fenced is no answer to a compensate command
           create-order ok => nothing | compensated, announces compensated
-          steps: create-order undone, reserve-stock refused, authorize-payment refused, create-shipment idle, capture-payment idle, confirm-order idle
+          steps: create-order compensated, reserve-stock rejected, authorize-payment rejected, create-shipment idle, capture-payment idle, confirm-order idle
           reason: reserve-stock: some-code: says the participant
         ",
     );
@@ -186,7 +186,7 @@ fn an_ended_saga_changes_no_more() {
           reserve-stock/compensate ok => refused: the saga is compensated and does not change any more
           wake +60s unpublished => refused: nothing is due
           cancel => refused: the saga is compensated and does not change any more
-          steps: reserve-stock refused, confirm-order idle
+          steps: reserve-stock rejected, confirm-order idle
           reason: reserve-stock: some-code: says the participant
         ",
     );

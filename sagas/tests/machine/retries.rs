@@ -34,7 +34,7 @@ fn a_silent_step_before_the_pivot_is_given_up_and_undone() {
           wake +10s => create-order forward#3 | running, wake 30s
           wake +10s => create-order compensate#1 | compensating, announces compensating, wake 32s
           create-order ok => nothing | compensated, announces compensated
-          steps: create-order undone, reserve-stock idle, authorize-payment idle, create-shipment idle, capture-payment idle, confirm-order idle
+          steps: create-order compensated, reserve-stock idle, authorize-payment idle, create-shipment idle, capture-payment idle, confirm-order idle
           reason: create-order: attempts-exhausted: no success in 3 attempts; the participant stayed silent
         ",
     );
@@ -58,7 +58,7 @@ fn a_failing_step_before_the_pivot_is_given_up_and_undone() {
           reserve-stock ok => nothing | compensating, wake 5s
           authorize-payment ok => create-order compensate#1 | compensating, wake 5s
           create-order ok => nothing | compensated, announces compensated
-          steps: create-order undone, reserve-stock undone, authorize-payment undone, create-shipment undone, capture-payment idle, confirm-order idle
+          steps: create-order compensated, reserve-stock compensated, authorize-payment compensated, create-shipment compensated, capture-payment idle, confirm-order idle
           reason: create-shipment: attempts-exhausted: no success in 3 attempts; the last failure was no-truck: says the participant
         ",
     );
@@ -79,7 +79,7 @@ fn a_step_that_is_given_up_does_not_drag_a_sibling_into_new_attempts() {
           reserve-stock ok => nothing | compensating, wake 32s
           authorize-payment ok => create-order compensate#1 | compensating, wake 32s
           create-order ok => nothing | compensated, announces compensated
-          steps: create-order undone, reserve-stock undone, authorize-payment undone, create-shipment idle, capture-payment idle, confirm-order idle
+          steps: create-order compensated, reserve-stock compensated, authorize-payment compensated, create-shipment idle, capture-payment idle, confirm-order idle
           reason: reserve-stock: attempts-exhausted: no success in 3 attempts; the participant stayed silent
         ",
     );
@@ -163,7 +163,7 @@ fn a_step_that_is_given_up_keeps_an_overdue_sibling_from_a_new_attempt() {
           wake +10s => authorize-payment compensate#1, reserve-stock compensate#1 | compensating, announces compensating, wake 22s
           authorize-payment ok => nothing | compensating, wake 22s
           reserve-stock ok => nothing | compensated, announces compensated
-          steps: reserve-stock undone, authorize-payment undone, confirm-order idle, send-receipt idle
+          steps: reserve-stock compensated, authorize-payment compensated, confirm-order idle, send-receipt idle
           reason: authorize-payment: attempts-exhausted: no success in 3 attempts; the last failure was some-code: says the participant
         ",
     );

@@ -16,7 +16,7 @@ fn a_sibling_that_succeeds_late_is_undone() {
           reserve-stock ok => reserve-stock compensate#1 | compensating, wake 2s
           reserve-stock ok => create-order compensate#1 | compensating, wake 2s
           create-order ok => nothing | compensated, announces compensated
-          steps: create-order undone, reserve-stock undone, authorize-payment refused, create-shipment idle, capture-payment idle, confirm-order idle
+          steps: create-order compensated, reserve-stock compensated, authorize-payment rejected, create-shipment idle, capture-payment idle, confirm-order idle
           reason: authorize-payment: card-declined: says the participant
         ",
     );
@@ -33,7 +33,7 @@ fn a_sibling_that_is_refused_too_has_nothing_to_undo_and_the_first_reason_stays(
           authorize-payment rejected card-declined => nothing | compensating, announces compensating, wake 2s
           reserve-stock rejected out-of-stock => create-order compensate#1 | compensating, wake 2s
           create-order ok => nothing | compensated, announces compensated
-          steps: create-order undone, reserve-stock refused, authorize-payment refused, create-shipment idle, capture-payment idle, confirm-order idle
+          steps: create-order compensated, reserve-stock rejected, authorize-payment rejected, create-shipment idle, capture-payment idle, confirm-order idle
           reason: authorize-payment: card-declined: says the participant
         ",
     );
@@ -51,7 +51,7 @@ fn a_sibling_that_fails_is_undone_instead_of_tried_again() {
           reserve-stock failed => reserve-stock compensate#1 | compensating, wake 2s
           reserve-stock ok => create-order compensate#1 | compensating, wake 2s
           create-order ok => nothing | compensated, announces compensated
-          steps: create-order undone, reserve-stock undone, authorize-payment refused, create-shipment idle, capture-payment idle, confirm-order idle
+          steps: create-order compensated, reserve-stock compensated, authorize-payment rejected, create-shipment idle, capture-payment idle, confirm-order idle
           reason: authorize-payment: card-declined: says the participant
         ",
     );
@@ -70,7 +70,7 @@ fn a_sibling_that_stays_silent_is_undone_at_its_deadline() {
           wake +1s => reserve-stock compensate#1 | compensating, wake 12s
           reserve-stock ok => create-order compensate#1 | compensating, wake 12s
           create-order ok => nothing | compensated, announces compensated
-          steps: create-order undone, reserve-stock undone, authorize-payment refused, create-shipment idle, capture-payment idle, confirm-order idle
+          steps: create-order compensated, reserve-stock compensated, authorize-payment rejected, create-shipment idle, capture-payment idle, confirm-order idle
           reason: authorize-payment: card-declined: says the participant
         ",
     );
@@ -88,7 +88,7 @@ fn a_sibling_that_waits_for_its_retry_is_undone_at_once() {
           authorize-payment rejected card-declined => reserve-stock compensate#1 | compensating, announces compensating, wake 0.877s
           reserve-stock ok => create-order compensate#1 | compensating, wake 0.877s
           create-order ok => nothing | compensated, announces compensated
-          steps: create-order undone, reserve-stock undone, authorize-payment refused, create-shipment idle, capture-payment idle, confirm-order idle
+          steps: create-order compensated, reserve-stock compensated, authorize-payment rejected, create-shipment idle, capture-payment idle, confirm-order idle
           reason: authorize-payment: card-declined: says the participant
         ",
     );
@@ -108,7 +108,7 @@ fn a_sibling_of_an_unconfirmed_publish_is_sent_again_as_the_same_attempt() {
           reserve-stock/forward ok => recorded as late | compensating, wake 12s
           reserve-stock ok => create-order compensate#1 | compensating, wake 12s
           create-order ok => nothing | compensated, announces compensated
-          steps: create-order undone, reserve-stock undone, authorize-payment refused, create-shipment idle, capture-payment idle, confirm-order idle
+          steps: create-order compensated, reserve-stock compensated, authorize-payment rejected, create-shipment idle, capture-payment idle, confirm-order idle
           reason: authorize-payment: card-declined: says the participant
         ",
     );
@@ -125,7 +125,7 @@ fn a_sibling_that_says_it_was_undone_before_has_nothing_to_undo() {
           authorize-payment rejected => nothing | compensating, announces compensating, wake 2s
           reserve-stock already-compensated => create-order compensate#1 | compensating, wake 2s
           create-order ok => nothing | compensated, announces compensated
-          steps: create-order undone, reserve-stock undone, authorize-payment refused, create-shipment idle, capture-payment idle, confirm-order idle
+          steps: create-order compensated, reserve-stock compensated, authorize-payment rejected, create-shipment idle, capture-payment idle, confirm-order idle
           reason: authorize-payment: some-code: says the participant
         ",
     );

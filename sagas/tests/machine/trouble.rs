@@ -48,7 +48,7 @@ fn a_reply_that_cannot_be_read_counts_as_an_effect_when_the_saga_turns_back() {
           authorize-payment rejected => reserve-stock compensate#1 | compensating, announces compensating, wake 2s
           reserve-stock ok => create-order compensate#1 | compensating, wake 2s
           create-order ok => nothing | compensated, announces compensated
-          steps: create-order undone, reserve-stock undone, authorize-payment refused, create-shipment idle, capture-payment idle, confirm-order idle
+          steps: create-order compensated, reserve-stock compensated, authorize-payment rejected, create-shipment idle, capture-payment idle, confirm-order idle
           reason: authorize-payment: some-code: says the participant
         "#,
     );
@@ -83,7 +83,7 @@ fn a_command_that_cannot_be_built_parks_the_step_and_its_sibling_goes_on() {
           cancel => reserve-stock compensate#1 | compensating, announces compensating, wake 2s
           reserve-stock ok => create-order compensate#1 | compensating, wake 2s
           create-order ok => nothing | compensated, announces compensated
-          steps: create-order undone, reserve-stock undone, authorize-payment idle, create-shipment idle, capture-payment idle, confirm-order idle
+          steps: create-order compensated, reserve-stock compensated, authorize-payment idle, create-shipment idle, capture-payment idle, confirm-order idle
           reason: an operator or the clock: cancelled: the customer asked
         ",
     );
@@ -99,7 +99,7 @@ fn a_command_that_cannot_be_built_does_not_keep_a_refusal_from_turning_back() {
           until reserve-stock => reserve-stock forward#1 | stuck, announces stuck, wake 2s
           reserve-stock rejected => create-order compensate#1 | compensating, announces compensating, wake 2s
           create-order ok => nothing | compensated, announces compensated
-          steps: create-order undone, reserve-stock refused, authorize-payment idle, create-shipment idle, capture-payment idle, confirm-order idle
+          steps: create-order compensated, reserve-stock rejected, authorize-payment idle, create-shipment idle, capture-payment idle, confirm-order idle
           reason: reserve-stock: some-code: says the participant
         ",
     );
@@ -145,7 +145,7 @@ fn a_compensation_that_cannot_be_built_waits_and_the_independent_ones_go_on() {
           create-shipment rejected => authorize-payment compensate#1 | stuck, announces stuck, wake 2s
           authorize-payment ok => nothing | stuck
           wake +60s => refused: nothing is due
-          steps: create-order done, reserve-stock parked, authorize-payment undone, create-shipment refused, capture-payment idle, confirm-order idle
+          steps: create-order done, reserve-stock parked, authorize-payment compensated, create-shipment rejected, capture-payment idle, confirm-order idle
           reason: create-shipment: some-code: says the participant
           waits for a person: reserve-stock: its command could not be built: the definition's closure panicked: the closure "undo reserve-stock" is broken
         "#,
@@ -182,9 +182,9 @@ fn a_refused_compensation_waits_and_the_independent_ones_go_on() {
           authorize-payment ok => nothing | stuck
           reserve-stock/compensate ok => refused: no compensate command of generation 1, attempt 1, waits for it
           wake +60s => refused: nothing is due
-          steps: create-order done, reserve-stock parked, authorize-payment undone, create-shipment refused, capture-payment idle, confirm-order idle
+          steps: create-order done, reserve-stock parked, authorize-payment compensated, create-shipment rejected, capture-payment idle, confirm-order idle
           reason: create-shipment: some-code: says the participant
-          waits for a person: reserve-stock: its compensation was refused: already-picked: says the participant
+          waits for a person: reserve-stock: its compensation was rejected: already-picked: says the participant
         ",
     );
 }
@@ -197,14 +197,14 @@ fn a_refusal_against_the_commands_promise_waits() {
             wake +10s => refused: nothing is due
             create-order ok => refused: no forward command of generation 1, attempt 1, waits for it
             steps: create-order parked, reserve-stock idle, authorize-payment idle, create-shipment idle, capture-payment idle, confirm-order idle
-            waits for a person: create-order: it cannot be refused, but was: some-code: says the participant
+            waits for a person: create-order: it cannot be rejected, but was: some-code: says the participant
           ");
     check(&place_order(), "until confirm-order; confirm-order rejected; cancel", "
             until confirm-order => confirm-order forward#1 | running, wake 2s
             confirm-order rejected => nothing | stuck, announces stuck
             cancel => refused: the saga has passed its point of no return and can only be completed
             steps: create-order done, reserve-stock done, authorize-payment done, create-shipment done, capture-payment done, confirm-order parked
-            waits for a person: confirm-order: it cannot be refused, but was: some-code: says the participant
+            waits for a person: confirm-order: it cannot be rejected, but was: some-code: says the participant
           ");
 }
 
@@ -218,7 +218,7 @@ fn a_participant_that_no_longer_knows_leaves_the_step_to_a_person() {
           reserve-stock expired => nothing | stuck, announces stuck, wake 2s
           authorize-payment rejected => nothing | stuck
           reserve-stock ok => refused: no forward command of generation 1, attempt 1, waits for it
-          steps: create-order done, reserve-stock parked, authorize-payment refused, create-shipment idle, capture-payment idle, confirm-order idle
+          steps: create-order done, reserve-stock parked, authorize-payment rejected, create-shipment idle, capture-payment idle, confirm-order idle
           reason: authorize-payment: some-code: says the participant
           waits for a person: reserve-stock: the participant no longer knows whether the forward command took effect
         ",
@@ -232,7 +232,7 @@ fn a_participant_that_no_longer_knows_leaves_the_step_to_a_person() {
           reserve-stock rejected => nothing | compensating, announces compensating, wake 2s
           authorize-payment rejected => create-order compensate#1 | compensating, wake 2s
           create-order expired => nothing | stuck, announces stuck
-          steps: create-order parked, reserve-stock refused, authorize-payment refused, create-shipment idle, capture-payment idle, confirm-order idle
+          steps: create-order parked, reserve-stock rejected, authorize-payment rejected, create-shipment idle, capture-payment idle, confirm-order idle
           reason: reserve-stock: some-code: says the participant
           waits for a person: create-order: the participant no longer knows whether the compensate command took effect
         ",
@@ -251,8 +251,8 @@ fn a_step_that_was_undone_behind_the_sagas_back_turns_it_back() {
           reserve-stock ok => nothing | compensating, wake 2s
           authorize-payment ok => create-order compensate#1 | compensating, wake 2s
           create-order ok => nothing | compensated, announces compensated
-          steps: create-order undone, reserve-stock undone, authorize-payment undone, create-shipment undone, capture-payment idle, confirm-order idle
-          reason: create-shipment: already-compensated: the participant had undone or fenced it before
+          steps: create-order compensated, reserve-stock compensated, authorize-payment compensated, create-shipment compensated, capture-payment idle, confirm-order idle
+          reason: create-shipment: already-compensated: the participant had compensated or fenced it before
         ",
     );
 }
@@ -264,7 +264,7 @@ fn a_step_after_the_point_of_no_return_that_was_undone_waits() {
             confirm-order already-compensated => nothing | stuck, announces stuck
             cancel => refused: the saga has passed its point of no return and can only be completed
             steps: create-order done, reserve-stock done, authorize-payment done, create-shipment done, capture-payment done, confirm-order parked
-            waits for a person: confirm-order: the participant says that it was undone, after the point of no return
+            waits for a person: confirm-order: the participant says that it was compensated, after the point of no return
           ");
     check(
         &without_a_pivot(),
@@ -275,7 +275,7 @@ fn a_step_after_the_point_of_no_return_that_was_undone_waits() {
           send-receipt ok => nothing | stuck
           cancel => refused: the saga has passed its point of no return and can only be completed
           steps: reserve-stock done, authorize-payment done, confirm-order parked, send-receipt done
-          waits for a person: confirm-order: the participant says that it was undone, after the point of no return
+          waits for a person: confirm-order: the participant says that it was compensated, after the point of no return
         ",
     );
 }

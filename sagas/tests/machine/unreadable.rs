@@ -41,7 +41,7 @@ fn one_answer_that_cannot_be_used_keeps_silence_from_turning_the_saga_back() {
           authorize-payment ok => nothing | compensating, wake 43s
           reserve-stock ok => create-order compensate#1 | compensating, wake 43s
           create-order ok => nothing | compensated, announces compensated
-          steps: create-order undone, reserve-stock undone, authorize-payment undone, create-shipment refused, capture-payment idle, confirm-order idle
+          steps: create-order compensated, reserve-stock compensated, authorize-payment compensated, create-shipment rejected, capture-payment idle, confirm-order idle
           reason: create-shipment: some-code: says the participant
         ",
     );
@@ -64,7 +64,7 @@ fn an_answer_that_cannot_be_used_counts_for_an_attempt_that_is_over_once() {
           wake +10s => create-shipment forward#4 | stuck, announces stuck, wake 50s, create-shipment needs attention since 30s
           cancel => nothing | compensating, announces compensating, wake 50s, create-shipment needs attention since 30s
           wake +20s => create-shipment compensate#1 | compensating, wake 52s
-          steps: create-order done, reserve-stock done, authorize-payment done, create-shipment undoing, capture-payment idle, confirm-order idle
+          steps: create-order done, reserve-stock done, authorize-payment done, create-shipment compensating, capture-payment idle, confirm-order idle
           reason: an operator or the clock: cancelled: the customer asked
         ",
     );
@@ -85,7 +85,7 @@ fn a_person_may_turn_back_what_waits_because_of_an_answer_that_cannot_be_used() 
           create-shipment failed => nothing | stuck, announces stuck, wake 5s, create-shipment needs attention since 3s
           cancel => create-shipment compensate#1 | compensating, announces compensating, wake 5s
           create-shipment ok => authorize-payment compensate#1, reserve-stock compensate#1 | compensating, wake 5s
-          steps: create-order done, reserve-stock undoing, authorize-payment undoing, create-shipment undone, capture-payment idle, confirm-order idle
+          steps: create-order done, reserve-stock compensating, authorize-payment compensating, create-shipment compensated, capture-payment idle, confirm-order idle
           reason: an operator or the clock: cancelled: the customer asked
         ",
     );
@@ -110,7 +110,7 @@ fn a_compensation_whose_answers_cannot_be_used_waits_for_a_person_and_goes_on() 
           resolve reserve-stock => reserve-stock fence#1 | compensating, announces compensating, wake 5s
           reserve-stock/compensate ok => create-order compensate#1 | compensating, wake 5s
           create-order ok => nothing | compensated, announces compensated
-          steps: create-order undone, reserve-stock undone, authorize-payment refused, create-shipment idle, capture-payment idle, confirm-order idle
+          steps: create-order compensated, reserve-stock compensated, authorize-payment rejected, create-shipment idle, capture-payment idle, confirm-order idle
           reason: authorize-payment: some-code: says the participant
         ",
     );

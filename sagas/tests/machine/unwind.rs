@@ -24,7 +24,7 @@ fn a_compensation_that_fails_is_tried_again_without_end() {
           wake +8s => reserve-stock compensate#5 | compensating, wake 17s, reserve-stock needs attention since 3s
           reserve-stock ok => create-order compensate#1 | compensating, wake 17s
           create-order ok => nothing | compensated, announces compensated
-          steps: create-order undone, reserve-stock undone, authorize-payment undone, create-shipment refused, capture-payment idle, confirm-order idle
+          steps: create-order compensated, reserve-stock compensated, authorize-payment compensated, create-shipment rejected, capture-payment idle, confirm-order idle
           reason: create-shipment: some-code: says the participant
         ",
     );
@@ -46,7 +46,7 @@ fn a_compensation_without_an_answer_is_tried_again_without_end() {
           wake +20s => create-order compensate#5 | compensating, wake 90s, create-order needs attention since 30s
           wake +40s => create-order compensate#6 | compensating, wake 170s, create-order needs attention since 30s
           create-order ok => nothing | compensated, announces compensated
-          steps: create-order undone, reserve-stock refused, authorize-payment refused, create-shipment idle, capture-payment idle, confirm-order idle
+          steps: create-order compensated, reserve-stock rejected, authorize-payment rejected, create-shipment idle, capture-payment idle, confirm-order idle
           reason: reserve-stock: some-code: says the participant
         ",
     );
@@ -63,7 +63,7 @@ fn a_compensation_that_was_done_before_counts_as_done() {
           reserve-stock rejected => nothing | compensating, announces compensating, wake 2s
           authorize-payment rejected => create-order compensate#1 | compensating, wake 2s
           create-order already-compensated => nothing | compensated, announces compensated
-          steps: create-order undone, reserve-stock refused, authorize-payment refused, create-shipment idle, capture-payment idle, confirm-order idle
+          steps: create-order compensated, reserve-stock rejected, authorize-payment rejected, create-shipment idle, capture-payment idle, confirm-order idle
           reason: reserve-stock: some-code: says the participant
         ",
     );
@@ -87,7 +87,7 @@ fn nothing_is_undone_before_what_was_built_on_it() {
           create-order/compensate ok => refused: no compensate command of generation 1, attempt 1, waits for it
           authorize-payment ok => create-order compensate#1 | compensating, wake 2s
           create-order ok => nothing | compensated, announces compensated
-          steps: create-order undone, reserve-stock undone, authorize-payment undone, create-shipment undone, capture-payment refused, confirm-order idle
+          steps: create-order compensated, reserve-stock compensated, authorize-payment compensated, create-shipment compensated, capture-payment rejected, confirm-order idle
           reason: capture-payment: some-code: says the participant
         ",
     );

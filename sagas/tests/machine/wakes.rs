@@ -63,7 +63,7 @@ fn a_last_attempt_that_the_broker_is_not_known_to_have_is_sent_once_more_before_
           wake +10s unpublished => create-order forward#3 | running, wake 22s
           wake +10s unpublished => create-order forward#3 | running, wake 32s
           wake +10s => create-order compensate#1 | compensating, announces compensating, wake 42s
-          steps: create-order undoing, reserve-stock idle, authorize-payment idle, create-shipment idle, capture-payment idle, confirm-order idle
+          steps: create-order compensating, reserve-stock idle, authorize-payment idle, create-shipment idle, capture-payment idle, confirm-order idle
           reason: create-order: attempts-exhausted: no success in 3 attempts; the participant stayed silent
         ",
     );

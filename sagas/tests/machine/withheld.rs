@@ -95,7 +95,7 @@ fn a_withheld_forward_command_of_a_saga_that_turns_back_is_never_sent() {
           wake => reserve-stock compensate#1 | compensating, wake 2s
           reserve-stock ok => create-order compensate#1 | compensating, wake 2s
           create-order ok => nothing | compensated, announces compensated
-          steps: create-order undone, reserve-stock undone, authorize-payment refused, create-shipment idle, capture-payment idle, confirm-order idle
+          steps: create-order compensated, reserve-stock compensated, authorize-payment rejected, create-shipment idle, capture-payment idle, confirm-order idle
           reason: authorize-payment: some-code: says the participant
         ",
     );
@@ -116,7 +116,7 @@ fn a_withheld_compensation_waits_for_its_topic() {
           wake => authorize-payment compensate#1 | compensating, wake 3602s
           authorize-payment ok => create-order compensate#1 | compensating, wake 3602s
           create-order ok => nothing | compensated, announces compensated
-          steps: create-order undone, reserve-stock undone, authorize-payment undone, create-shipment refused, capture-payment idle, confirm-order idle
+          steps: create-order compensated, reserve-stock compensated, authorize-payment compensated, create-shipment rejected, capture-payment idle, confirm-order idle
           reason: create-shipment: some-code: says the participant
         ",
     );
@@ -175,7 +175,7 @@ fn a_deadline_turns_a_saga_back_whose_command_is_withheld() {
           open => every topic takes everything
           wake => wrap-gift compensate#1 | compensating, wake 62s
           wrap-gift ok => nothing | compensated, announces compensated
-          steps: read-price undone, tell-warehouse undone, wrap-gift undone, print-card idle, capture-payment idle, send-mail idle, add-points idle
+          steps: read-price compensated, tell-warehouse compensated, wrap-gift compensated, print-card idle, capture-payment idle, send-mail idle, add-points idle
           reason: an operator or the clock: deadline-passed: the saga had to pass its point of no return before 1970-01-01T00:01:00.000Z
         ",
     );

@@ -26,7 +26,7 @@ macro_rules! commands {
         impl Command for $name {
             const PARTICIPANT: &'static str = "hotel";
             const NAME: &'static str = $command;
-            const REFUSABLE: bool = $refusable;
+            const REJECTABLE: bool = $refusable;
             type Reply = $reply;
         }
     )+};

@@ -66,7 +66,7 @@ macro_rules! commands {
         impl Command for $name {
             const PARTICIPANT: &'static str = "hotel";
             const NAME: &'static str = $command;
-            const REFUSABLE: bool = true;
+            const REJECTABLE: bool = true;
             type Reply = $reply;
         }
     )+};

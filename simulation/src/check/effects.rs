@@ -242,7 +242,7 @@ impl Evidence<'_> {
         };
         match &row.moving.reason {
             None => false,
-            Some(Reason::Refused { step, .. }) => {
+            Some(Reason::Rejected { step, .. }) => {
                 let number = stored.definition.position(step);
                 let has_refused = number.is_some_and(|number| {
                     let refusals = &self.journal.refusals;
@@ -250,7 +250,7 @@ impl Evidence<'_> {
                 });
                 has_refused && answered(step, &[Outcome::Rejected])
             }
-            Some(Reason::UndoneElsewhere { step, .. }) => {
+            Some(Reason::CompensatedElsewhere { step, .. }) => {
                 answered(step, &[Outcome::AlreadyCompensated, Outcome::Fenced])
             }
             Some(Reason::Exhausted { step, .. }) => {

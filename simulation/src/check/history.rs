@@ -102,7 +102,7 @@ pub(super) fn wakes_know_what_was_published(evidence: &Evidence<'_>) -> Finding 
 /// What a step has in flight, if the broker may lack it.
 fn open_attempt((step, progress): (usize, &Progress)) -> Option<(usize, Direction, &Flight)> {
     let direction = match progress {
-        Progress::Undoing(_) => Direction::Compensate,
+        Progress::Compensating(_) => Direction::Compensate,
         Progress::Fencing(_) => Direction::Fence,
         _ => Direction::Forward,
     };

@@ -73,14 +73,14 @@ impl World {
                 direction: Direction::Forward,
                 ..
             }
-            | Trouble::RefusedUnexpectedly { .. } => {
+            | Trouble::RejectedUnexpectedly { .. } => {
                 &[Intent::Edit(0), Intent::Retry(0), Intent::Cancel]
             }
             Trouble::CommandUnbuildable { .. } | Trouble::CompensationRefused { .. } => {
                 &[Intent::Edit(0), Intent::Retry(0)]
             }
             Trouble::ReplyUnreadable { .. } => &[Intent::Retry(0), Intent::Cancel],
-            Trouble::DoneByHand | Trouble::UndoneElsewhere | Trouble::Expired { .. } => &[],
+            Trouble::DoneByHand | Trouble::CompensatedElsewhere | Trouble::Expired { .. } => &[],
         };
         let intent = if intents.is_empty() || self.rng.chance(500) {
             last

@@ -267,7 +267,7 @@ impl World {
 
     fn write(&mut self, number: usize, command: &CommandMessage<'_>, step: usize, row: Row) {
         let key = (command.saga, step);
-        if matches!(row, Row::Undone { .. }) {
+        if matches!(row, Row::Compensated { .. }) {
             let effects = self.journal.effects.len();
             self.journal.tombstones.push((effects, key.0, key.1));
         }
@@ -282,13 +282,13 @@ impl World {
         let may_refuse = &*command.command == "ask";
         let fate = self.fate(saga, step, generation, 1);
         let refuses = may_refuse && fate < 120 && self.faults.may(Fault::StepRefused);
-        let surprises = !may_refuse && fate < 15 && self.faults.may(Fault::RefusedUnexpectedly);
+        let surprises = !may_refuse && fate < 15 && self.faults.may(Fault::RejectedUnexpectedly);
         if refuses || surprises {
             self.journal.refusals.insert((saga, step));
             self.faults.count(if refuses {
                 Fault::StepRefused
             } else {
-                Fault::RefusedUnexpectedly
+                Fault::RejectedUnexpectedly
             });
             if surprises {
                 self.journal.troubled.insert(saga);

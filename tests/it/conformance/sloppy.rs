@@ -287,7 +287,7 @@ impl Work {
             return Some(answer);
         }
         let asked = match (self.defect, row) {
-            (Defect::NeverCorrects, Some(Row::Refused { .. })) => 1,
+            (Defect::NeverCorrects, Some(Row::Rejected { .. })) => 1,
             _ => generation,
         };
         let (row, answer) = match decide(row, ask, asked, false) {
@@ -314,8 +314,8 @@ impl Work {
         let is_forgotten = matches!(
             (&row, self.defect),
             (Row::Done { .. }, Defect::ForgetsWhatIsDone)
-                | (Row::Undone { .. }, Defect::ForgetsWhatIsUndone)
-                | (Row::Refused { .. }, Defect::ForgetsRefusals)
+                | (Row::Compensated { .. }, Defect::ForgetsWhatIsUndone)
+                | (Row::Rejected { .. }, Defect::ForgetsRefusals)
         );
         if is_forgotten {
             self.rows.remove(&key);

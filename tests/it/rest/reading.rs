@@ -171,7 +171,7 @@ async fn a_refused_saga_is_shown_with_its_reason_and_what_was_undone() {
     let id = world.submit(&order(8, Fate::CaptureDeclined)).await;
     let saga = world.ended(id, "compensated").await;
     let reason = &saga["reason"];
-    assert_eq!(reason["kind"], "refused");
+    assert_eq!(reason["kind"], "rejected");
     assert_eq!(reason["step"], "capture-payment");
     assert_eq!(reason["code"], "capture-declined");
     assert_eq!(saga["output"], Value::Null);
@@ -179,9 +179,16 @@ async fn a_refused_saga_is_shown_with_its_reason_and_what_was_undone() {
     let states: Vec<_> = states.map(|step| step["state"].as_str().unwrap()).collect();
     assert_eq!(
         states,
-        ["undone", "undone", "undone", "undone", "refused", "idle"]
+        [
+            "compensated",
+            "compensated",
+            "compensated",
+            "compensated",
+            "rejected",
+            "idle"
+        ]
     );
-    assert_eq!(saga["steps"][4]["refusal"]["code"], "capture-declined");
+    assert_eq!(saga["steps"][4]["rejection"]["code"], "capture-declined");
     let undone = saga["history"].as_array().unwrap().iter();
     let undone = undone.filter(|line| line["direction"] == "compensate");
     let undone: Vec<_> = undone.map(|line| line["step"].as_str().unwrap()).collect();

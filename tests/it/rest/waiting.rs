@@ -40,7 +40,7 @@ async fn who_waits_is_told_how_the_saga_ended() {
     assert_eq!(shown["state"], "compensated");
     assert_eq!(shown["output"], Value::Null);
     let reason = &shown["reason"];
-    assert_eq!(reason["kind"], "refused", "{reason}");
+    assert_eq!(reason["kind"], "rejected", "{reason}");
     assert_eq!(reason["step"], "create-shipment", "{reason}");
     assert!(
         reason["code"].is_string() && reason["message"].is_string(),

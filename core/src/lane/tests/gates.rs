@@ -11,7 +11,7 @@ struct Write {}
 impl Command for Write {
     const PARTICIPANT: &'static str = "scribe";
     const NAME: &'static str = "write";
-    const REFUSABLE: bool = false;
+    const REJECTABLE: bool = false;
     type Reply = ();
 }
 

@@ -167,6 +167,6 @@ struct Say {
 impl Command for Say {
     const PARTICIPANT: &'static str = "oracle";
     const NAME: &'static str = "say";
-    const REFUSABLE: bool = true;
+    const REJECTABLE: bool = true;
     type Reply = u32;
 }

@@ -180,7 +180,7 @@ fn saga((id, state, moving, first): (Uuid, String, String, String)) -> SagaRow {
     let reason = serde_json::from_str::<Moving>(&moving).ok();
     let reason = reason.and_then(|moving| moving.reason);
     let has_no_order = reason.is_some_and(|reason| {
-        reason.kind == "refused" && reason.step.as_deref() == Some("create-order")
+        reason.kind == "rejected" && reason.step.as_deref() == Some("create-order")
     });
     let first = serde_json::from_str::<First>(&first).ok();
     SagaRow {

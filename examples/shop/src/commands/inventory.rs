@@ -26,7 +26,7 @@ pub struct StockReserved {
 impl Command for ReserveStock {
     const PARTICIPANT: &'static str = "inventory";
     const NAME: &'static str = "reserve-stock";
-    const REFUSABLE: bool = true;
+    const REJECTABLE: bool = true;
     type Reply = StockReserved;
 }
 
@@ -40,6 +40,6 @@ pub struct ReleaseStock {
 impl Command for ReleaseStock {
     const PARTICIPANT: &'static str = "inventory";
     const NAME: &'static str = "release-stock";
-    const REFUSABLE: bool = false;
+    const REJECTABLE: bool = false;
     type Reply = ();
 }

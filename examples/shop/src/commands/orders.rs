@@ -31,7 +31,7 @@ pub struct OrderCreated {
 impl Command for CreateOrder {
     const PARTICIPANT: &'static str = "orders";
     const NAME: &'static str = "create-order";
-    const REFUSABLE: bool = true;
+    const REJECTABLE: bool = true;
     type Reply = OrderCreated;
 }
 
@@ -45,7 +45,7 @@ pub struct CancelOrder {
 impl Command for CancelOrder {
     const PARTICIPANT: &'static str = "orders";
     const NAME: &'static str = "cancel-order";
-    const REFUSABLE: bool = false;
+    const REJECTABLE: bool = false;
     type Reply = ();
 }
 
@@ -61,6 +61,6 @@ pub struct ConfirmOrder {
 impl Command for ConfirmOrder {
     const PARTICIPANT: &'static str = "orders";
     const NAME: &'static str = "confirm-order";
-    const REFUSABLE: bool = false;
+    const REJECTABLE: bool = false;
     type Reply = ();
 }

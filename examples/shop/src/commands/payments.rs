@@ -19,7 +19,7 @@ pub struct AuthorizePayment {
 impl Command for AuthorizePayment {
     const PARTICIPANT: &'static str = "payments";
     const NAME: &'static str = "authorize-payment";
-    const REFUSABLE: bool = true;
+    const REJECTABLE: bool = true;
     type Reply = ();
 }
 
@@ -33,7 +33,7 @@ pub struct VoidPayment {
 impl Command for VoidPayment {
     const PARTICIPANT: &'static str = "payments";
     const NAME: &'static str = "void-payment";
-    const REFUSABLE: bool = false;
+    const REJECTABLE: bool = false;
     type Reply = ();
 }
 
@@ -47,6 +47,6 @@ pub struct CapturePayment {
 impl Command for CapturePayment {
     const PARTICIPANT: &'static str = "payments";
     const NAME: &'static str = "capture-payment";
-    const REFUSABLE: bool = true;
+    const REJECTABLE: bool = true;
     type Reply = ();
 }

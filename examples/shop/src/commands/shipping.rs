@@ -25,7 +25,7 @@ pub struct ShipmentCreated {
 impl Command for CreateShipment {
     const PARTICIPANT: &'static str = "shipping";
     const NAME: &'static str = "create-shipment";
-    const REFUSABLE: bool = true;
+    const REJECTABLE: bool = true;
     type Reply = ShipmentCreated;
 }
 
@@ -39,6 +39,6 @@ pub struct CancelShipment {
 impl Command for CancelShipment {
     const PARTICIPANT: &'static str = "shipping";
     const NAME: &'static str = "cancel-shipment";
-    const REFUSABLE: bool = false;
+    const REJECTABLE: bool = false;
     type Reply = ();
 }

@@ -41,7 +41,7 @@ impl Tally {
     pub(crate) fn print(&self) {
         say(format_args!("{:>5} confirmed", self.confirmed));
         for (place, count) in &self.refused {
-            say(format_args!("{count:>5} cancelled, refused by {place}"));
+            say(format_args!("{count:>5} cancelled, rejected by {place}"));
         }
         for surprise in &self.surprises {
             say(format_args!("NOT AS PLANNED: {surprise}"));

@@ -109,7 +109,7 @@ fn the_demo_refuses_orders_at_every_place_and_ends_with_books_that_agree() {
     );
     assert!(text.contains("14 confirmed"), "{text}");
     for step in place_order().unwrap().steps() {
-        let place = format!("cancelled, refused by {}", step.name);
+        let place = format!("cancelled, rejected by {}", step.name);
         assert_eq!(text.contains(&place), step.refusable, "{place}\n{text}");
     }
     assert!(

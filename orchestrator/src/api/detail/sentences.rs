@@ -68,7 +68,7 @@ fn reply(entry: &Entry) -> String {
         }
         (_, Some(Outcome::Succeeded)) => format!("{what} succeeded."),
         (_, Some(Outcome::Rejected)) => {
-            format!("{what} was refused{}.", said(entry.payload.as_ref()))
+            format!("{what} was rejected{}.", said(entry.payload.as_ref()))
         }
         (_, Some(Outcome::Failed)) => {
             format!(
@@ -76,7 +76,7 @@ fn reply(entry: &Entry) -> String {
                 said(entry.payload.as_ref())
             )
         }
-        (_, Some(Outcome::AlreadyCompensated)) => format!("{what}: it was undone before."),
+        (_, Some(Outcome::AlreadyCompensated)) => format!("{what}: it was compensated before."),
         (_, Some(Outcome::Fenced)) => format!("{what}: it can never take effect any more."),
         (_, Some(Outcome::Expired)) => {
             format!("{what}: the participant no longer knows whether it took effect.")
@@ -107,7 +107,7 @@ fn order(entry: &Entry) -> String {
         OrderKind::RetryNow { step: Some(step) } => format!("try {step} again now"),
         OrderKind::Edit { step, .. } => format!("send {step} with another payload"),
         OrderKind::Skip { step, .. } => format!("skip {step}, as done by hand"),
-        OrderKind::Resolve { step } => format!("resolve {step}, as undone by hand"),
+        OrderKind::Resolve { step } => format!("resolve {step}, as compensated by hand"),
     };
     format!("{} ordered to {what}: {}.", order.actor, order.reason)
 }

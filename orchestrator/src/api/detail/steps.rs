@@ -29,7 +29,7 @@ pub(super) struct Step<'a> {
     next_at: Option<Instant>,
     payload: Option<&'a Json>,
     reply: Option<&'a Json>,
-    refusal: Option<&'a Fault>,
+    rejection: Option<&'a Fault>,
     compensation_payload: Option<&'a Json>,
     compensation_reply: Option<&'a Json>,
     trouble: Option<String>,
@@ -79,7 +79,7 @@ fn one<'a>(
             .map(|flight| Instant(flight.due_at)),
         payload: trace.payload,
         reply: trace.reply,
-        refusal: refusal(progress),
+        rejection: rejection(progress),
         compensation_payload: trace.compensation_payload,
         compensation_reply: trace.compensation_reply,
         trouble: trouble(progress),
@@ -92,15 +92,15 @@ fn has_ended(progress: &Progress) -> bool {
         progress,
         Progress::Done
             | Progress::ByHand
-            | Progress::Refused(_)
-            | Progress::Undone
+            | Progress::Rejected(_)
+            | Progress::Compensated
             | Progress::Parked(_)
     )
 }
 
-fn refusal(progress: &Progress) -> Option<&Fault> {
+fn rejection(progress: &Progress) -> Option<&Fault> {
     match progress {
-        Progress::Refused(fault) | Progress::Parked(Trouble::RefusedUnexpectedly { fault }) => {
+        Progress::Rejected(fault) | Progress::Parked(Trouble::RejectedUnexpectedly { fault }) => {
             Some(fault)
         }
         _ => None,

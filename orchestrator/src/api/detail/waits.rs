@@ -43,7 +43,7 @@ fn of_itself(definition: &Definition, index: usize, moving: &Moving) -> Option<S
                 &Next::Attempt,
             ))
         }
-        Progress::Undoing(flight) => {
+        Progress::Compensating(flight) => {
             let command = step.compensation.as_ref().map_or("", |undo| undo.command);
             let what = format!("the compensation {command}, ");
             Some(waiting(step.participant, &what, flight, &Next::Attempt))
@@ -52,14 +52,14 @@ fn of_itself(definition: &Definition, index: usize, moving: &Moving) -> Option<S
             let standing = definition
                 .dependents(index)
                 .filter(|later| !moving.steps[*later].is_gone());
-            named(definition, standing, "to be undone first")
+            named(definition, standing, "to be compensated first")
         }
         Progress::Done
         | Progress::Skipped
         | Progress::ByHand
         | Progress::Unknown
-        | Progress::Refused(_)
-        | Progress::Undone
+        | Progress::Rejected(_)
+        | Progress::Compensated
         | Progress::Parked(_) => None,
     }
 }

@@ -49,7 +49,7 @@ pub struct Held {
 impl Command for Hold {
     const PARTICIPANT: &'static str = "till";
     const NAME: &'static str = "hold";
-    const REFUSABLE: bool = true;
+    const REJECTABLE: bool = true;
     type Reply = Held;
 }
 
@@ -61,7 +61,7 @@ pub struct Release {
 impl Command for Release {
     const PARTICIPANT: &'static str = "till";
     const NAME: &'static str = "release";
-    const REFUSABLE: bool = false;
+    const REJECTABLE: bool = false;
     type Reply = Held;
 }
 

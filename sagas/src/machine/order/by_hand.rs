@@ -43,7 +43,7 @@ pub(super) fn skip(
 ) -> Result<OrderResult, Refusal> {
     if turn.next.is_unwinding() {
         return Err(Refusal::OrderMakesNoSense(
-            "the saga is being compensated; resolve what cannot be undone",
+            "the saga is being compensated; resolve what cannot be compensated",
         ));
     }
     match turn.progress(step) {
@@ -52,10 +52,10 @@ pub(super) fn skip(
         Progress::Done
         | Progress::Skipped
         | Progress::ByHand
-        | Progress::Refused(_)
+        | Progress::Rejected(_)
         | Progress::Unknown
-        | Progress::Undoing(_)
-        | Progress::Undone => {
+        | Progress::Compensating(_)
+        | Progress::Compensated => {
             return Err(Refusal::OrderMakesNoSense(
                 "nothing of this step is left to do",
             ));
@@ -85,15 +85,15 @@ pub(super) fn resolve(
 ) -> Result<OrderResult, Refusal> {
     if !turn.next.is_unwinding() {
         return Err(Refusal::OrderMakesNoSense(
-            "the saga goes forward, so nothing is being undone; skip the step, or cancel the saga",
+            "the saga goes forward, so nothing is being compensated; skip the step, or cancel the saga",
         ));
     }
     match turn.progress(step) {
         Progress::Parked(Trouble::DoneByHand) => {
-            turn.set(step, Progress::Undone);
+            turn.set(step, Progress::Compensated);
             return Ok(OrderResult::Resolved);
         }
-        Progress::Undoing(_)
+        Progress::Compensating(_)
         | Progress::Parked(
             Trouble::CompensationRefused { .. }
             | Trouble::Expired { .. }
@@ -109,11 +109,11 @@ pub(super) fn resolve(
         | Progress::Done
         | Progress::Skipped
         | Progress::ByHand
-        | Progress::Refused(_)
+        | Progress::Rejected(_)
         | Progress::Unknown
-        | Progress::Undone => {
+        | Progress::Compensated => {
             return Err(Refusal::OrderMakesNoSense(
-                "this step is not being undone, or not yet",
+                "this step is not being compensated, or not yet",
             ));
         }
     }

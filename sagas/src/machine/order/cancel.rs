@@ -21,7 +21,7 @@ pub(super) fn cancel(turn: &mut Turn<'_>, order: &Order) -> Result<OrderResult, 
             Ok(OrderResult::Cancelling)
         }
         Point::InFlight(pivot) if is_seeded(Bug::CancelsWithoutFence) => {
-            turn.set(pivot, Progress::Undone);
+            turn.set(pivot, Progress::Compensated);
             turn.turn_back(cancelled(order));
             Ok(OrderResult::Cancelling)
         }

@@ -31,7 +31,7 @@ pub(super) fn everything(turn: &mut Turn<'_>) -> Result<OrderResult, Refusal> {
 pub(super) fn now(turn: &mut Turn<'_>, step: usize) -> Result<OrderResult, Refusal> {
     match turn.progress(step).clone() {
         Progress::Forward(_) if turn.next.is_unwinding() => return Err(TURNED_BACK),
-        Progress::Forward(_) | Progress::Undoing(_) | Progress::Fencing(_) => {
+        Progress::Forward(_) | Progress::Compensating(_) | Progress::Fencing(_) => {
             // What is withheld is sent, as the attempt that it is, when its topic takes it.
             if !is_withheld(turn, step) {
                 turn.try_again(step, false);
@@ -42,9 +42,9 @@ pub(super) fn now(turn: &mut Turn<'_>, step: usize) -> Result<OrderResult, Refus
         | Progress::Done
         | Progress::Skipped
         | Progress::ByHand
-        | Progress::Refused(_)
+        | Progress::Rejected(_)
         | Progress::Unknown
-        | Progress::Undone => return Err(NOTHING_WAITS),
+        | Progress::Compensated => return Err(NOTHING_WAITS),
     }
     Ok(OrderResult::Retrying)
 }
@@ -77,7 +77,7 @@ fn unpark(turn: &mut Turn<'_>, step: usize, trouble: &Trouble) -> Result<(), Ref
         }
         // The participant repeats its reply, and a newer binary may read it.
         Trouble::ReplyUnreadable { .. } => turn.ask_again(step),
-        Trouble::RefusedUnexpectedly { .. } => {
+        Trouble::RejectedUnexpectedly { .. } => {
             let paper = papers.forward.clone().ok_or(NOTHING_WAITS)?;
             turn.launch_forward(step, paper.payload);
         }
@@ -85,7 +85,7 @@ fn unpark(turn: &mut Turn<'_>, step: usize, trouble: &Trouble) -> Result<(), Ref
             let paper = papers.compensation.clone().ok_or(NOTHING_WAITS)?;
             turn.launch_compensation(step, paper.payload);
         }
-        Trouble::UndoneElsewhere | Trouble::Expired { .. } | Trouble::DoneByHand => {
+        Trouble::CompensatedElsewhere | Trouble::Expired { .. } | Trouble::DoneByHand => {
             return Err(Refusal::OrderMakesNoSense(
                 "the participant would answer the same again; skip or resolve the step",
             ));
@@ -105,7 +105,7 @@ pub(super) fn edit(
         Progress::Forward(_) if turn.next.is_unwinding() => return Err(TURNED_BACK),
         Progress::Forward(_)
         | Progress::Parked(
-            Trouble::RefusedUnexpectedly { .. }
+            Trouble::RejectedUnexpectedly { .. }
             | Trouble::CommandUnbuildable {
                 direction: Direction::Forward,
                 ..
@@ -123,7 +123,7 @@ pub(super) fn edit(
                 }
             }
         }
-        Progress::Undoing(_)
+        Progress::Compensating(_)
         | Progress::Parked(
             Trouble::CompensationRefused { .. } | Trouble::CommandUnbuildable { .. },
         ) => {
@@ -145,9 +145,9 @@ pub(super) fn edit(
         | Progress::Done
         | Progress::Skipped
         | Progress::ByHand
-        | Progress::Refused(_)
+        | Progress::Rejected(_)
         | Progress::Unknown
-        | Progress::Undone => {
+        | Progress::Compensated => {
             return Err(Refusal::OrderMakesNoSense(
                 "no command of this step is in flight or parked",
             ));

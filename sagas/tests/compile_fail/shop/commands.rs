@@ -29,7 +29,7 @@ macro_rules! commands {
         impl Command for $name {
             const PARTICIPANT: &'static str = $participant;
             const NAME: &'static str = $command;
-            const REFUSABLE: bool = false;
+            const REJECTABLE: bool = false;
             type Reply = $reply;
         }
     )+};

@@ -16,7 +16,7 @@ impl World<'_> {
                 continue;
             };
             let direction = match progress {
-                Progress::Undoing(_) => Direction::Compensate,
+                Progress::Compensating(_) => Direction::Compensate,
                 Progress::Fencing(_) => Direction::Fence,
                 _ => Direction::Forward,
             };

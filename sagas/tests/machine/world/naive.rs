@@ -154,7 +154,7 @@ impl Naive<'_> {
             }
             Outcome::Failed => self.steps[step] = Step::Retrying,
             Outcome::AlreadyCompensated if self.kind(step) == StepKind::Retriable => {
-                self.steps[step] = Step::Parked(Why::UndoneElsewhere);
+                self.steps[step] = Step::Parked(Why::CompensatedElsewhere);
             }
             Outcome::AlreadyCompensated => self.turn_back(step, Step::Undone),
             Outcome::Expired => self.steps[step] = Step::Parked(Why::Expired),
@@ -185,7 +185,7 @@ impl Naive<'_> {
             (Outcome::Succeeded, Purpose::Cancel) => self.forward(step, outcome, None),
             (Outcome::Succeeded, Purpose::Skip) => self.steps[step] = Step::Done,
             (Outcome::Fenced, Purpose::Cancel) if self.kind(step) == StepKind::Retriable => {
-                self.steps[step] = Step::Parked(Why::UndoneElsewhere);
+                self.steps[step] = Step::Parked(Why::CompensatedElsewhere);
             }
             (Outcome::Fenced, Purpose::Cancel) => self.turn_back(step, Step::Undone),
             (Outcome::Expired, Purpose::Cancel) => self.steps[step] = Step::Parked(Why::Expired),

@@ -11,9 +11,9 @@ use super::spec::{Fate, Spec};
 /// The row of one step.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Row {
-    Refused { generation: u32 },
+    Rejected { generation: u32 },
     Done { undo_refused: Option<u32> },
-    Undone,
+    Compensated,
 }
 
 /// What changed in a participant's own tables.
@@ -85,15 +85,15 @@ impl Participants {
     fn forward(&mut self, step: usize, generation: u32) -> Answer {
         match &self.rows[step] {
             None => self.run(step, generation),
-            Some(Row::Refused {
+            Some(Row::Rejected {
                 generation: refused,
             }) if *refused < generation => self.run(step, generation),
-            Some(Row::Refused { .. }) => (Outcome::Rejected, fault("refused")),
+            Some(Row::Rejected { .. }) => (Outcome::Rejected, fault("refused")),
             Some(Row::Done { .. }) if self.sabotage == Some(Sabotage::RunsTwice) => {
                 self.run(step, generation)
             }
             Some(Row::Done { .. }) => (Outcome::Succeeded, self.receipt(step)),
-            Some(Row::Undone) => (Outcome::AlreadyCompensated, Json::null()),
+            Some(Row::Compensated) => (Outcome::AlreadyCompensated, Json::null()),
         }
     }
 
@@ -101,7 +101,7 @@ impl Participants {
         self.asked[step] += 1;
         if self.fates[step] == Fate::Refused && self.asked[step] == 1 {
             let keeps_the_row = self.sabotage != Some(Sabotage::ForgetsRefusals);
-            self.rows[step] = keeps_the_row.then_some(Row::Refused { generation });
+            self.rows[step] = keeps_the_row.then_some(Row::Rejected { generation });
             return (Outcome::Rejected, fault("refused"));
         }
         if self.has_effect[step] {
@@ -113,7 +113,7 @@ impl Participants {
 
     fn compensate(&mut self, step: usize, generation: u32) -> Answer {
         match &self.rows[step] {
-            None | Some(Row::Refused { .. }) => self.bury(step),
+            None | Some(Row::Rejected { .. }) => self.bury(step),
             Some(Row::Done {
                 undo_refused: Some(refused),
             }) if *refused >= generation => {
@@ -127,18 +127,18 @@ impl Participants {
             }
             Some(Row::Done { .. }) => {
                 self.effects.push(Effect::Undid(step));
-                self.rows[step] = Some(Row::Undone);
+                self.rows[step] = Some(Row::Compensated);
             }
-            Some(Row::Undone) => {}
+            Some(Row::Compensated) => {}
         }
         (Outcome::Succeeded, Json::null())
     }
 
     fn fence(&mut self, step: usize) -> Answer {
         match &self.rows[step] {
-            None | Some(Row::Refused { .. }) => self.bury(step),
+            None | Some(Row::Rejected { .. }) => self.bury(step),
             Some(Row::Done { .. }) => return (Outcome::Succeeded, self.receipt(step)),
-            Some(Row::Undone) => {}
+            Some(Row::Compensated) => {}
         }
         (Outcome::Fenced, Json::null())
     }
@@ -146,7 +146,7 @@ impl Participants {
     /// Whatever took effect stays, and its compensation never runs.
     fn fence_compensation(&mut self, step: usize) -> Answer {
         let was_undone = self.effects.contains(&Effect::Undid(step));
-        if self.rows[step] != Some(Row::Undone) {
+        if self.rows[step] != Some(Row::Compensated) {
             self.bury(step);
         }
         let outcome = if was_undone {
@@ -160,7 +160,7 @@ impl Participants {
     /// From now on the step can never take effect.
     fn bury(&mut self, step: usize) {
         let leaves_a_row = self.sabotage != Some(Sabotage::LeavesNoTombstone);
-        self.rows[step] = leaves_a_row.then_some(Row::Undone);
+        self.rows[step] = leaves_a_row.then_some(Row::Compensated);
     }
 
     fn receipt(&self, step: usize) -> Json {

@@ -161,10 +161,11 @@ fn nothing_possible_is_left(definition: &Definition, saga: &Saga) -> Result<(), 
                         .dependents(index)
                         .all(|later| steps[later].is_gone())
             }
-            Progress::Forward(_) | Progress::Fencing(_) | Progress::Undoing(_) => true,
-            Progress::Skipped | Progress::Refused(_) | Progress::Undone | Progress::Parked(_) => {
-                false
-            }
+            Progress::Forward(_) | Progress::Fencing(_) | Progress::Compensating(_) => true,
+            Progress::Skipped
+            | Progress::Rejected(_)
+            | Progress::Compensated
+            | Progress::Parked(_) => false,
         };
         require(
             !is_possible,

@@ -70,8 +70,8 @@ impl Sabotage {
     pub(crate) fn spoil_the_stored(self, saga: &mut Saga) {
         if self == Self::UndoesWithoutWaiting {
             for step in &mut saga.moving.steps {
-                if matches!(step, Progress::Undoing(_)) {
-                    *step = Progress::Undone;
+                if matches!(step, Progress::Compensating(_)) {
+                    *step = Progress::Compensated;
                 }
             }
         }
@@ -120,13 +120,13 @@ impl Sabotage {
 
 /// Every forward command that is sent anew counts as refused instead.
 fn refuse_what_was_silent(before: &Saga, transition: &mut Transition) {
-    let Reason::Refused { fault, .. } = reason() else {
+    let Reason::Rejected { fault, .. } = reason() else {
         unreachable!("the made-up reason is a refusal");
     };
     for (step, was) in before.moving.steps.iter().enumerate() {
         let is_sent = transition.sends.iter().any(|send| send.step == step);
         if is_sent && matches!(was, Progress::Forward(_)) {
-            transition.next.moving.steps[step] = Progress::Refused(fault.clone());
+            transition.next.moving.steps[step] = Progress::Rejected(fault.clone());
             transition.next.moving.reason.get_or_insert_with(reason);
             transition.sends.retain(|send| send.step != step);
             let name = Spec::name(step);
@@ -150,7 +150,7 @@ fn reason() -> Reason {
         code: "made-up".into(),
         message: String::new(),
     };
-    Reason::Refused {
+    Reason::Rejected {
         step: Spec::name(0),
         fault,
     }

@@ -79,7 +79,7 @@ macro_rules! probes {
         impl Command for $name {
             const PARTICIPANT: &'static str = PARTICIPANT;
             const NAME: &'static str = $command;
-            const REFUSABLE: bool = $refusable;
+            const REJECTABLE: bool = $refusable;
             type Reply = Receipt;
         }
     )+};
