@@ -1,6 +1,6 @@
 //! What open sagas may pin and a binary lacks: read once, before that binary serves.
 //!
-//! Whatever a saga pins was published first (`definition_seen`, migration 0007), so the look begins
+//! Whatever a saga pins was published first (`definition_seen`), so the look begins
 //! there; open sagas are gone through only for what the binary lacks, and only those that started
 //! while some replica had it. Every statement ends with the session's `statement_timeout` at the latest;
 //! a table that is too large for one statement is gone through shard by shard.
