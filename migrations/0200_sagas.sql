@@ -39,14 +39,14 @@ CREATE TABLE saga (
     -- Stuck, or trying beyond its retry policy.
     needs_attention boolean     NOT NULL,
     -- Whether later entries are in saga_history.
-    spilled         boolean     NOT NULL DEFAULT true,
+    spilled         boolean     NOT NULL,
     status          text        NOT NULL CHECK
         (status IN ('running', 'compensating', 'completed', 'compensated', 'stuck')),
     definition      text        NOT NULL,
     -- JSON: how far each step has come, and why the saga turned back.
     moving          text        NOT NULL,
     -- JSON: the first entries of the history, separated by commas, as many as have room here.
-    entries         text        NOT NULL DEFAULT '',
+    entries         text        NOT NULL,
     PRIMARY KEY (shard, id)
 ) WITH (
     -- A HOT update needs room on the row's own page, and the row grows with every step. Sagas that
@@ -243,17 +243,17 @@ CREATE TABLE definition_seen (
 CREATE TABLE dead_letter (
     id            uuid        NOT NULL DEFAULT gen_random_uuid(),
     -- How many; with received_at and the place of the last of them, and its reason.
-    records       bigint      NOT NULL DEFAULT 1,
+    records       bigint      NOT NULL,
     record_offset bigint      NOT NULL,
     -- When the first of them was stored.
-    first_at      timestamptz DEFAULT clock_timestamp(),
+    first_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
     received_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
     partition     integer     NOT NULL,
     -- The Kafka cluster's id, because offsets of another cluster start again; '' while unknown.
     cluster       text        NOT NULL,
     topic         text        NOT NULL,
     -- The reason in a word.
-    kind          text,
+    kind          text        NOT NULL,
     reason        text        NOT NULL,
     -- SHA-256 of kind, key, headers and value.
     digest        bytea       NOT NULL,
@@ -261,10 +261,8 @@ CREATE TABLE dead_letter (
     -- Repeated: length of the name (4 bytes, big-endian), name, length of the value, value.
     headers       bytea       NOT NULL,
     value         bytea,
-    PRIMARY KEY (cluster, topic, partition, record_offset, digest)
+    PRIMARY KEY (cluster, topic, digest)
 );
-
-CREATE UNIQUE INDEX dead_letter_fold ON dead_letter (cluster, topic, digest) WHERE kind IS NOT NULL;
 
 CREATE INDEX dead_letter_received ON dead_letter (received_at DESC, id DESC);
 
@@ -284,7 +282,7 @@ CREATE TABLE dead_letter_tally (
 CREATE VIEW every_saga AS
     SELECT shard, id, definition, version, fingerprint, status, revision, needs_attention, started_at,
         updated_at, finished_at, wake_at, moving,
-        '[' || concat_ws(',', nullif(entries, ''), (
+        '[' || concat_ws(',', entries, (
             SELECT string_agg(h.entry, ',' ORDER BY h.revision)
             FROM saga_history h WHERE h.shard = saga.shard AND h.saga_id = saga.id
         )) || ']' AS history
