@@ -54,7 +54,7 @@ FROM busybox:1.37.0-musl AS busybox
 
 # The C library and libgcc are all that the programs load (`ldd`); zlib is linked into them.
 FROM gcr.io/distroless/cc-debian12:nonroot
-ARG VERSION=0.1.0
+ARG VERSION=0.2.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="saga" \
       org.opencontainers.image.description="Saga orchestrator with the sagas and services of the example shop" \

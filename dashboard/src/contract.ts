@@ -142,8 +142,8 @@ export interface DeadLetter {
   at: Instant;
   first_at: Instant;
   count: number;
-  /** The reason in a word; `null` where an older binary wrote it. */
-  kind: string | null;
+  /** The reason in a word. */
+  kind: string;
   topic: string;
   partition: number;
   offset: number;

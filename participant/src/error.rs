@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use sagas::name::NameError;
+use sagas::schema::Unfit;
 use sagas::wire::topics::Finding;
 
 /// Why a service could not start, stop or go on.
@@ -51,6 +52,9 @@ pub enum Error {
         /// The least that is safe.
         needed: Duration,
     },
+    /// The inbox tables are of a release that this one does not work with, or of a build between releases.
+    #[error("the inbox's schema does not fit this binary: {}; {}", .0, remedy(.0))]
+    OtherSchema(Unfit),
     /// The inbox migration did not apply.
     #[error("apply the inbox migration")]
     Migrate(#[source] sqlx::migrate::MigrateError),
@@ -115,4 +119,13 @@ pub enum Error {
     /// Work in hand did not end within the bound. What was not committed comes again.
     #[error("the service did not stop within {0:?}")]
     StopTimedOut(Duration),
+}
+
+fn remedy(unfit: &Unfit) -> &'static str {
+    if unfit.is_newer() {
+        "start a newer binary"
+    } else {
+        "nothing is converted: let the old binaries finish all sagas that are open, then drop the tables \
+         saga_inbox, saga_inbox_watermark and saga_inbox_migrations"
+    }
 }

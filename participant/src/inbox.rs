@@ -5,6 +5,7 @@
 
 use chrono::NaiveDate;
 use sagas::barrier::{Row, Stored};
+use sagas::schema;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{PgPool, SqlSafeStr};
 use uuid::Uuid;
@@ -33,11 +34,11 @@ pub(crate) struct Taken {
     pub(crate) before_day: NaiveDate,
 }
 
-/// Creates the tables where they are not there yet.
-pub(crate) async fn migrate(database: &PgPool) -> Result<(), Error> {
-    let sql = include_str!("../migrations/0001_inbox.sql");
+/// All that this binary has.
+fn migrator() -> Migrator {
+    let sql = include_str!("../migrations/0200_inbox.sql");
     let first = Migration::new(
-        1,
+        schema::FIRST,
         "inbox".into(),
         MigrationType::Simple,
         sql.into_sql_str(),
@@ -45,7 +46,42 @@ pub(crate) async fn migrate(database: &PgPool) -> Result<(), Error> {
     );
     let mut migrator = Migrator::with_migrations(vec![first]);
     migrator.dangerous_set_table_name(VERSIONS);
-    migrator.run(database).await.map_err(Error::Migrate)
+    // An instance of the next release may have run; `check` knows how far that may go.
+    migrator.set_ignore_missing(true);
+    migrator
+}
+
+/// Creates the tables where they are not there yet.
+pub(crate) async fn migrate(database: &PgPool) -> Result<(), Error> {
+    check(database).await?;
+    migrator().run(database).await.map_err(Error::Migrate)
+}
+
+/// Refuses tables of a release that this one does not work with.
+pub(crate) async fn check(database: &PgPool) -> Result<(), Error> {
+    let failed = |source| Error::Database {
+        doing: "read which inbox migrations are applied",
+        source,
+    };
+    let exists: bool = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL")
+        .bind(VERSIONS)
+        .fetch_one(database)
+        .await
+        .map_err(failed)?;
+    let mut applied: Vec<(i64, Vec<u8>)> = Vec::new();
+    if exists {
+        let all = "SELECT version, checksum FROM saga_inbox_migrations WHERE success";
+        let all = sqlx::query_as(all).fetch_all(database);
+        applied = all.await.map_err(failed)?;
+    }
+    let of = |(version, checksum)| schema::Migration { version, checksum };
+    let applied: Vec<_> = applied.into_iter().map(of).collect();
+    let migrator = migrator();
+    let ours = migrator.iter();
+    let ours = ours.map(|migration| of((migration.version, migration.checksum.to_vec())));
+    let ours: Vec<_> = ours.collect();
+    schema::missing(&applied, &ours).map_err(Error::OtherSchema)?;
+    Ok(())
 }
 
 type Columns = (

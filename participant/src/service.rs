@@ -170,7 +170,8 @@ impl Service {
     ///
     /// # Errors
     ///
-    /// When the database is away or refuses.
+    /// When the database is away or refuses, or the tables are of a release that this one does not work
+    /// with.
     pub async fn migrate(&self) -> Result<(), Error> {
         match &self.settings.database {
             Some(database) => inbox::migrate(database).await,
@@ -210,8 +211,8 @@ impl Service {
     ///
     /// # Errors
     ///
-    /// When the configuration is not sound, the inbox tables are not there, Kafka does not answer,
-    /// or the topic would lose commands. What is doubtful about the topic goes to the log.
+    /// When the configuration is not sound, the inbox tables are not there or of a release that this
+    /// one does not work with, Kafka does not answer, or the topic would lose commands. What is doubtful about the topic goes to the log.
     pub async fn start(mut self) -> Result<Running, Error> {
         if let Some(mistake) = self.mistake.take() {
             return Err(mistake);
@@ -220,6 +221,7 @@ impl Service {
         check_name("prefix", &self.settings.prefix)?;
         self.settings.check_retention()?;
         if let Some(database) = &self.settings.database {
+            inbox::check(database).await?;
             sqlx::query("SELECT before_day FROM saga_inbox_watermark")
                 .execute(database)
                 .await

@@ -18,6 +18,8 @@ pub mod retry;
 #[doc(hidden)]
 pub mod sabotage;
 #[doc(hidden)]
+pub mod schema;
+#[doc(hidden)]
 pub mod splitmix;
 #[cfg(feature = "testkit")]
 pub mod testkit;

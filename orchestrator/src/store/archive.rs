@@ -6,7 +6,7 @@
 //! ```
 //!
 //! The commit that ends a saga puts it there. What is moved later is what that commit found no
-//! partition for (`destination.rs`), or what an older binary has left.
+//! partition for (`destination.rs`).
 //!
 //! Invariant: a saga lies in exactly one place at any instant, and only ever moves from left to
 //! right. So whoever looks in the hot tables first, and then here, misses nothing between two

@@ -33,8 +33,8 @@ pub struct DeadLetterRow {
     pub first_at: Timestamp,
     /// When the last of them was stored.
     pub received_at: Timestamp,
-    /// Why nobody can use them, in a word; `None` where an older binary wrote the row.
-    pub kind: Option<String>,
+    /// Why nobody can use them, in a word.
+    pub kind: String,
     /// The reason of the last one.
     pub reason: String,
     /// The last one, with its place.
@@ -55,8 +55,8 @@ pub struct LeftOut {
 }
 
 /// The columns that [`read`] reads.
-const COLUMNS: &str = "id, records, coalesce(first_at, received_at) AS first_at, received_at, kind, \
-                       cluster, topic, partition, record_offset, reason, key, headers, value";
+const COLUMNS: &str = "id, records, first_at, received_at, kind, cluster, topic, partition, \
+                       record_offset, reason, key, headers, value";
 
 /// Kinds and days of which numbers are shown.
 const LEFT_OUT_MAX: i64 = 100;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sagas::SagaId;
+use sagas::schema::Unfit;
 use sagas_core::CommitError;
 use sqlx::postgres::{PgDatabaseError, PgSeverity};
 
@@ -152,6 +153,9 @@ pub enum Error {
     /// The schema could not be brought up to date.
     #[error("the schema could not be migrated")]
     Migration(#[source] sqlx::migrate::MigrateError),
+    /// The schema is of a release that this one does not work with, or of a build between releases.
+    #[error("the database's schema does not fit this binary: {}; {}", .0, remedy(.0))]
+    OtherSchema(Unfit),
     /// The database has no schema, or an older one than this binary needs.
     #[error("the database lacks the migrations {missing:?}; run `saga migrate`")]
     NotMigrated {
@@ -169,6 +173,15 @@ pub enum Error {
         /// What the settings say.
         configured: u16,
     },
+}
+
+fn remedy(unfit: &Unfit) -> &'static str {
+    if unfit.is_newer() {
+        "start a newer binary"
+    } else {
+        "nothing is converted: let the old binary finish the sagas that are open there, and give this \
+         one a new, empty database"
+    }
 }
 
 impl From<Failure> for Error {

@@ -1,6 +1,6 @@
 //! What open sagas may pin and a binary lacks: read once, before that binary serves.
 //!
-//! Whatever a saga pins was published first (`definition_seen`, migration 0007), so the look begins
+//! Whatever a saga pins was published first (`definition_seen`), so the look begins
 //! there; open sagas are gone through only for what the binary lacks, and only those that started
 //! while some replica had it. Every statement ends with the session's `statement_timeout` at the latest;
 //! a table that is too large for one statement is gone through shard by shard.
@@ -86,8 +86,7 @@ impl Store {
     /// When the database is away or refuses.
     pub async fn open_sagas_of(&self, pin: &Pin, shard: Option<u16>) -> Result<Counted, Error> {
         let of_shard = shard.map_or("", |_| "AND shard = $5::integer");
-        // Later than it was seen: a replica goes on without a heartbeat, but not for so long. What
-        // the migration noted of sagas from before that table says nothing of when they started.
+        // Later than it was seen: a replica goes on without a heartbeat, but not for so long.
         let forgotten = interval(FORGOTTEN_AFTER);
         let mut statement = sqlx::query(sqlx::AssertSqlSafe(format!(
             "SELECT count(*) FROM (
@@ -95,9 +94,7 @@ impl Store {
                  WHERE definition = $1 AND version = $2 AND fingerprint = $3
                      AND status IN ('running', 'compensating', 'stuck') {of_shard}
                      AND started_at <= (
-                         SELECT CASE seen_at WHEN 'epoch' THEN 'infinity'
-                             ELSE seen_at + {forgotten} END
-                         FROM definition_seen
+                         SELECT seen_at + {forgotten} FROM definition_seen
                          WHERE name = $1 AND version = $2 AND fingerprint = $3)
                  LIMIT $4) AS open"
         )))

@@ -169,7 +169,7 @@ fn archived_part(filter: &ListFilter, is_of_state: &str) -> String {
 }
 
 /// Two kinds of them, each by its own index. Open sagas are looked through for orphans only where a
-/// definition is missing: whatever a saga pins was published (migration 0007). They are gathered before
+/// definition is missing: whatever a saga pins was published (`definition_seen`). They are gathered before
 /// they are ordered: where nearly none is an orphan, a walk in order would go through the whole table.
 fn attention(conditions: &str) -> String {
     let is_missing = is_missing();

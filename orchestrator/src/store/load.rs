@@ -62,7 +62,7 @@ pub(super) const COLUMNS: &str =
 
 static LOAD: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "SELECT {COLUMNS}, '[' || concat_ws(',', nullif(s.entries, ''), (
+        "SELECT {COLUMNS}, '[' || concat_ws(',', s.entries, (
              SELECT string_agg(h.entry, ',' ORDER BY h.revision) FROM saga_history h
              WHERE s.spilled AND h.shard = s.shard AND h.saga_id = s.id
          )) || ']' AS history

@@ -4,13 +4,14 @@
 //! excludes all others, every statement of the running replicas waits behind it; so it gives up, they go
 //! on, and it comes again.
 //!
-//! Migrations only ever add, so an older binary works beside a newer one during a deployment: a
-//! database that knows more migrations than the binary is fine.
+//! A binary works with its own release's schema and with the next one's, so a database that knows more
+//! migrations than the binary may be fine; `sagas::schema` has the rule.
 
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sagas::schema::{self, Migration};
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection as _, Row as _};
@@ -49,8 +50,10 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// When the database is away or refuses, or was installed with another number of shards.
+    /// When the database is away or refuses, has a schema that this release does not work with, or was
+    /// installed with another number of shards.
     pub async fn migrate(&self) -> Result<(), Error> {
+        self.missing_migrations().await?;
         self.apply(&migrator()).await?;
         let install = sqlx::query(
             "INSERT INTO installation (shards) VALUES ($1) ON CONFLICT (is_only) DO NOTHING",
@@ -130,8 +133,8 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// When migrations are missing, the number of shards differs from the stored one, or the
-    /// database is away.
+    /// When migrations are missing, the schema is of a release that this one does not work with, the
+    /// number of shards differs from the stored one, or the database is away.
     pub async fn check_schema(&self) -> Result<(), Error> {
         let missing = self.missing_migrations().await?;
         if !missing.is_empty() {
@@ -153,6 +156,7 @@ impl Store {
         Ok(())
     }
 
+    /// What this binary has and the database lacks.
     async fn missing_migrations(&self) -> Result<Vec<i64>, Error> {
         let exists =
             sqlx::query("SELECT to_regclass($1) IS NOT NULL AS exists").bind(VERSION_TABLE);
@@ -160,16 +164,21 @@ impl Store {
         let exists: bool = exists.try_get("exists")?;
         let mut applied = Vec::new();
         if exists {
-            let versions = sqlx::query("SELECT version FROM saga_migrations WHERE success");
-            for row in self.run(Ask::Migrations, versions).await? {
-                applied.push(row.try_get::<i64, _>("version")?);
+            let all = sqlx::query("SELECT version, checksum FROM saga_migrations WHERE success");
+            for row in self.run(Ask::Migrations, all).await? {
+                applied.push(Migration {
+                    version: row.try_get("version")?,
+                    checksum: row.try_get("checksum")?,
+                });
             }
         }
         let migrator = migrator();
-        let needed = migrator.iter().map(|migration| migration.version);
-        Ok(needed
-            .filter(|version| !applied.contains(version))
-            .collect())
+        let ours = migrator.iter().map(|migration| Migration {
+            version: migration.version,
+            checksum: migration.checksum.to_vec(),
+        });
+        let ours: Vec<_> = ours.collect();
+        schema::missing(&applied, &ours).map_err(Error::OtherSchema)
     }
 }
 

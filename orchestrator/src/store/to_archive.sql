@@ -14,7 +14,7 @@ told AS (
 placed AS (
     SELECT id, fingerprint, revision, version, started_at, finished_at, shard, status, definition,
         moving,
-        '[' || concat_ws(',', nullif(first_entries, ''), told.entries, last_entries) || ']' AS history,
+        '[' || concat_ws(',', first_entries, told.entries, last_entries) || ']' AS history,
         greatest(:first_day,
             due.day + (due.step - (due.day - :counted_from::date) % due.step) % due.step) AS drop_on
     FROM gone

@@ -41,8 +41,77 @@ async fn a_database_without_the_schema_is_recognized() {
     let store = connect(&empty(), SHARDS);
     let error = store.check_schema().await.unwrap_err();
     assert!(
-        matches!(&error, Error::NotMigrated { missing } if *missing == [1, 2, 3, 4, 5, 6, 7, 8]),
+        matches!(&error, Error::NotMigrated { missing } if *missing == [200]),
         "{error:?}"
+    );
+}
+
+/// The database's own word for a schema that the migrator of sqlx has written down.
+async fn noted(url: &str, versions: &[i64]) {
+    let mut side = PgConnection::connect(url).await.unwrap();
+    let table = "CREATE TABLE IF NOT EXISTS saga_migrations (version bigint PRIMARY KEY,
+        description text NOT NULL, installed_on timestamptz NOT NULL DEFAULT now(),
+        success boolean NOT NULL, checksum bytea NOT NULL, execution_time bigint NOT NULL)";
+    side.execute(table).await.unwrap();
+    let row =
+        "INSERT INTO saga_migrations (version, description, success, checksum, execution_time)
+        SELECT version, 'sagas', true, '\\x07', 1 FROM unnest($1::bigint[]) AS version";
+    sqlx::query(row)
+        .bind(versions)
+        .execute(&mut side)
+        .await
+        .unwrap();
+}
+
+/// What a store says of the schema, asked either way.
+async fn refused(store: &Store) -> String {
+    let checked = store.check_schema().await.unwrap_err();
+    let migrated = store.migrate().await.unwrap_err();
+    assert!(matches!(migrated, Error::OtherSchema(_)), "{migrated:?}");
+    assert_eq!(checked.to_string(), migrated.to_string());
+    migrated.to_string()
+}
+
+#[tokio::test]
+async fn the_schema_of_a_release_before_the_break_is_refused_in_one_sentence() {
+    let url = empty();
+    noted(&url, &[1, 2, 3, 4, 5, 6, 7, 8]).await;
+    assert_eq!(
+        refused(&connect(&url, SHARDS)).await,
+        "the database's schema does not fit this binary: it is of a release before 0.2.0 (migration 8), \
+         and formats broke once, with 0.2.0; nothing is converted: let the old binary finish the sagas \
+         that are open there, and give this one a new, empty database"
+    );
+    let mut side = PgConnection::connect(&url).await.unwrap();
+    let made = "SELECT to_regclass('saga') IS NOT NULL";
+    let made: bool = sqlx::query_scalar(made).fetch_one(&mut side).await.unwrap();
+    assert!(!made, "it was migrated nevertheless");
+}
+
+#[tokio::test]
+async fn the_schema_of_a_build_between_releases_is_refused() {
+    let url = empty();
+    noted(&url, &[200]).await;
+    let said = refused(&connect(&url, SHARDS)).await;
+    assert!(
+        said.contains("a build between releases (migration 200"),
+        "{said}"
+    );
+    assert!(said.contains("a new, empty database"), "{said}");
+}
+
+#[tokio::test]
+async fn the_schema_of_the_next_release_fits_and_that_of_a_later_one_is_refused() {
+    let db = fresh().await;
+    noted(&db.url, &[201, 300, 399]).await;
+    db.store.check_schema().await.unwrap();
+    db.store.migrate().await.unwrap();
+    noted(&db.url, &[400]).await;
+    assert_eq!(
+        refused(&db.store).await,
+        "the database's schema does not fit this binary: it is of release 0.4 (migration 400), and since \
+         formats broke once, with 0.2.0, a binary works with the schemas of its own release, here 0.2, \
+         and of the next one; start a newer binary"
     );
 }
 

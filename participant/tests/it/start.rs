@@ -157,3 +157,43 @@ async fn the_inbox_migration_lives_beside_the_services_own() {
     .unwrap();
     assert_eq!(versions, (1, 1));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn inbox_tables_from_before_the_break_are_refused_in_one_sentence() {
+    let world = World::new().await;
+    let database = world.settings().database.unwrap();
+    let old = "UPDATE saga_inbox_migrations SET version = 1";
+    sqlx::query(old).execute(&database).await.unwrap();
+    let said = "the inbox's schema does not fit this binary: it is of a release before 0.2.0 (migration 1), \
+                and formats broke once, with 0.2.0; nothing is converted: let the old binaries finish all \
+                sagas that are open, then drop the tables saga_inbox, saga_inbox_watermark and \
+                saga_inbox_migrations";
+    let migrated = service(world.settings()).migrate().await.unwrap_err();
+    assert_eq!(migrated.to_string(), said);
+    assert_eq!(refusal(service(world.settings())).await, said);
+    let drop = "DROP TABLE saga_inbox, saga_inbox_watermark, saga_inbox_migrations";
+    sqlx::query(drop).execute(&database).await.unwrap();
+    let anew = service(world.settings());
+    anew.migrate().await.unwrap();
+    anew.start().await.unwrap().stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_starts_beside_one_of_the_next_release_and_not_of_a_later_one() {
+    let world = World::new().await;
+    let database = world.settings().database.unwrap();
+    let noted = async |version: i64| {
+        let row = "INSERT INTO saga_inbox_migrations
+            SELECT $1, description, installed_on, success, checksum, execution_time
+            FROM saga_inbox_migrations LIMIT 1";
+        let row = sqlx::query(row).bind(version);
+        row.execute(&database).await.unwrap();
+    };
+    noted(300).await;
+    service(world.settings()).migrate().await.unwrap();
+    noted(400).await;
+    let error = service(world.settings()).migrate().await.unwrap_err();
+    let said = error.to_string();
+    assert!(said.contains("release 0.4 (migration 400)"), "{said}");
+    assert!(said.ends_with("start a newer binary"), "{said}");
+}

@@ -224,6 +224,7 @@ pub(super) async fn check(
         store::Error::Unavailable(_) => {
             Failure::Unreachable(cause::of(&error).within(&format!("cannot use {name}")))
         }
+        store::Error::OtherSchema(_) => Failure::Usage(format!("{name}: {}", chain(&error))),
         _ => Failure::Failed(format!("{name}: {}", chain(&error))),
     })?;
     say(&match output {

@@ -183,6 +183,8 @@ pub(super) async fn prepare(
         store::Error::NotMigrated { .. } => {
             Failure::Failed(format!("{name}: {text}, or start without --no-migrate"))
         }
+        // The settings name a database that this binary cannot use.
+        store::Error::OtherSchema(_) => Failure::Usage(format!("{name}: {text}")),
         _ => Failure::Failed(format!("{name}: {text}")),
     })
 }

@@ -8,3 +8,4 @@
 mod database;
 mod program;
 mod retention;
+mod schema;

@@ -206,9 +206,7 @@ impl Database for Real {
             .block_on(self.store.dead_letters(None, 100))
             .unwrap();
         let rows = rows.into_iter();
-        let mut letters: Vec<_> = rows
-            .map(|row| (row.kind.unwrap_or_default(), row.records))
-            .collect();
+        let mut letters: Vec<_> = rows.map(|row| (row.kind, row.records)).collect();
         letters.sort_unstable();
         letters
     }

@@ -122,7 +122,6 @@ letter AS MATERIALIZED (
         l.key, l.headers, l.value, l.number, EXISTS (
             SELECT FROM dead_letter AS d
             WHERE d.cluster = ANY (ARRAY[l.cluster]) AND d.topic = l.topic AND d.digest = l.digest
-                AND d.kind IS NOT NULL
         ) AS is_known
     FROM unnest(:letters_cluster::text[], :letters_topic::text[], :letters_partition::integer[],
             :letters_record_offset::bigint[], :letters_digest::bytea[], :letters_records::bigint[],
@@ -154,7 +153,7 @@ buried AS (
     FROM letter AS l LEFT JOIN letter_room AS r USING (number)
     WHERE l.is_known OR r.has_room
     ORDER BY l.number
-    ON CONFLICT (cluster, topic, digest) WHERE kind IS NOT NULL DO UPDATE
+    ON CONFLICT (cluster, topic, digest) DO UPDATE
     SET records = dead_letter.records + excluded.records
             - ((dead_letter.partition, dead_letter.record_offset)
                 = (excluded.partition, excluded.record_offset))::integer,
