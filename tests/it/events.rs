@@ -19,7 +19,7 @@ fn checked(record: &Record, saga: Uuid) -> (String, u64, Value) {
     let mut event = record.object();
     for (name, expected) in [
         ("specversion", "1.0"),
-        ("wire", "2"),
+        ("wire", "3"),
         ("source", "/sagas/place-order"),
         ("subject", &saga.to_string()),
     ] {

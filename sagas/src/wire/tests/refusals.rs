@@ -232,7 +232,7 @@ fn a_value_that_is_no_object_is_refused_with_its_reason() {
             "the value is not a JSON object: trailing characters at line 1 column 3",
         ),
         (
-            "[\"1.0\",\"2\"]",
+            "[\"1.0\",\"3\"]",
             "the value is not a JSON object: invalid type: sequence, expected an object at line 1 column 0",
         ),
         (

@@ -144,7 +144,7 @@ proptest! {
         ),
     ) {
         let mut all = Members(Vec::new());
-        all.add("wire", "\"2\"");
+        all.add("wire", "\"3\"");
         for (attribute, json) in &members {
             all.add(attribute.as_str(), str::from_utf8(json).unwrap());
         }
