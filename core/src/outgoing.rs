@@ -142,6 +142,7 @@ impl Topics {
             definition: event.definition.as_str().into(),
             saga: event.saga,
             revision: event.revision,
+            sequence: event.sequence,
             time: event.at,
             traceparent: None,
             payload: Cow::Borrowed(event.payload.text().as_bytes()),

@@ -113,7 +113,8 @@ pub struct Transition {
     /// What to send at least once although no wake will: commands of notifications and hints. They
     /// are stored for that purpose with the commit, like `announcement`.
     pub notices: Vec<Send>,
-    /// The lifecycle event to publish, if the status changed.
+    /// The lifecycle event to publish, if the status changed. Its number is [`Moving::announced`] of
+    /// `next`.
     pub announcement: Option<Announcement>,
 }
 

@@ -59,6 +59,8 @@ attributes! {
     Started = "started",
     /// The saga's revision when the command was put in flight.
     Revision = "revision",
+    /// Which of its saga's lifecycle events: 1 for `started`, and one more for each.
+    Sequence = "sequence",
     /// When the orchestrator stops waiting for this attempt.
     Deadline = "deadline",
     /// The topic that takes the reply.

@@ -99,6 +99,7 @@ pub(super) fn event() -> EventMessage<'static> {
         definition: "place-order".into(),
         saga: reserve().saga,
         revision: 8,
+        sequence: 2,
         time: at("2026-11-23T13:10:36.190Z"),
         traceparent: None,
         payload: b"{\"order\":7}".as_slice().into(),

@@ -103,6 +103,7 @@ proptest! {
             definition: message.definition.clone(),
             saga: message.saga,
             revision: message.revision,
+            sequence: message.attempt,
             time: message.time,
             traceparent: message.traceparent.clone(),
             payload: message.payload.clone(),
