@@ -151,8 +151,10 @@ pub struct OutgoingEvent {
     pub definition: String,
     /// `started`, `completed`, ….
     pub kind: String,
-    /// The saga's revision; consumers drop repeats by it.
+    /// The saga's revision.
     pub revision: u64,
+    /// Which event of the saga it is, from 1; consumers apply events in this order.
+    pub sequence: u32,
     /// When the transition was decided.
     pub at: Timestamp,
     /// The JSON payload.

@@ -99,7 +99,7 @@ mod tests {
 
     fn record(outcome: &str, data: &str) -> ReplyRecord {
         let value = format!(
-            r#"{{"specversion":"1.0","wire":"2","id":"2ab0f82c-cdf1-51e4-9c89-e2b8ca65dff1",
+            r#"{{"specversion":"1.0","wire":"3","id":"2ab0f82c-cdf1-51e4-9c89-e2b8ca65dff1",
             "type":"inventory.reserve-stock.reply","source":"/participants/inventory",
             "subject":"{SAGA}","time":"2026-11-23T13:10:36.148Z",
             "commandid":"a38eed35-d8d5-50fe-b03b-8eceff752dc2","step":"reserve-stock",
@@ -191,7 +191,7 @@ mod tests {
         let twice = |value: String| {
             value.replace("\"outcome\":\"succeeded\"", "\"step\":\"reserve-stock\"")
         };
-        let wire = |value: String| value.replace("\"wire\":\"2\"", "\"wire\":\"3\"");
+        let wire = |value: String| value.replace("\"wire\":\"3\"", "\"wire\":\"2\"");
         let other = |value: String| value.replace("\"generation\":1", "\"generation\":2");
         assert_eq!(told(twice), None);
         assert_eq!(told(wire), None);

@@ -95,6 +95,8 @@ bugs! {
     DropsEvents = "drops-events",
     /// The lifecycle events of one saga go to any partition.
     ScattersEvents = "scatters-events",
+    /// An order begins to number the lifecycle events of its saga anew.
+    NumbersEventsAnew = "numbers-events-anew",
     /// Attempts that are used up turn the saga back although an answer could not be read.
     GivesUpOnTheUnreadable = "gives-up-on-the-unreadable",
     /// A step that failed is tried again at once.

@@ -1,4 +1,4 @@
-//! The messages between orchestrator and participants: version 2, as `docs/wire.md` has it.
+//! The messages between orchestrator and participants: version 3, as `docs/wire.md` has it.
 //!
 //! CloudEvents 1.0 in structured mode: a record's value is one JSON object, with the attributes and,
 //! as its last member, a payload that nobody opens on the way. Messages are values here; a shell
@@ -35,7 +35,7 @@ pub use probe::{is_probe, probe};
 pub use reply::{Attribution, ReplyMessage};
 
 /// The version of this format, in [`Attribute::Wire`]. Version 1 was CloudEvents' binary mode.
-pub const VERSION: &str = "2";
+pub const VERSION: &str = "3";
 
 /// The one header of every record, name and value. It tells other tools what the value is; whoever
 /// reads a message here does not ask for it.

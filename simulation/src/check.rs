@@ -103,6 +103,7 @@ checks! {
     messages::no_useful_reply_is_buried,
     messages::every_lifecycle_event_is_published,
     messages::lifecycle_events_come_in_order,
+    messages::lifecycle_events_have_no_gap_in_their_order,
     commits::everything_comes_to_rest,
 }
 

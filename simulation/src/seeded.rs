@@ -239,6 +239,11 @@ pub const ROWS: &[Row] = &[
         "lifecycle_events_come_in_order",
     ),
     simulated(
+        "lifecycle events, in the order of their numbers, are the history without a gap",
+        Bug::NumbersEventsAnew,
+        "lifecycle_events_have_no_gap_in_their_order",
+    ),
+    simulated(
         "after a commit whose answer was lost, its sagas are read again",
         Bug::KeepsAmbiguousStates,
         "what_is_in_doubt_is_read_again",

@@ -11,15 +11,18 @@ use crate::broker::{Broker, Record};
 use crate::wait::until;
 use crate::world::{SOON, World};
 
-/// The type, revision and payload of an event whose envelope is complete.
-fn checked(record: &Record, saga: Uuid) -> (String, u64, Value) {
+/// Type, revision, number and payload.
+type Told = (String, u64, u64, Value);
+
+/// What an event says whose envelope is complete.
+fn checked(record: &Record, saga: Uuid) -> Told {
     assert_eq!(record.key, Some(saga.to_string().into_bytes()));
     let media_type = b"application/cloudevents+json".to_vec();
     assert_eq!(record.headers, [("content-type".to_owned(), media_type)]);
     let mut event = record.object();
     for (name, expected) in [
         ("specversion", "1.0"),
-        ("wire", "2"),
+        ("wire", "3"),
         ("source", "/sagas/place-order"),
         ("subject", &saga.to_string()),
     ] {
@@ -35,7 +38,7 @@ fn checked(record: &Record, saga: Uuid) -> (String, u64, Value) {
     let payload = event["data"].take();
     assert_eq!(payload["revision"], revision, "{payload}");
     assert_eq!(payload["saga"], saga.to_string(), "{payload}");
-    (kind, revision, payload)
+    (kind, revision, event["sequence"].as_u64().unwrap(), payload)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -65,7 +68,7 @@ async fn each_saga_tells_how_it_starts_turns_and_ends_in_order() {
     assert_eq!(heard, sagas.keys().collect());
     for (saga, fate) in sagas {
         // A repeat is the same event: revision, id and payload.
-        let mut told: Vec<(String, u64, Value)> = Vec::new();
+        let mut told: Vec<Told> = Vec::new();
         for record in &by_saga[&saga] {
             let event = checked(record, saga);
             if !told.contains(&event) {
@@ -74,12 +77,14 @@ async fn each_saga_tells_how_it_starts_turns_and_ends_in_order() {
         }
         let kinds: Vec<_> = told.iter().map(|(kind, ..)| kind.as_str()).collect();
         let shown = world.saga(saga).await;
-        let (_, last, payload) = told.last().unwrap();
+        let (_, last, _, payload) = told.last().unwrap();
         assert_eq!(shown["revision"], *last);
         assert!(
-            told.is_sorted_by(|(_, one, _), (_, next, _)| one < next),
+            told.is_sorted_by(|(_, one, ..), (_, next, ..)| one < next),
             "{told:?}"
         );
+        let mut numbered = (1..).zip(&told);
+        assert!(numbered.all(|(number, told)| told.2 == number), "{told:?}");
         if fate == Fate::Confirmed {
             assert_eq!(kinds, ["started", "completed"]);
             assert_eq!(payload["output"], shown["output"]);

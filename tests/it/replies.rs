@@ -101,7 +101,7 @@ fn unusable(saga: Uuid) -> Vec<(Record, &'static str)> {
         (binary, "binary mode, of wire version 1, is not read"),
         (without(&good, "step"), "attribute step is missing"),
         (repeated, "attribute step is there more than once"),
-        (with(&good, "wire", json!("3")), "attribute wire is \"3\""),
+        (with(&good, "wire", json!("2")), "attribute wire is \"2\""),
         (
             with(&good, "generation", json!("1")),
             "attribute generation is \"1\"",

@@ -207,6 +207,7 @@ fn announce(saga: &Saga, what: Announcement, at: Timestamp) -> Outgoing {
         definition: saga.definition.clone(),
         kind: what.as_str().to_owned(),
         revision: saga.revision,
+        sequence: saga.moving.announced,
         at,
         payload: Json::of(&payload).unwrap_or_else(|_| Json::null()),
     })

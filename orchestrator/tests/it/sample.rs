@@ -192,6 +192,7 @@ fn state(next: &Saga, entries: Vec<sagas::machine::Entry>, announced: Option<&st
         definition: next.definition.clone(),
         kind: kind.to_owned(),
         revision: next.revision,
+        sequence: next.moving.announced,
         at: next.started_at,
         payload: Json::null(),
     });

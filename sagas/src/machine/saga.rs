@@ -154,6 +154,8 @@ pub struct Moving {
     /// Since when its deadline has passed, beyond the point of no return.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overdue_since: Option<Timestamp>,
+    /// Its lifecycle events so far, which is the number of the newest.
+    pub announced: u32,
 }
 
 /// A saga that is held: nothing new is sent, replies are still taken.

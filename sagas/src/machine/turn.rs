@@ -1,7 +1,7 @@
 //! A transition under construction: the next state, and what is to be sent.
 //!
 //! Every rule works on a `Turn`; [`Turn::finish`] is the only way out of it. There the revision
-//! grows by one, the wake is set, and a change of status is announced.
+//! grows by one, the wake is set, and a change of status is announced under the next number.
 
 use super::entry::{Entry, EntryKind, Sent};
 use super::order::Order;
@@ -426,6 +426,10 @@ impl<'a> Turn<'a> {
         } else {
             (was != is).then_some(Announcement::Entered(is))
         };
+        self.next.moving.announced += u32::from(announcement.is_some());
+        if is_seeded(Bug::NumbersEventsAnew) && entry == EntryKind::Order {
+            self.next.moving.announced = u32::from(announcement.is_some());
+        }
         Transition {
             entry: Entry {
                 withheld: self.withheld(),

@@ -5,7 +5,9 @@
 
 use crate::definition::Definition;
 use crate::direction::Direction;
-use crate::machine::{Entry, Paper, Row, Saga, Sent, Transition};
+use crate::machine::{
+    Announcement, Entry, Paper, Progress, REVISION_MAX, Row, Saga, Sent, Transition,
+};
 
 /// What makes a rule broken, in words.
 pub type Broken = String;
@@ -43,6 +45,8 @@ pub fn check(
         before.revision == 0 || changed == transition.announcement.is_some(),
         "a change of status and its announcement do not go together",
     )?;
+    numbers(before, transition)?;
+    revision_bounds(next)?;
     sends(definition, before, transition)?;
     papers_never_change(before, next)?;
     restored_is_the_same(definition, next, history)
@@ -59,6 +63,33 @@ pub fn require(holds: bool, otherwise: &str) -> Result<(), Broken> {
     } else {
         Err(otherwise.to_owned())
     }
+}
+
+/// A saga's lifecycle events have the numbers 1, 2, 3, … in the order of its revisions; the first is its
+/// start.
+fn numbers(before: &Saga, transition: &Transition) -> Result<(), Broken> {
+    let announcement = transition.announcement;
+    let more = u32::from(announcement.is_some());
+    require(
+        transition.next.moving.announced == before.moving.announced + more,
+        "the numbers of its lifecycle events have a gap",
+    )?;
+    let is_first = transition.next.moving.announced == 1 && more == 1;
+    require(
+        is_first == (announcement == Some(Announcement::Started)),
+        "its first lifecycle event is not its start",
+    )
+}
+
+/// What is counted on the wire never runs ahead of the revision, whose bound is that of all.
+fn revision_bounds(next: &Saga) -> Result<(), Broken> {
+    let flights = next.moving.steps.iter().filter_map(Progress::flight);
+    let counts = flights.flat_map(|flight| [flight.attempt, flight.generation]);
+    let mut counts = counts.chain([next.moving.announced]);
+    require(
+        counts.all(|count| u64::from(count) <= next.revision) && next.revision <= REVISION_MAX,
+        "a number that goes on the wire grew faster than the revision",
+    )
 }
 
 /// What is sent is what the next state says is in flight, and it is in the history.

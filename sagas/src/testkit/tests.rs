@@ -226,7 +226,9 @@ fn turn_back(transition: &mut Transition) {
     let is = transition.next.status();
     transition.entry.status = is;
     if was != is {
+        let announced = transition.announcement;
         transition.announcement = Some(machine::Announcement::Entered(is));
+        transition.next.moving.announced += u32::from(announced.is_none());
     }
 }
 

@@ -59,7 +59,9 @@ attributes! {
     Started = "started",
     /// The saga's revision when the command was put in flight.
     Revision = "revision",
-    /// When the orchestrator stops waiting for this attempt.
+    /// Which of its saga's lifecycle events: 1 for `started`, and one more for each.
+    Sequence = "sequence",
+    /// When the saga turns back, if it has not passed its point of no return.
     Deadline = "deadline",
     /// The topic that takes the reply.
     ReplyTopic = "replytopic",

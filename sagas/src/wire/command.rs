@@ -46,7 +46,8 @@ pub struct CommandMessage<'a> {
     pub started_at: Timestamp,
     /// The saga's revision when the command was put in flight.
     pub revision: u64,
-    /// When this attempt's reply is late. Advice, never a reason to refuse.
+    /// When the saga turns back, if it has not passed its point of no return; the same for all attempts.
+    /// Only on forward commands that are given up then. Advice, never a reason to reject.
     pub deadline: Option<Timestamp>,
     /// Where the reply goes.
     pub reply_to: ReplyTo<'a>,
@@ -77,7 +78,7 @@ impl<'a> CommandMessage<'a> {
     }
 
     /// The record's value: the attributes in the order of the wire document, then the payload as it
-    /// is. A payload that is not JSON makes a value that nobody can read.
+    /// is, unless it is `null`. A payload that is not JSON makes a value that nobody can read.
     #[must_use]
     pub fn value(&self) -> Vec<u8> {
         let mut to = Writer::new(&self.payload);

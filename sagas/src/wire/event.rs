@@ -9,8 +9,8 @@ use super::writer::Writer;
 use super::{Attribute, Error, Text};
 use crate::{SagaId, Timestamp};
 
-/// A lifecycle event, as it lies in `<prefix>.events`: at least once, with the saga's revision, by
-/// which a consumer drops repeats.
+/// A lifecycle event, as it lies in `<prefix>.events`: at least once, and perhaps before an earlier one.
+/// A consumer drops repeats by the id, and applies the events of a saga in the order of `sequence`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventMessage<'a> {
     /// `started`, `completed`, `compensating`, `compensated`, `stuck`, …; the type's last part.
@@ -21,6 +21,8 @@ pub struct EventMessage<'a> {
     pub saga: SagaId,
     /// The saga's revision after what happened.
     pub revision: u64,
+    /// Which event of the saga it is: 1 for `started`, and one more for each.
+    pub sequence: u32,
     /// When it happened.
     pub time: Timestamp,
     /// W3C trace context.
@@ -44,7 +46,7 @@ impl<'a> EventMessage<'a> {
     }
 
     /// The record's value: the attributes in the order of the wire document, then the payload as it
-    /// is. A payload that is not JSON makes a value that nobody can read.
+    /// is, unless it is `null`. A payload that is not JSON makes a value that nobody can read.
     #[must_use]
     pub fn value(&self) -> Vec<u8> {
         let mut to = Writer::new(&self.payload);
@@ -55,6 +57,7 @@ impl<'a> EventMessage<'a> {
         to.put(Attribute::Subject, self.saga);
         to.put(Attribute::Time, format_args!("{}", self.time));
         to.put(Attribute::Revision, self.revision);
+        to.put(Attribute::Sequence, self.sequence);
         to.put_if(Attribute::TraceParent, self.traceparent.as_ref());
         to.finish()
     }
@@ -76,6 +79,7 @@ impl<'a> EventMessage<'a> {
             definition: fields.source(SOURCE)?,
             saga: fields.saga(key)?,
             revision: fields.number(Attribute::Revision)?,
+            sequence: fields.number(Attribute::Sequence)?,
             time: fields.time(Attribute::Time)?,
             traceparent: fields.optional_text(Attribute::TraceParent)?,
             payload: fields.data()?,

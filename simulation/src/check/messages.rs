@@ -117,6 +117,38 @@ pub(super) fn lifecycle_events_come_in_order(evidence: &Evidence<'_>) -> Finding
     Ok(())
 }
 
+/// The events of each saga, repeats dropped by id and taken in the order of their numbers, are the
+/// transitions of its history, without a gap. What the broker refused is among the dead letters.
+pub(super) fn lifecycle_events_have_no_gap_in_their_order(evidence: &Evidence<'_>) -> Finding {
+    let mut events: BTreeMap<SagaId, BTreeMap<String, Numbered>> = BTreeMap::new();
+    for record in evidence.event_records() {
+        let Some(event) = Told::of(&record) else {
+            continue;
+        };
+        let known = events.entry(event.saga).or_default();
+        known.insert(event.id, (event.sequence, event.revision, event.kind));
+    }
+    for (id, stored) in &evidence.sagas {
+        let mut told: Vec<_> = events
+            .remove(id)
+            .unwrap_or_default()
+            .into_values()
+            .collect();
+        told.sort();
+        let history = (1..).zip(announcements(stored));
+        let expected: Vec<Numbered> = history
+            .map(|(sequence, (revision, kind))| (sequence, revision, kind))
+            .collect();
+        require(told == expected, *id, || {
+            format!("a consumer gets {told:?}, the history has {expected:?}")
+        })?;
+    }
+    Ok(())
+}
+
+/// Number, revision and kind of an event.
+type Numbered = (u64, u64, String);
+
 /// Revision and kind of what the history announces.
 fn announcements(stored: &Stored) -> Vec<(u64, String)> {
     let mut was = Status::Running;
@@ -140,28 +172,60 @@ impl Evidence<'_> {
 
     /// The same of those that the broker refused.
     fn buried_events(&self) -> BTreeMap<SagaId, Vec<(u64, String)>> {
+        first_of_each(self.buried_records())
+    }
+
+    fn buried_records(&self) -> impl Iterator<Item = Record> {
         let letters = self.world.store.unpublished();
         let events = letters.filter(|letter| letter.topic == self.world.scene.events);
-        first_of_each(events.map(|letter| Record {
+        events.map(|letter| Record {
             key: letter.key.clone(),
             value: letter.value.clone(),
-        }))
+        })
+    }
+
+    /// Every record of the events topic, and those that it refused.
+    fn event_records(&self) -> impl Iterator<Item = Record> {
+        let records = self.world.bus.records(&self.world.scene.events).cloned();
+        records.chain(self.buried_records())
+    }
+}
+
+/// What a record says of its saga.
+struct Told {
+    saga: SagaId,
+    id: String,
+    sequence: u64,
+    revision: u64,
+    kind: String,
+}
+
+impl Told {
+    /// `None` where it is about no saga.
+    fn of(record: &Record) -> Option<Self> {
+        let text = |attribute| {
+            let value = record.attribute(attribute);
+            value.as_str().unwrap_or_default().to_owned()
+        };
+        let number = |attribute| record.attribute(attribute).as_u64().unwrap_or(0);
+        Some(Self {
+            saga: text(Attribute::Subject).parse().ok()?,
+            id: text(Attribute::Id),
+            sequence: number(Attribute::Sequence),
+            revision: number(Attribute::Revision),
+            kind: text(Attribute::Type).trim_start_matches("saga.").to_owned(),
+        })
     }
 }
 
 fn first_of_each(records: impl Iterator<Item = Record>) -> BTreeMap<SagaId, Vec<(u64, String)>> {
     let mut events: BTreeMap<SagaId, Vec<(u64, String)>> = BTreeMap::new();
     for record in records {
-        let text = |attribute| {
-            let value = record.attribute(attribute);
-            value.as_str().unwrap_or_default().to_owned()
-        };
-        let Ok(saga) = text(Attribute::Subject).parse() else {
+        let Some(event) = Told::of(&record) else {
             continue;
         };
-        let revision = record.attribute(Attribute::Revision).as_u64().unwrap_or(0);
-        let kind = text(Attribute::Type).trim_start_matches("saga.").to_owned();
-        let first = events.entry(saga).or_default();
+        let (revision, kind) = (event.revision, event.kind);
+        let first = events.entry(event.saga).or_default();
         if !first.contains(&(revision, kind.clone())) {
             first.push((revision, kind));
         }

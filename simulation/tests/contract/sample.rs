@@ -69,6 +69,7 @@ fn state(made: Vec<Transition>) -> State {
             definition: made.next.definition.clone(),
             kind: made.announcement?.as_str().to_owned(),
             revision: made.next.revision,
+            sequence: made.next.moving.announced,
             at: made.entry.at,
             payload: Json::null(),
         })

@@ -22,7 +22,7 @@ pub(super) fn reserve() -> CommandMessage<'static> {
         attempt: 1,
         started_at: at("2026-11-23T13:10:36.123Z"),
         revision: 2,
-        deadline: Some(at("2026-11-23T13:11:06.140Z")),
+        deadline: Some(at("2026-11-23T13:11:06.123Z")),
         reply_to: ReplyTo {
             topic: "saga.replies".into(),
             partition: 5,
@@ -99,6 +99,7 @@ pub(super) fn event() -> EventMessage<'static> {
         definition: "place-order".into(),
         saga: reserve().saga,
         revision: 8,
+        sequence: 2,
         time: at("2026-11-23T13:10:36.190Z"),
         traceparent: None,
         payload: b"{\"order\":7}".as_slice().into(),

@@ -33,10 +33,12 @@ pub(crate) enum Sabotage {
     KeepsTheRevision,
     /// It never looks at the saga again.
     NeverWakes,
+    /// It gives a lifecycle event the number of the one before it.
+    RepeatsNumbers,
 }
 
 impl Sabotage {
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::RunsTwice,
         Self::ForgetsRefusals,
         Self::LeavesNoTombstone,
@@ -48,6 +50,7 @@ impl Sabotage {
         Self::LosesHistory,
         Self::KeepsTheRevision,
         Self::NeverWakes,
+        Self::RepeatsNumbers,
     ];
 
     /// How the checks say that they noticed it.
@@ -63,6 +66,7 @@ impl Sabotage {
             Self::ChangesBytes => "sent bytes are not the stored ones",
             Self::LosesHistory => "cannot be restored",
             Self::KeepsTheRevision => "the revision did not grow",
+            Self::RepeatsNumbers => "the numbers of its lifecycle events have a gap",
         }
     }
 
@@ -114,6 +118,7 @@ impl Sabotage {
                 history.pop();
             }
             Self::KeepsTheRevision => next.revision = before.revision,
+            Self::RepeatsNumbers => next.moving.announced = before.moving.announced,
         }
     }
 }
@@ -140,6 +145,8 @@ fn agree(before: &Saga, transition: &mut Transition, history: &mut [Entry]) {
     let status = transition.next.status();
     transition.entry.status = status;
     transition.announcement = (before.status() != status).then_some(Announcement::Entered(status));
+    let more = u32::from(transition.announcement.is_some());
+    transition.next.moving.announced = before.moving.announced + more;
     if let Some(entry) = history.last_mut() {
         *entry = transition.entry.clone();
     }
