@@ -81,10 +81,11 @@ impl Kind {
             Self::NotFound | Self::UnknownSaga => S::NOT_FOUND,
             Self::NoSuchMethod => S::METHOD_NOT_ALLOWED,
             Self::RequestTooSlow => S::REQUEST_TIMEOUT,
-            Self::KeyUsedOtherwise | Self::OrderRefused => S::CONFLICT,
-            Self::OrderUsedOtherwise | Self::InvalidInput | Self::CommandTooLarge => {
-                S::UNPROCESSABLE_ENTITY
-            }
+            Self::OrderRefused => S::CONFLICT,
+            Self::KeyUsedOtherwise
+            | Self::OrderUsedOtherwise
+            | Self::InvalidInput
+            | Self::CommandTooLarge => S::UNPROCESSABLE_ENTITY,
             Self::Dropped => S::GONE,
             Self::TooLarge => S::PAYLOAD_TOO_LARGE,
             Self::NotJson => S::UNSUPPORTED_MEDIA_TYPE,

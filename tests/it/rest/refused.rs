@@ -263,7 +263,7 @@ async fn a_body_of_exactly_the_largest_size_is_taken() {
     let world = World::without_services().await;
     let good = submission(&order(1, Fate::Confirmed)).to_string();
     let body = format!("{good}{}", " ".repeat(BODY_BYTES_MAX - good.len()));
-    assert_eq!(send(world.post_text(body.clone())).await.status, 202);
+    assert_eq!(send(world.post_text(body.clone())).await.status, 201);
     let larger = send(world.post_text(format!("{body} "))).await;
     larger.problem(413, "too-large");
     assert_eq!(world.sagas().await, 1);
