@@ -24,7 +24,10 @@ async fn a_key_names_its_saga_for_ever_and_no_other_submission() {
     let world = World::open().await;
     let body = submission(&order(1, Fate::Confirmed));
     let first = submit(&world, 0, "order-1", &body).await;
-    assert_eq!((first.status, first.header("idempotency-replayed")), (201, ""));
+    assert_eq!(
+        (first.status, first.header("idempotency-replayed")),
+        (201, "")
+    );
     let id = first.id();
     assert_eq!(first.header("location"), format!("/v1/sagas/{id}"));
     assert_eq!(first.json()["location"], format!("/v1/sagas/{id}"));
@@ -64,6 +67,23 @@ async fn a_key_names_its_saga_for_ever_and_no_other_submission() {
             .unwrap()
             .contains(&id.to_string())
     );
+
+    let quoted = submit(&world, 0, "\"order-1\"", &body).await;
+    assert_eq!((quoted.status, quoted.id()), (200, id));
+    let malformed = submit(&world, 0, "\"order-1", &body).await;
+    malformed.problem(400, "bad-idempotency-key");
+    for (key, expected) in [
+        ("order-1", json!([id])),
+        ("%22order-1%22", json!([id])),
+        ("order-2", json!([])),
+    ] {
+        let found = send(world.get(&format!("/v1/sagas?key={key}")))
+            .await
+            .json();
+        let ids = found["sagas"].as_array().unwrap().iter();
+        let ids: Value = ids.map(|saga| saga["id"].clone()).collect();
+        assert_eq!((ids, &found["next"]), (expected, &Value::Null), "{key}");
+    }
 
     let other_key = submit(&world, 0, "order-2", &other).await;
     assert_ne!(other_key.id(), id);

@@ -20,6 +20,8 @@ const ADDRESSES: &str = r#"
     GET   /v1/sagas?limit=201                             400 bad-parameter  1 to 200
     GET   /v1/sagas?stat=stuck                            400 bad-parameter  "stat"
     GET   /v1/sagas?limit=1&limit=2                       400 bad-parameter  twice
+    GET   /v1/sagas?key=a%20b                             400 bad-parameter  without spaces
+    GET   /v1/sagas?key=a&state=stuck                     400 bad-parameter  "state"
     GET   /v1/dead-letters?cursor=x                       400 bad-parameter  cursor
     GET   /v1/definitions/none                            404 not-found      place-order
     GET   /v1/sagas?definition=%00                        400 bad-parameter  U+0000
@@ -195,6 +197,13 @@ fn headers(world: &World) -> Vec<Mistake> {
             400,
             "bad-idempotency-key",
             "ASCII",
+        ),
+        (
+            "an open quotation",
+            keyed("\"order-7"),
+            400,
+            "bad-idempotency-key",
+            "no closing one",
         ),
         (
             "two keys",
