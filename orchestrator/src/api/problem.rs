@@ -19,6 +19,7 @@ use crate::{engine, store};
 pub(super) enum Kind {
     Malformed,
     BadParameter,
+    BadPath,
     BadIdempotencyKey,
     TooDeep,
     NotFound,
@@ -42,9 +43,10 @@ pub(super) enum Kind {
 
 impl Kind {
     #[cfg(test)]
-    pub(super) const ALL: [Self; 21] = [
+    pub(super) const ALL: [Self; 22] = [
         Self::Malformed,
         Self::BadParameter,
+        Self::BadPath,
         Self::BadIdempotencyKey,
         Self::TooDeep,
         Self::NotFound,
@@ -75,9 +77,11 @@ impl Kind {
     fn status(self) -> StatusCode {
         use StatusCode as S;
         match self {
-            Self::Malformed | Self::BadParameter | Self::BadIdempotencyKey | Self::TooDeep => {
-                S::BAD_REQUEST
-            }
+            Self::Malformed
+            | Self::BadParameter
+            | Self::BadPath
+            | Self::BadIdempotencyKey
+            | Self::TooDeep => S::BAD_REQUEST,
             Self::NotFound | Self::UnknownSaga => S::NOT_FOUND,
             Self::NoSuchMethod => S::METHOD_NOT_ALLOWED,
             Self::RequestTooSlow => S::REQUEST_TIMEOUT,
@@ -99,6 +103,7 @@ impl Kind {
         match self {
             Self::Malformed => ("malformed", "The body cannot be read"),
             Self::BadParameter => ("bad-parameter", "A parameter does not fit"),
+            Self::BadPath => ("bad-path", "The path cannot be read"),
             Self::BadIdempotencyKey => ("bad-idempotency-key", "The Idempotency-Key does not fit"),
             Self::TooDeep => ("too-deep", "The body is nested too deep"),
             Self::NotFound => ("not-found", "There is nothing here"),

@@ -37,6 +37,14 @@ const ADDRESSES: &str = r#"
     GET   /v1/sagas/%00                                   400 bad-parameter  an id
     GET   /v1/definitions/%00                             404 not-found      place-order
     POST  /v1/sagas/00000000-0000-4000-8000-000000000000/%00 404 not-found   no order
+    POST  /v1/sagas?dry=1                                 400 bad-parameter  this address takes none
+    GET   /v1/sagas?state=                                400 bad-parameter  is empty
+    GET   /v1/sagas?state=running,                        400 bad-parameter  compensated
+    GET   /v1/summary?x=1                                 400 bad-parameter  "x"
+    GET   /v1/sagas/%FF                                   400 bad-path       UTF-8
+    GET   /%FF                                            400 bad-path       UTF-8
+    GET   /v1/sagas/00000000-0000-4000-8000-000000000000/wipe 404 not-found  orders are
+    GET   /v1/sagas/00000000-0000-4000-8000-000000000000/cancel 405 no-such-method GET
     GET   /v2/sagas                                       404 not-found      /v2/sagas
     GET   /assets/none.js                                 404 not-found      none.js
     PATCH /v1/sagas                                       405 no-such-method PATCH
