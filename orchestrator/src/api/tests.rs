@@ -168,7 +168,10 @@ async fn an_input_that_does_not_fit_lists_its_faults() {
         .map(|e| &e["path"])
         .collect();
     assert_eq!(paths.len(), 2);
-    assert!(paths.contains(&&Value::from("/legs/0/to")) && paths.contains(&&Value::from("")));
+    assert!(
+        paths.contains(&&Value::from("/input/legs/0/to"))
+            && paths.contains(&&Value::from("/input"))
+    );
 }
 
 #[tokio::test]
@@ -231,6 +234,38 @@ async fn only_json_is_taken() {
     let request = Request::post("/v1/sagas").body(Body::from(GOOD)).unwrap();
     let answer = ask(&router(backend(LIMITS)), request).await;
     answer.is_problem(415, "not-json");
+}
+
+#[tokio::test]
+async fn a_body_that_is_said_to_be_too_large_is_answered_before_it_comes() {
+    let (sender, body) = http_body_util::channel::Channel::<Bytes>::new(1);
+    let request = Request::post("/v1/sagas")
+        .header(header::CONTENT_LENGTH, LIMITS.body_bytes_max + 1)
+        .body(Body::new(body))
+        .unwrap();
+    let answer = ask(&router(backend(LIMITS)), request).await;
+    drop(sender);
+    answer.is_problem(413, "too-large");
+    assert_eq!(answer.header("connection"), "close");
+}
+
+#[tokio::test]
+async fn an_encoded_body_is_refused_with_what_is_taken() {
+    let answer = post(GOOD, &[("content-encoding", "gzip")]).await;
+    answer.is_problem(415, "encoded");
+    assert_eq!(answer.header("accept-encoding"), "identity");
+}
+
+#[tokio::test]
+async fn an_array_is_no_object_wherever_one_is_wanted() {
+    let body = r#"["book-trip",{"guest":1,"legs":[]}]"#;
+    let problem = post(body, &[]).await.is_problem(400, "malformed");
+    assert_eq!(problem["errors"][0]["path"], "");
+    let body = r#"{"saga":"book-trip","input":[1,[]]}"#;
+    let problem = post(body, &[]).await.is_problem(422, "invalid-input");
+    assert_eq!(problem["errors"][0]["path"], "/input");
+    let message = problem["errors"][0]["message"].as_str().unwrap();
+    assert!(message.contains("is not of type \"object\""), "{message}");
 }
 
 #[tokio::test]

@@ -63,6 +63,7 @@ type Mistake = (
 async fn each_mistake_is_answered_with_its_own_problem_and_starts_nothing() {
     let world = World::without_services().await;
     let mistakes = bodies(&world).into_iter().chain(headers(&world));
+    let mistakes = mistakes.chain(keys(&world));
     for (what, request, status, slug, words) in mistakes {
         let answer = send(request).await;
         let problem = answer.problem(status, slug);
@@ -113,7 +114,7 @@ fn bodies(world: &World) -> Vec<Mistake> {
         ),
         ("empty", post(""), 400, "malformed", "EOF"),
         ("two values", post("{} {}"), 400, "malformed", "the body"),
-        ("no object", post("[]"), 400, "malformed", "the body"),
+        ("no object", post("[]"), 400, "malformed", "found an array"),
         (
             "no input",
             post(r#"{"saga":"place-order"}"#),
@@ -161,9 +162,24 @@ fn headers(world: &World) -> Vec<Mistake> {
         let request = world.post("/v1/sagas").body(good.clone());
         request.header("content-type", media)
     };
-    let keyed = |key: &str| world.post_text(good.clone()).header("idempotency-key", key);
     vec![
         ("text", typed("text/plain"), 415, "not-json", "text/plain"),
+        (
+            "another charset",
+            typed("application/json; charset=iso-8859-1"),
+            415,
+            "not-json",
+            "UTF-8",
+        ),
+        (
+            "compressed",
+            world
+                .post_text(good.clone())
+                .header("content-encoding", "gzip"),
+            415,
+            "encoded",
+            "gzip",
+        ),
         (
             "a form",
             typed("application/x-www-form-urlencoded"),
@@ -178,6 +194,13 @@ fn headers(world: &World) -> Vec<Mistake> {
             "not-json",
             "none",
         ),
+    ]
+}
+
+fn keys(world: &World) -> Vec<Mistake> {
+    let good = submission(&order(1, Fate::Confirmed)).to_string();
+    let keyed = |key: &str| world.post_text(good.clone()).header("idempotency-key", key);
+    vec![
         (
             "an empty key",
             keyed(""),
@@ -257,18 +280,21 @@ async fn an_input_that_does_not_fit_is_answered_with_the_paths_of_all_faults() {
         ]);
     });
     let expected = [
-        "/cents",
-        "/customer",
-        "/lines/0/quantity",
-        "/lines/1/quantity",
-        "/lines/1/sku",
-        "/lines/2",
-        "/order",
+        "/input/cents",
+        "/input/customer",
+        "/input/lines/0/quantity",
+        "/input/lines/1/quantity",
+        "/input/lines/1/sku",
+        "/input/lines/2",
+        "/input/order",
     ];
     assert_eq!(everywhere.await, expected);
     let missing = faults(|input| *input = json!({}));
-    assert_eq!(missing.await, ["", "", "", ""]);
-    assert_eq!(faults(|input| input["lines"] = json!([])).await, ["/lines"]);
+    assert_eq!(missing.await, ["/input"; 4]);
+    let empty = faults(|input| input["lines"] = json!([]));
+    assert_eq!(empty.await, ["/input/lines"]);
+    let array = faults(|input| *input = json!([1, 2]));
+    assert_eq!(array.await, ["/input"]);
     // JSON Schema has no largest integer; the Rust type does.
     let too_many = faults(|input| input["cents"] = json!(5_000_000_000_u64));
     assert_eq!(too_many.await.len(), 1);
