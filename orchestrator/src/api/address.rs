@@ -11,7 +11,7 @@ use axum::response::Response;
 
 use super::problem::{Kind, Problem};
 use super::query::Parameters;
-use super::{dead_letters, list, submit};
+use super::{dead_letters, list, read, submit};
 
 /// Gives the handler its [`Parameters`] as an extension.
 pub(super) async fn check(mut request: Request, next: Next) -> Result<Response, Problem> {
@@ -33,6 +33,7 @@ fn known(method: &Method, route: &str) -> Option<&'static [&'static str]> {
     match route {
         "/" | "/assets/{*path}" => None,
         submit::SUBMISSIONS if method != Method::POST => Some(&list::KNOWN),
+        "/v1/sagas/{id}" => Some(&read::KNOWN),
         "/v1/dead-letters" => Some(&dead_letters::KNOWN),
         _ => Some(&[]),
     }

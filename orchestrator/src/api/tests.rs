@@ -393,6 +393,8 @@ async fn a_parameter_that_a_route_does_not_have_is_refused_on_every_route() {
         let answer = ask(&router(backend(LIMITS)), request).await;
         answer.is_problem(400, "bad-parameter");
     }
+    let answer = get(&format!("{saga}?payloads=no")).await;
+    answer.is_problem(400, "bad-parameter");
     // What stands before this service may add to the address of the page.
     assert_eq!(get("/?from=login").await.status, StatusCode::OK);
 }
