@@ -94,9 +94,10 @@ pub(crate) struct Totals {
     pub(crate) unanswered: u64,
 }
 
+/// The answer to a submission.
 #[derive(Deserialize)]
-struct Ended {
-    state: End,
+struct Submitted<'a> {
+    state: &'a str,
 }
 
 impl Client {
@@ -318,17 +319,22 @@ impl Client {
         let body = response.into_body().collect().await?.to_bytes();
         let text = || String::from_utf8_lossy(&body).into_owned();
         let answer = match status {
-            200 => {
-                let ended = serde_json::from_slice::<Ended>(&body);
-                let ended = ended.with_context(|| format!("a saga ended with {}", text()))?;
-                let end = submission.end;
-                ensure!(ended.state == end, "a saga is not {end:?}: {}", text());
-                match end {
+            200..=202 => {
+                let submitted = serde_json::from_slice::<Submitted<'_>>(&body);
+                let submitted = submitted.with_context(|| format!("an answer is {}", text()))?;
+                let answer = match submitted.state {
+                    "completed" => Answer::Completed,
+                    "compensated" => Answer::Compensated,
+                    _ => Answer::Unanswered,
+                };
+                let expected = match submission.end {
                     End::Completed => Answer::Completed,
                     End::Compensated => Answer::Compensated,
-                }
+                };
+                let fits = answer == Answer::Unanswered || answer == expected;
+                ensure!(fits, "a saga is not {expected:?}: {}", text());
+                answer
             }
-            202 => Answer::Unanswered,
             429 | 503 => Answer::Refused,
             status => bail!("a submission was answered {status}: {}", text()),
         };

@@ -5,7 +5,6 @@ use std::sync::{Mutex, PoisonError};
 
 use bench::steps3;
 use hyper::body::Bytes;
-use serde::Deserialize;
 use shop::workload::{Fate, Workload as Orders};
 
 /// Submissions without end. The same workload gives the same ones, in whatever order they are taken.
@@ -21,8 +20,7 @@ pub(crate) struct Submission {
 }
 
 /// How a saga ended, or must.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
     Completed,
     Compensated,

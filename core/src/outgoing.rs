@@ -176,7 +176,7 @@ mod tests {
     impl Command for Ask {
         const PARTICIPANT: &'static str = "oracle";
         const NAME: &'static str = "ask";
-        const REFUSABLE: bool = true;
+        const REJECTABLE: bool = true;
         type Reply = u32;
     }
 
@@ -186,7 +186,7 @@ mod tests {
     impl Command for Forget {
         const PARTICIPANT: &'static str = "oracle";
         const NAME: &'static str = "forget";
-        const REFUSABLE: bool = false;
+        const REJECTABLE: bool = false;
         type Reply = ();
     }
 

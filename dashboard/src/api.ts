@@ -62,12 +62,19 @@ export function faultOf(status: number, body: Problem | null): Fault {
     "Its log has the cause, with this time of day.", status);
 }
 
-async function get<T>(path: string, abort: AbortSignal): Promise<T> {
-  const answer = await fetch(path, {
+function ask(path: string, abort: AbortSignal, known: HeadersInit = {}): Promise<Response> {
+  return fetch(path, {
     signal: abort,
     cache: "no-store",
-    headers: { accept: "application/json, application/problem+json" },
+    headers: { accept: "application/json, application/problem+json", ...known },
   });
+}
+
+async function get<T>(path: string, abort: AbortSignal): Promise<T> {
+  return read<T>(await ask(path, abort));
+}
+
+async function read<T>(answer: Response): Promise<T> {
   const text = await answer.text();
   let body: unknown;
   try {
@@ -99,8 +106,19 @@ export function listPath(route: Extract<Route, { page: "overview" }>): string {
 
 export const askSummary = (abort: AbortSignal) => get<Summary>("/v1/summary", abort);
 export const askList = (path: string) => (abort: AbortSignal) => get<SagaPage>(path, abort);
-export const askSaga = (id: string) => (abort: AbortSignal) =>
-  get<Saga>(`/v1/sagas/${encodeURIComponent(id)}`, abort);
+/** A saga that has not changed since this question was last answered is not sent again: it may be large. */
+export function askSaga(id: string): (abort: AbortSignal) => Promise<Saga> {
+  const path = `/v1/sagas/${encodeURIComponent(id)}`;
+  let known: { readonly tag: string; readonly saga: Saga } | null = null;
+  return async (abort) => {
+    const answer = await ask(path, abort, known === null ? {} : { "if-none-match": known.tag });
+    if (answer.status === 304 && known !== null) return known.saga;
+    const saga = await read<Saga>(answer);
+    const tag = answer.headers.get("etag");
+    known = tag === null ? null : { tag, saga };
+    return saga;
+  };
+}
 export const askDeadLetters = (cursor: string | null) => (abort: AbortSignal) =>
   get<DeadLetterPage>(`/v1/dead-letters${queryOf({ limit: PAGE_SIZE, cursor })}`, abort);
 export const askDefinition = (name: string) => (abort: AbortSignal) =>

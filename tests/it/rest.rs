@@ -96,11 +96,11 @@ impl World {
         let mut count = 0;
         let mut next = String::new();
         loop {
-            let page = send(self.get(&format!("/v1/sagas?limit=200&cursor={next}"))).await;
+            let page = send(self.get(&format!("/v1/sagas?limit=200{next}"))).await;
             let page = page.json();
             count += page["sagas"].as_array().unwrap().len();
             match page["next"].as_str() {
-                Some(cursor) => next = cursor.to_owned(),
+                Some(cursor) => next = format!("&cursor={cursor}"),
                 None => return count,
             }
         }

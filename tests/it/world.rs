@@ -197,7 +197,7 @@ impl World {
             let status = answer.status();
             let text = answer.text().await.map_err(|error| error.to_string())?;
             match status.as_u16() {
-                200 | 202 => Ok(id_in(&text)),
+                200..300 => Ok(id_in(&text)),
                 429 | 503 => Err(text),
                 _ => panic!("an order was answered {status}: {text}"),
             }

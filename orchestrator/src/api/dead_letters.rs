@@ -2,8 +2,8 @@
 //! bytes are one entry with their `count`; beyond so many entries of one kind on a day, there is only
 //! the number, in `left_out`.
 
-use axum::Json as Answer;
-use axum::extract::{Query, State};
+use axum::extract::State;
+use axum::{Extension, Json as Answer};
 use sagas::SagaId;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -14,6 +14,9 @@ use super::problem::Problem;
 use super::query::Parameters;
 use super::summary::Instant;
 use crate::store::dead_letter::{DeadLetterRow, LeftOut};
+
+/// The parameters of the list.
+pub(super) const KNOWN: [&str; 2] = ["limit", "cursor"];
 
 /// Bytes of a value that are shown: enough to recognize what it is.
 const VALUE_MAX: usize = 2048;
@@ -35,9 +38,8 @@ struct Shown<'a> {
 
 pub(super) async fn list(
     State(backend): State<Backend>,
-    Query(pairs): Query<Vec<(String, String)>>,
+    Extension(parameters): Extension<Parameters>,
 ) -> Result<Answer<Value>, Problem> {
-    let parameters = Parameters::check(pairs, &["limit", "cursor"])?;
     let limit = parameters.limit()?;
     let before = parameters.get("cursor").map(cursor::read).transpose()?;
     let before = before.map(|(at, id)| (at, id.0));

@@ -23,11 +23,16 @@ use steps::Step;
 pub(super) struct Detail<'a> {
     #[serde(flatten)]
     summary: Summary<'a>,
-    input: Option<&'a Json>,
-    output: Option<&'a Json>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    input: Payload<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output: Payload<'a>,
     steps: Vec<Step<'a>>,
     history: Vec<Line<'a>>,
 }
+
+/// A payload, `null` where there is none yet; `None` where it is left out.
+type Payload<'a> = Option<Option<&'a Json>>;
 
 /// One transition.
 #[derive(Debug, Serialize)]
@@ -61,14 +66,27 @@ impl<'a> Detail<'a> {
         let before = std::iter::once(None).chain(history.iter().map(Some));
         Self {
             summary,
-            input: history.iter().find_map(|entry| entry.input.as_ref()),
-            output: history.iter().rev().find_map(|entry| entry.output.as_ref()),
+            input: Some(history.iter().find_map(|entry| entry.input.as_ref())),
+            output: Some(history.iter().rev().find_map(|entry| entry.output.as_ref())),
             steps: definition.map_or_else(Vec::new, |known| steps::of(loaded, known)),
             history: history
                 .iter()
                 .zip(before)
                 .map(|(entry, before)| Line::of(entry, before))
                 .collect(),
+        }
+    }
+}
+
+impl Detail<'_> {
+    /// The same without what clients and participants gave, which may be large, or not for every eye.
+    pub(super) fn without_payloads(self) -> Self {
+        let steps = self.steps.into_iter();
+        Self {
+            input: None,
+            output: None,
+            steps: steps.map(Step::without_payloads).collect(),
+            ..self
         }
     }
 }
@@ -271,6 +289,35 @@ mod tests {
         assert_eq!(shown["history"].as_array().unwrap().len(), 2);
         // Another replica has it.
         assert_eq!(shown["attention"], json!(null));
+    }
+
+    #[test]
+    fn payloads_can_be_left_out_and_all_the_rest_stays() {
+        let loaded = sample::played("start; book-room ok; pay-room rejected; book-room undone");
+        let registry = sample::registry();
+        let definition = registry.newest("book-trip").map(AsRef::as_ref);
+        let shown = |detail: Detail| json!(detail);
+        let mut whole = shown(Detail::of(&loaded, definition, &[]));
+        let without = shown(Detail::of(&loaded, definition, &[]).without_payloads());
+        let mut left_out = 0;
+        let mut strip = |value: &mut Value, names: &[&str]| {
+            let fields = value.as_object_mut().unwrap();
+            let removed = names.iter().filter_map(|name| fields.remove(*name));
+            left_out += removed.count();
+        };
+        strip(&mut whole, &["input", "output"]);
+        for step in whole["steps"].as_array_mut().unwrap() {
+            strip(
+                step,
+                &[
+                    "payload",
+                    "reply",
+                    "compensation_payload",
+                    "compensation_reply",
+                ],
+            );
+        }
+        assert_eq!((without, left_out), (whole, 2 + 3 * 4));
     }
 
     #[test]

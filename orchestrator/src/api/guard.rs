@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
-use axum::http::Method;
+use axum::http::{Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -22,16 +22,23 @@ use super::submit::SUBMISSIONS;
 use super::{key, prefer};
 use crate::cause::chain;
 
+/// So many times the largest body are thrown away of one that is larger.
+const THROWN_AWAY_TIMES: usize = 16;
+
 pub(super) async fn guard(
     State(backend): State<Backend>,
     request: Request,
     next: Next,
 ) -> Response {
+    let limits = backend.limits();
+    if declared(&request).is_some_and(|bytes| bytes > limits.body_bytes_max as u64) {
+        return too_large(request, *limits);
+    }
     if is_new_submission(&request)
         && let Some(refusal) = backend.refusal()
     {
         // Before anything is made of it: there are many of these when there is no time for them.
-        discard(request.into_body(), backend.limits()).await;
+        discard(request.into_body(), limits.body_bytes_max, limits.request).await;
         return Problem::from(refusal).into_response();
     }
     let started = Instant::now();
@@ -53,13 +60,31 @@ fn is_new_submission(request: &Request) -> bool {
         && !request.headers().contains_key(key::HEADER)
 }
 
+/// How many bytes the client says that its body has.
+fn declared(request: &Request) -> Option<u64> {
+    let length = request.headers().get(header::CONTENT_LENGTH)?;
+    length.to_str().ok()?.parse().ok()
+}
+
+/// The answer to a body that is said to be too large, before it comes. What comes nevertheless is thrown
+/// away beside it, up to a bound: a connection that ended with bytes unread would take the answer along.
+fn too_large(request: Request, limits: Limits) -> Response {
+    let max = limits.body_bytes_max;
+    // Whoever asks whether to send has sent nothing yet; to read would be to say yes.
+    if !request.headers().contains_key(header::EXPECT) {
+        let thrown_away = max.saturating_mul(THROWN_AWAY_TIMES);
+        tokio::spawn(discard(request.into_body(), thrown_away, limits.request));
+    }
+    Problem::too_large(max).into_response()
+}
+
 /// Reads a body to its end and keeps nothing, so that the connection can go on. One that is too large,
 /// or too slow, is left: then the server ends the connection.
-async fn discard(body: Body, limits: &Limits) {
-    let mut body = Limited::new(body, limits.body_bytes_max);
+async fn discard(body: Body, bytes_max: usize, within: Duration) {
+    let mut body = Limited::new(body, bytes_max);
     let read = async { while let Some(Ok(_)) = body.frame().await {} };
     // Answered all the same.
-    let _ = tokio::time::timeout(limits.request, read).await;
+    let _ = tokio::time::timeout(within, read).await;
 }
 
 /// Every line that a request logs says which request, and which saga it is about.
@@ -118,8 +143,7 @@ async fn read(body: Body, limits: &Limits) -> Result<Bytes, Problem> {
     read.map_err(|error| {
         let cause = std::error::Error::source(&error);
         if cause.is_some_and(|cause| cause.is::<http_body_util::LengthLimitError>()) {
-            let detail = format!("a body has at most {max} bytes (--body-bytes-max)");
-            return Problem::new(Kind::TooLarge, detail);
+            return Problem::too_large(max);
         }
         Problem::new(Kind::Malformed, "the body broke off")
     })
@@ -145,7 +169,7 @@ mod tests {
     async fn what_is_refused_is_read_to_its_end() {
         let (mut sender, body) = Channel::<Bytes>::new(1);
         let refused = tokio::spawn(async move {
-            discard(Body::new(body), &limits(Duration::from_secs(60))).await;
+            discard(Body::new(body), 100, Duration::from_secs(60)).await;
         });
         for _ in 0..3 {
             sender.send_data(Bytes::from_static(b"[]")).await.unwrap();
@@ -158,6 +182,33 @@ mod tests {
     #[tokio::test]
     async fn what_is_refused_and_does_not_come_is_not_waited_for() {
         let (_sender, body) = Channel::<Bytes>::new(1);
-        discard(Body::new(body), &limits(Duration::from_millis(10))).await;
+        discard(Body::new(body), 100, Duration::from_millis(10)).await;
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_said_to_be_too_large_is_thrown_away_after_its_answer() {
+        let (mut sender, body) = Channel::<Bytes>::new(1);
+        let request = |expect: bool, body| {
+            let request = Request::post("/v1/sagas").header("content-length", "101");
+            let request = if expect {
+                request.header("expect", "100-continue")
+            } else {
+                request
+            };
+            request.body(Body::new(body)).unwrap()
+        };
+        let sent = request(false, body);
+        assert_eq!(declared(&sent), Some(101));
+        let answer = too_large(sent, limits(Duration::from_secs(60)));
+        assert_eq!(answer.status().as_u16(), 413);
+        assert_eq!(answer.headers()["connection"], "close");
+        for _ in 0..101 {
+            sender.send_data(Bytes::from_static(b"x")).await.unwrap();
+        }
+
+        let (mut sender, body) = Channel::<Bytes>::new(1);
+        let _answer = too_large(request(true, body), limits(Duration::from_secs(60)));
+        let refused = sender.send_data(Bytes::from_static(b"x")).await;
+        assert!(refused.is_err(), "nobody reads it");
     }
 }

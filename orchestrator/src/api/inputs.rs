@@ -16,6 +16,9 @@ use super::problem::{Kind, PathError, Problem};
 /// Faults that one answer lists; a client that made more sees the rest after mending these.
 const ERRORS_MAX: usize = 100;
 
+/// Where a submission's body has its input, as a JSON Pointer.
+const INPUT: &str = "/input";
+
 /// Characters of a fault's text: it quotes the value, and the value may be large.
 const MESSAGE_MAX: usize = 300;
 
@@ -59,7 +62,7 @@ impl Inputs {
         if let Some(validator) = self.0.get(definition.name()) {
             let errors = validator.iter_errors(&value).take(ERRORS_MAX);
             faults.extend(errors.map(|error| PathError {
-                path: error.instance_path().as_str().to_owned(),
+                path: format!("{INPUT}{}", error.instance_path().as_str()),
                 message: cut(&error.to_string()),
             }));
         }
@@ -67,7 +70,7 @@ impl Inputs {
         if faults.is_empty()
             && let Err(message) = definition.check_input(input)
         {
-            let (path, message) = (String::new(), cut(&message));
+            let (path, message) = (INPUT.to_owned(), cut(&message));
             faults.push(PathError { path, message });
         }
         if faults.is_empty() {
@@ -124,7 +127,7 @@ mod tests {
     fn every_fault_is_listed_with_its_path() {
         let found = faults(r#"{"guest":"one","legs":[{"to":"Oslo"},{"to":3},{}]}"#);
         let paths: Vec<_> = found.iter().map(|(path, _)| path.as_str()).collect();
-        assert_eq!(paths, ["/guest", "/legs/1/to", "/legs/2"]);
+        assert_eq!(paths, ["/input/guest", "/input/legs/1/to", "/input/legs/2"]);
         assert!(
             found[2].1.contains("\"to\" is a required property"),
             "{found:?}"
@@ -139,7 +142,7 @@ mod tests {
         for guest in ["5000000000", "4294967296", "-1", "1.5", "1e10"] {
             let found = faults(&format!(r#"{{"guest":{guest},"legs":[]}}"#));
             let paths: Vec<_> = found.iter().map(|(path, _)| path.as_str()).collect();
-            assert_eq!(paths, ["/guest"], "{guest}: {found:?}");
+            assert_eq!(paths, ["/input/guest"], "{guest}: {found:?}");
         }
     }
 
@@ -203,7 +206,7 @@ mod tests {
     fn a_long_value_does_not_make_a_long_answer() {
         let input = format!(r#"{{"guest":{:?},"legs":[]}}"#, "x".repeat(10_000));
         let found = faults(&input);
-        assert_eq!(found[0].0, "/guest");
+        assert_eq!(found[0].0, "/input/guest");
         assert!(found[0].1.chars().count() <= MESSAGE_MAX + 1);
     }
 }

@@ -1,8 +1,10 @@
 //! `GET /v1/sagas`: sagas, newest first, a page at a time.
 
-use axum::Json as Answer;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json as Answer};
+use sagas::SagaId;
+use sagas::id::TENANT_DEFAULT;
 use sagas::machine::Status;
 use sagas_core::Registry;
 use sagas_core::loaded::{SagaRow, Unreadable};
@@ -10,14 +12,16 @@ use serde::Serialize;
 
 use super::backend::Backend;
 use super::cursor;
-use super::problem::Problem;
+use super::key;
+use super::problem::{Kind, Problem};
 use super::query::Parameters;
-use super::read::missing;
+use super::read::{absent, missing};
 use super::summary::Summary;
 use crate::store::definition::Missing;
 use crate::store::list::ListFilter;
 
-const KNOWN: [&str; 5] = ["state", "definition", "attention", "limit", "cursor"];
+/// The parameters of a list.
+pub(super) const KNOWN: [&str; 6] = ["state", "definition", "attention", "key", "limit", "cursor"];
 
 #[derive(Serialize)]
 struct Page<'a> {
@@ -28,21 +32,46 @@ struct Page<'a> {
 
 pub(super) async fn list(
     State(backend): State<Backend>,
-    Query(pairs): Query<Vec<(String, String)>>,
+    Extension(parameters): Extension<Parameters>,
 ) -> Result<Response, Problem> {
-    let parameters = Parameters::check(pairs, &KNOWN)?;
     let limit = parameters.limit()?;
-    let filter = filter(&parameters, limit)?;
-    let rows = backend.store().list(&filter).await?;
+    let rows = match parameters.get("key") {
+        Some(key) => named_by(&backend, saga_of(&parameters, key)?).await?,
+        None => backend.store().list(&filter(&parameters, limit)?).await?,
+    };
     let readable = rows.iter().filter_map(|row| row.as_ref().ok());
     let missing = missing(&backend, readable).await?;
     Ok(Answer(page(&rows, limit, backend.registry(), &missing)).into_response())
 }
 
+/// The id of the saga that the key names. It stands alone: there is nothing left to filter.
+fn saga_of(parameters: &Parameters, key: &str) -> Result<SagaId, Problem> {
+    let mut others = KNOWN.into_iter().filter(|name| *name != "key");
+    let given = others.find(|name| parameters.get(name).is_some());
+    if let Some(other) = given {
+        let detail =
+            format!("a key names one saga, so the parameter {other:?} does not go with it");
+        return Err(Problem::parameter(detail));
+    }
+    let key = key::parse(key.as_bytes()).map_err(Problem::parameter)?;
+    Ok(SagaId::from_key(TENANT_DEFAULT, &key))
+}
+
+/// The saga with this id, if there is one. A saga that was dropped is no empty list: its key is taken.
+async fn named_by(backend: &Backend, id: SagaId) -> Result<Vec<Row>, Problem> {
+    if let Some(loaded) = backend.store().show(id).await? {
+        return Ok(vec![Ok(loaded.row)]);
+    }
+    match absent(backend, id).await {
+        problem if problem.kind() == Kind::NotFound => Ok(Vec::new()),
+        problem => Err(problem),
+    }
+}
+
 /// One row more than the page tells whether there is a next one.
 fn filter(parameters: &Parameters, limit: u32) -> Result<ListFilter, Problem> {
-    let states = parameters.get("state").unwrap_or("");
-    let states = states.split(',').filter(|word| !word.is_empty());
+    let states = parameters.get("state").into_iter();
+    let states = states.flat_map(|states| states.split(','));
     Ok(ListFilter {
         states: states.map(state).collect::<Result<_, _>>()?,
         definition: parameters.get("definition").map(str::to_owned),
@@ -125,10 +154,29 @@ mod tests {
                 .detail()
                 .contains("no state \"done\"; there is: running")
         );
+        assert!(filter_of(&[("state", "running,")]).is_err());
         assert!(filter_of(&[("cursor", "x")]).is_err());
         assert!(!filter.attention);
         assert!(filter_of(&[("attention", "true")]).unwrap().attention);
         assert!(filter_of(&[("attention", "false")]).is_err());
+    }
+
+    #[test]
+    fn a_key_names_the_saga_that_a_submission_under_it_makes_and_goes_with_no_filter() {
+        let saga = |pairs: &[(&str, &str)]| {
+            let pairs = pairs
+                .iter()
+                .map(|(a, b)| ((*a).to_owned(), (*b).to_owned()));
+            let parameters = Parameters::check(pairs.collect(), &KNOWN).unwrap();
+            saga_of(&parameters, parameters.get("key").unwrap())
+        };
+        let expected = "f44ab201-874a-5174-a879-4f71cf226ead";
+        for key in ["order-7", "\"order-7\""] {
+            assert_eq!(saga(&[("key", key)]).unwrap().to_string(), expected);
+        }
+        for pairs in [&[("key", "a b")][..], &[("key", "a"), ("state", "stuck")]] {
+            assert_eq!(saga(pairs).unwrap_err().kind(), Kind::BadParameter);
+        }
     }
 
     #[test]

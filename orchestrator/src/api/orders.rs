@@ -7,7 +7,7 @@
 use axum::Json as Answer;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, Method, Uri};
 use sagas::machine::{Order, OrderKind, OrderName, OrderResult, Refusal};
 use sagas::wire::size::COMMAND_BYTES_MAX;
 use sagas::{Json, OrderId, SagaId};
@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::applied;
 use super::backend::Backend;
 use super::body;
-use super::problem::{Kind, PathError, Problem};
+use super::problem::{self, Kind, PathError, Problem};
 use super::read::{absent, saga_id};
 use crate::engine;
 
@@ -104,6 +104,18 @@ pub(super) async fn give(
         result,
         text: text(name, result),
     }))
+}
+
+/// Any other method: a word that is no order is not there, whatever the method.
+pub(super) async fn not_taken(
+    Path((_, name)): Path<(String, String)>,
+    method: Method,
+    uri: Uri,
+) -> Problem {
+    match named(&name) {
+        Ok(_) => problem::no_such_method(method, uri).await,
+        Err(unknown) => unknown,
+    }
 }
 
 /// Fields that an order takes beside actor and reason.

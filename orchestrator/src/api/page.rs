@@ -125,13 +125,15 @@ fn takes_zstd(asked: &HeaderMap) -> bool {
     })
 }
 
-fn is_known(asked: &HeaderMap, tag: &str) -> bool {
+/// Whether the client has what the tag names: `If-None-Match` compares weakly (RFC 9110, 13.1.2).
+pub(super) fn is_known(asked: &HeaderMap, tag: &str) -> bool {
+    let strong = |tag: &str| tag.strip_prefix("W/").unwrap_or(tag).to_owned();
     let known = asked
         .get(header::IF_NONE_MATCH)
         .and_then(|value| value.to_str().ok());
     known.is_some_and(|known| {
         let mut tags = known.split(',').map(str::trim);
-        tags.any(|one| one == "*" || one.trim_start_matches("W/") == tag)
+        tags.any(|one| one == "*" || strong(one) == strong(tag))
     })
 }
 

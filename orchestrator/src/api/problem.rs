@@ -19,6 +19,7 @@ use crate::{engine, store};
 pub(super) enum Kind {
     Malformed,
     BadParameter,
+    BadPath,
     BadIdempotencyKey,
     TooDeep,
     NotFound,
@@ -31,6 +32,7 @@ pub(super) enum Kind {
     Dropped,
     TooLarge,
     NotJson,
+    Encoded,
     InvalidInput,
     CommandTooLarge,
     Overloaded,
@@ -42,9 +44,10 @@ pub(super) enum Kind {
 
 impl Kind {
     #[cfg(test)]
-    pub(super) const ALL: [Self; 21] = [
+    pub(super) const ALL: [Self; 23] = [
         Self::Malformed,
         Self::BadParameter,
+        Self::BadPath,
         Self::BadIdempotencyKey,
         Self::TooDeep,
         Self::NotFound,
@@ -57,6 +60,7 @@ impl Kind {
         Self::Dropped,
         Self::TooLarge,
         Self::NotJson,
+        Self::Encoded,
         Self::InvalidInput,
         Self::CommandTooLarge,
         Self::Overloaded,
@@ -75,19 +79,22 @@ impl Kind {
     fn status(self) -> StatusCode {
         use StatusCode as S;
         match self {
-            Self::Malformed | Self::BadParameter | Self::BadIdempotencyKey | Self::TooDeep => {
-                S::BAD_REQUEST
-            }
+            Self::Malformed
+            | Self::BadParameter
+            | Self::BadPath
+            | Self::BadIdempotencyKey
+            | Self::TooDeep => S::BAD_REQUEST,
             Self::NotFound | Self::UnknownSaga => S::NOT_FOUND,
             Self::NoSuchMethod => S::METHOD_NOT_ALLOWED,
             Self::RequestTooSlow => S::REQUEST_TIMEOUT,
-            Self::KeyUsedOtherwise | Self::OrderRefused => S::CONFLICT,
-            Self::OrderUsedOtherwise | Self::InvalidInput | Self::CommandTooLarge => {
-                S::UNPROCESSABLE_ENTITY
-            }
+            Self::OrderRefused => S::CONFLICT,
+            Self::KeyUsedOtherwise
+            | Self::OrderUsedOtherwise
+            | Self::InvalidInput
+            | Self::CommandTooLarge => S::UNPROCESSABLE_ENTITY,
             Self::Dropped => S::GONE,
             Self::TooLarge => S::PAYLOAD_TOO_LARGE,
-            Self::NotJson => S::UNSUPPORTED_MEDIA_TYPE,
+            Self::NotJson | Self::Encoded => S::UNSUPPORTED_MEDIA_TYPE,
             Self::Overloaded => S::TOO_MANY_REQUESTS,
             Self::Internal => S::INTERNAL_SERVER_ERROR,
             Self::Unavailable | Self::Stopping | Self::AnswerTooSlow => S::SERVICE_UNAVAILABLE,
@@ -98,6 +105,7 @@ impl Kind {
         match self {
             Self::Malformed => ("malformed", "The body cannot be read"),
             Self::BadParameter => ("bad-parameter", "A parameter does not fit"),
+            Self::BadPath => ("bad-path", "The path cannot be read"),
             Self::BadIdempotencyKey => ("bad-idempotency-key", "The Idempotency-Key does not fit"),
             Self::TooDeep => ("too-deep", "The body is nested too deep"),
             Self::NotFound => ("not-found", "There is nothing here"),
@@ -115,7 +123,8 @@ impl Kind {
             Self::OrderRefused => ("order-refused", "The order makes no sense now"),
             Self::Dropped => ("dropped", "The saga has ended and was dropped since"),
             Self::TooLarge => ("too-large", "The body is too large"),
-            Self::NotJson => ("not-json", "The body is not declared as JSON"),
+            Self::NotJson => ("not-json", "The body is not declared as JSON in UTF-8"),
+            Self::Encoded => ("encoded", "The body is encoded"),
             Self::InvalidInput => ("invalid-input", "The input does not fit the definition"),
             Self::CommandTooLarge => ("command-too-large", "A command would be too large to send"),
             Self::Overloaded => ("overloaded", "Too much at once"),
@@ -136,10 +145,10 @@ impl Kind {
     }
 }
 
-/// One fault of a submitted value.
+/// One fault of a request's body.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct PathError {
-    /// JSON Pointer into the value; empty for the whole.
+    /// JSON Pointer into the request's body; empty for the whole.
     pub(super) path: String,
     /// What is wrong there.
     pub(super) message: String,
@@ -174,10 +183,17 @@ impl Problem {
     }
 
     pub(super) fn invalid(detail: String, errors: Vec<PathError>) -> Self {
-        Self {
-            errors,
-            ..Self::new(Kind::InvalidInput, detail)
-        }
+        Self::new(Kind::InvalidInput, detail).with_errors(errors)
+    }
+
+    pub(super) fn with_errors(self, errors: Vec<PathError>) -> Self {
+        Self { errors, ..self }
+    }
+
+    /// The limit is a setting.
+    pub(super) fn too_large(bytes_max: usize) -> Self {
+        let detail = format!("a body has at most {bytes_max} bytes (--body-bytes-max)");
+        Self::new(Kind::TooLarge, detail)
     }
 
     pub(super) fn parameter(detail: impl Into<String>) -> Self {
@@ -306,6 +322,14 @@ impl IntoResponse for Problem {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(seconds) = self.kind.retry_after() {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static(seconds));
+        }
+        // What is left of the body is in the way of the next request.
+        if matches!(self.kind, Kind::TooLarge | Kind::RequestTooSlow) {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        if self.kind == Kind::Encoded {
+            let plain = HeaderValue::from_static("identity");
+            headers.insert(header::ACCEPT_ENCODING, plain);
         }
         response
     }

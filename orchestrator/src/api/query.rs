@@ -10,17 +10,29 @@ const LIMIT_DEFAULT: u32 = 50;
 const LIMIT_MAX: u32 = 200;
 
 /// The parameters of one request.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Parameters(Vec<(String, String)>);
 
 impl Parameters {
-    /// Takes what the URL gave; every name must be one of `known`, and come once. No text has the one
-    /// character that Postgres takes in no text.
+    /// Takes what the URL gave; every name must be one of `known`, and come once, with a text. No text
+    /// has the one character that Postgres takes in no text, nor the one that stands for bytes which are no
+    /// UTF-8.
     pub(super) fn check(pairs: Vec<(String, String)>, known: &[&str]) -> Result<Self, Problem> {
         for (position, (name, text)) in pairs.iter().enumerate() {
             if !known.contains(&name.as_str()) {
-                let known = known.join(", ");
-                let detail = format!("unknown parameter {name:?}; there is: {known}");
+                let known = match known {
+                    [] => "this address takes none".to_owned(),
+                    known => format!("there is: {}", known.join(", ")),
+                };
+                let detail = format!("unknown parameter {name:?}; {known}");
+                return Err(Problem::parameter(detail));
+            }
+            if text.is_empty() {
+                let detail = format!("the parameter {name:?} is empty; leave it out");
+                return Err(Problem::parameter(detail));
+            }
+            if text.contains(char::REPLACEMENT_CHARACTER) {
+                let detail = format!("the parameter {name:?} is no UTF-8");
                 return Err(Problem::parameter(detail));
             }
             if pairs[..position].iter().any(|(before, _)| before == name) {
@@ -37,12 +49,10 @@ impl Parameters {
         Ok(Self(pairs))
     }
 
-    /// The parameter's text; an empty one counts as absent.
+    /// The parameter's text.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         let found = self.0.iter().find(|(given, _)| given == name);
-        found
-            .map(|(_, text)| text.as_str())
-            .filter(|text| !text.is_empty())
+        found.map(|(_, text)| text.as_str())
     }
 
     /// `limit`, 1 to 200; 50 when absent.
@@ -93,6 +103,18 @@ mod tests {
             "unknown parameter \"stat\"; there is: limit, state"
         );
         assert!(given(&[("state", "a"), ("state", "b")]).is_err());
+    }
+
+    #[test]
+    fn an_empty_parameter_and_one_where_there_is_none_are_refused() {
+        let empty = given(&[("limit", "5"), ("state", "")]).unwrap_err();
+        let expected = "the parameter \"state\" is empty; leave it out";
+        assert_eq!(empty.detail(), expected);
+        let pairs = vec![("pretty".to_owned(), "1".to_owned())];
+        let none = Parameters::check(pairs, &[]).unwrap_err();
+        let expected = "unknown parameter \"pretty\"; this address takes none";
+        assert_eq!(none.detail(), expected);
+        assert!(given(&[("state", "\u{fffd}")]).is_err());
     }
 
     #[test]

@@ -29,6 +29,12 @@ use crate::engine::{self, Accepted, Ending, Waited};
 /// Where sagas are submitted.
 pub(super) const SUBMISSIONS: &str = "/v1/sagas";
 
+/// Present in the answer to a submission whose saga was there before.
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+/// Says that the answer waited as the client preferred.
+const APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+
 /// The request's body. The input is taken byte for byte.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -38,16 +44,9 @@ struct Body<'a> {
     input: &'a RawValue,
 }
 
+/// The saga that the submission names, as far as it is known now.
 #[derive(Serialize)]
-struct Started<'a> {
-    id: SagaId,
-    saga: &'a str,
-    state: Status,
-    location: &'a str,
-}
-
-#[derive(Serialize)]
-struct Ended<'a> {
+struct Submitted<'a> {
     id: SagaId,
     saga: &'a str,
     state: Status,
@@ -72,22 +71,26 @@ pub(super) async fn submit(
         Ok(accepted) => accepted,
         Err(refusal) => repeated(&backend, key, refusal).await?,
     };
-    let id = accepted.id;
-    tracing::debug!(saga = %id, definition = saga, is_new = accepted.is_new, is_keyed, "accepted");
+    let Accepted { id, is_new, .. } = accepted;
+    tracing::debug!(saga = %id, definition = saga, is_new, is_keyed, "accepted");
     // A repeated submission may name a saga that has moved, or ended, long ago.
-    let mut known = match look(&backend, id, !accepted.is_new).await {
+    let mut known = match look(&backend, id, !is_new).await {
         Look::Found(end) => Some(end),
         // Its key is stored with it and outlives it.
         Look::Absent => return Err(Problem::dropped(&id)),
         Look::InVain => None,
     };
+    let mut honoured = wait;
     if let Some(wait) = wait
         && !known.as_ref().is_some_and(|end| end.status.is_terminal())
     {
         // A replica that stops answers at once; the client asks another one.
         let waited = tokio::select! {
             waited = accepted.ending.within(wait) => waited,
-            () = backend.drained() => Waited::InVain,
+            () = backend.drained() => {
+                honoured = None;
+                Waited::InVain
+            }
         };
         known = match waited {
             // What this replica has just committed is what a look would find.
@@ -99,7 +102,7 @@ pub(super) async fn submit(
             Waited::InVain => known,
         };
     }
-    Ok(answer(id, &saga, known, wait))
+    Ok(answer(id, &saga, is_new, known.as_ref(), honoured))
 }
 
 /// What the client wants started, as far as its text says.
@@ -227,39 +230,40 @@ async fn look(backend: &Backend, id: SagaId, is_wanted: bool) -> Look {
     }
 }
 
-fn answer(id: SagaId, saga: &str, known: Option<End>, wait: Option<Duration>) -> Response {
+/// 201 for a saga that this submission made. Otherwise 200 when it has ended, and 202 as long as it goes on.
+fn answer(
+    id: SagaId,
+    saga: &str,
+    is_new: bool,
+    known: Option<&End>,
+    honoured: Option<Duration>,
+) -> Response {
     let location = format!("/v1/sagas/{id}");
-    let location_header = HeaderValue::from_str(&location).expect("a UUID is visible ASCII");
-    let state = known.as_ref().map_or(Status::Running, |end| end.status);
-    let ended = known.filter(|end| wait.is_some() && end.status.is_terminal());
-    let mut response = match ended {
-        Some(end) => Answer(Ended {
-            id,
-            saga,
-            state,
-            output: end.output.as_ref(),
-            reason: end.reason.as_ref().map(Reason::of),
-            location: &location,
-        })
-        .into_response(),
-        None => {
-            let location = &location;
-            let body = Answer(Started {
-                id,
-                saga,
-                state,
-                location,
-            });
-            (StatusCode::ACCEPTED, body).into_response()
-        }
+    let state = known.map_or(Status::Running, |end| end.status);
+    let status = match (is_new, state.is_terminal()) {
+        (true, _) => StatusCode::CREATED,
+        (false, true) => StatusCode::OK,
+        (false, false) => StatusCode::ACCEPTED,
     };
+    let body = Answer(Submitted {
+        id,
+        saga,
+        state,
+        output: known.and_then(|end| end.output.as_ref()),
+        reason: known.and_then(|end| end.reason.as_ref()).map(Reason::of),
+        location: &location,
+    });
+    let mut response = (status, body).into_response();
     let headers = response.headers_mut();
-    headers.insert(header::LOCATION, location_header);
+    let location = HeaderValue::from_str(&location).expect("a UUID is visible ASCII");
+    headers.insert(header::LOCATION, location);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if let Some(wait) = wait {
+    if !is_new {
+        headers.insert(REPLAYED, HeaderValue::from_static("true"));
+    }
+    if let Some(wait) = honoured {
         let applied = HeaderValue::from_str(&format!("wait={}", wait.as_secs()));
-        let name = HeaderName::from_static("preference-applied");
-        headers.insert(name, applied.expect("digits are visible ASCII"));
+        headers.insert(APPLIED, applied.expect("digits are visible ASCII"));
     }
     response
 }
@@ -296,6 +300,38 @@ mod tests {
             let refused = asked(body, 2).unwrap();
             assert_eq!(refused.fault.map(|fault| fault.kind()), Some(kind));
             assert_eq!(refused.key, asked(body, 8).unwrap().key);
+        }
+    }
+
+    #[test]
+    fn the_status_says_whether_the_saga_is_new_and_whether_it_has_ended() {
+        let end = |status| {
+            let output = Some(Json::parse("7".to_owned()).unwrap());
+            Some(End {
+                status,
+                output,
+                reason: None,
+            })
+        };
+        let wait = Some(Duration::from_secs(3));
+        for (is_new, known, wait, expected) in [
+            (true, None, None, (201, "", "")),
+            (true, None, wait, (201, "", "wait=3")),
+            (true, end(Status::Completed), wait, (201, "", "wait=3")),
+            (false, end(Status::Completed), None, (200, "true", "")),
+            (false, end(Status::Compensating), None, (202, "true", "")),
+            (false, end(Status::Stuck), wait, (202, "true", "wait=3")),
+            (false, None, None, (202, "true", "")),
+        ] {
+            let answer = answer(SagaId(uuid::Uuid::nil()), "b", is_new, known.as_ref(), wait);
+            let header = |name| {
+                let value: Option<&HeaderValue> = answer.headers().get(name);
+                value.map_or("", |value| value.to_str().unwrap())
+            };
+            let found = (answer.status().as_u16(), header(REPLAYED), header(APPLIED));
+            assert_eq!(found, expected);
+            let location = "/v1/sagas/00000000-0000-0000-0000-000000000000";
+            assert_eq!(header(header::LOCATION), location);
         }
     }
 

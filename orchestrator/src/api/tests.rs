@@ -168,7 +168,10 @@ async fn an_input_that_does_not_fit_lists_its_faults() {
         .map(|e| &e["path"])
         .collect();
     assert_eq!(paths.len(), 2);
-    assert!(paths.contains(&&Value::from("/legs/0/to")) && paths.contains(&&Value::from("")));
+    assert!(
+        paths.contains(&&Value::from("/input/legs/0/to"))
+            && paths.contains(&&Value::from("/input"))
+    );
 }
 
 #[tokio::test]
@@ -234,6 +237,38 @@ async fn only_json_is_taken() {
 }
 
 #[tokio::test]
+async fn a_body_that_is_said_to_be_too_large_is_answered_before_it_comes() {
+    let (sender, body) = http_body_util::channel::Channel::<Bytes>::new(1);
+    let request = Request::post("/v1/sagas")
+        .header(header::CONTENT_LENGTH, LIMITS.body_bytes_max + 1)
+        .body(Body::new(body))
+        .unwrap();
+    let answer = ask(&router(backend(LIMITS)), request).await;
+    drop(sender);
+    answer.is_problem(413, "too-large");
+    assert_eq!(answer.header("connection"), "close");
+}
+
+#[tokio::test]
+async fn an_encoded_body_is_refused_with_what_is_taken() {
+    let answer = post(GOOD, &[("content-encoding", "gzip")]).await;
+    answer.is_problem(415, "encoded");
+    assert_eq!(answer.header("accept-encoding"), "identity");
+}
+
+#[tokio::test]
+async fn an_array_is_no_object_wherever_one_is_wanted() {
+    let body = r#"["book-trip",{"guest":1,"legs":[]}]"#;
+    let problem = post(body, &[]).await.is_problem(400, "malformed");
+    assert_eq!(problem["errors"][0]["path"], "");
+    let body = r#"{"saga":"book-trip","input":[1,[]]}"#;
+    let problem = post(body, &[]).await.is_problem(422, "invalid-input");
+    assert_eq!(problem["errors"][0]["path"], "/input");
+    let message = problem["errors"][0]["message"].as_str().unwrap();
+    assert!(message.contains("is not of type \"object\""), "{message}");
+}
+
+#[tokio::test]
 async fn bad_ids_cursors_and_parameters_are_refused_before_the_database_is_asked() {
     get("/v1/sagas/7").await.is_problem(400, "bad-parameter");
     for query in [
@@ -242,6 +277,10 @@ async fn bad_ids_cursors_and_parameters_are_refused_before_the_database_is_asked
         "limit=201",
         "state=done",
         "stat=running",
+        "state=",
+        "limit=",
+        "cursor",
+        "definition=%FF",
     ] {
         get(&format!("/v1/sagas?{query}"))
             .await
@@ -285,12 +324,79 @@ async fn definitions_are_listed_and_shown() {
 
 #[tokio::test]
 async fn unknown_paths_and_methods_are_problems() {
-    get("/v2/sagas").await.is_problem(404, "not-found");
-    get("/assets/nope.js").await.is_problem(404, "not-found");
-    let request = Request::builder().method(Method::DELETE).uri("/v1/sagas");
-    let request = request.body(Body::empty()).unwrap();
-    let answer = ask(&router(backend(LIMITS)), request).await;
-    answer.is_problem(405, "no-such-method");
+    let saga = "/v1/sagas/00000000-0000-0000-0000-000000000001";
+    for path in [
+        "/v2/sagas",
+        "/assets/nope.js",
+        "/v1/sagas/",
+        "/v1/definitions/a/b",
+        &format!("{saga}/wipe"),
+        &format!("{saga}/cancel/now"),
+    ] {
+        get(path).await.is_problem(404, "not-found");
+    }
+    for path in [
+        "/%FF",
+        "/v1/sagas/%FF",
+        "/v1/definitions/%C3",
+        "/assets/%FF",
+        "/healthz%FF",
+    ] {
+        get(path).await.is_problem(400, "bad-path");
+    }
+    for (path, allowed) in [
+        ("/v1/sagas", "GET,HEAD,POST"),
+        (saga, "GET,HEAD"),
+        (&format!("{saga}/cancel"), "POST"),
+        ("/v1/definitions", "GET,HEAD"),
+        ("/v1/definitions/book-trip", "GET,HEAD"),
+        ("/v1/summary", "GET,HEAD"),
+        ("/v1/dead-letters", "GET,HEAD"),
+        ("/readyz", "GET,HEAD"),
+        ("/healthz", "GET,HEAD"),
+        ("/", "GET,HEAD"),
+    ] {
+        let request = Request::builder().method(Method::DELETE).uri(path);
+        let request = request.body(Body::empty()).unwrap();
+        let answer = ask(&router(backend(LIMITS)), request).await;
+        answer.is_problem(405, "no-such-method");
+        let mut methods: Vec<_> = answer.header("allow").split(',').collect();
+        methods.sort_unstable();
+        assert_eq!(methods.join(","), allowed, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_parameter_that_a_route_does_not_have_is_refused_on_every_route() {
+    let saga = "/v1/sagas/00000000-0000-0000-0000-000000000001";
+    for path in [
+        "/v1/sagas",
+        saga,
+        "/v1/definitions",
+        "/v1/definitions/book-trip",
+        "/v1/summary",
+        "/v1/dead-letters",
+        "/readyz",
+        "/healthz",
+    ] {
+        let answer = get(&format!("{path}?pretty=1")).await;
+        let problem = answer.is_problem(400, "bad-parameter");
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(
+            detail.starts_with("unknown parameter \"pretty\"; th"),
+            "{detail}"
+        );
+    }
+    for path in ["/v1/sagas?limit=5", &format!("{saga}/cancel?dry_run=1")] {
+        let request = Request::post(path).header(header::CONTENT_TYPE, "application/json");
+        let request = request.body(Body::from(GOOD)).unwrap();
+        let answer = ask(&router(backend(LIMITS)), request).await;
+        answer.is_problem(400, "bad-parameter");
+    }
+    let answer = get(&format!("{saga}?payloads=no")).await;
+    answer.is_problem(400, "bad-parameter");
+    // What stands before this service may add to the address of the page.
+    assert_eq!(get("/?from=login").await.status, StatusCode::OK);
 }
 
 #[tokio::test]

@@ -73,6 +73,8 @@ async fn an_archived_saga_answers_as_before_and_a_dropped_one_says_that_it_is_go
     );
     let refused = send(submit().json(&body)).await;
     refused.problem(410, "dropped");
+    let sought = send(world.get("/v1/sagas?key=order-1")).await;
+    sought.problem(410, "dropped");
     cancel(&world, saga).await.problem(410, "dropped");
     let other = Uuid::now_v7();
     send(world.get(&format!("/v1/sagas/{other}")))

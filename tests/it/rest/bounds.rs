@@ -53,6 +53,19 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_is_said_to_be_too_large_is_not_waited_for_and_ends_the_connection() {
+    let world = impatient().await;
+    let lengths = head("content-length: 1048577").replace("connection: close\r\n", "");
+    for waits in ["", "expect: 100-continue\r\n"] {
+        let head = lengths.replace("host: x\r\n", &format!("host: x\r\n{waits}"));
+        let text = answer(&world, &[head.as_bytes()]).await;
+        assert!(text.starts_with("HTTP/1.1 413 "), "{text}");
+        assert!(text.contains("connection: close\r\n"), "{text}");
+        assert!(text.contains("/problems/too-large"), "{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_large_body_is_refused_also_when_nobody_says_how_large_it_is() {
     let world = impatient().await;
     // 16 chunks of 64 KiB are the most that is taken; one byte more is too much.

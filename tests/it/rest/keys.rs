@@ -24,7 +24,10 @@ async fn a_key_names_its_saga_for_ever_and_no_other_submission() {
     let world = World::open().await;
     let body = submission(&order(1, Fate::Confirmed));
     let first = submit(&world, 0, "order-1", &body).await;
-    assert_eq!(first.status, 202);
+    assert_eq!(
+        (first.status, first.header("idempotency-replayed")),
+        (201, "")
+    );
     let id = first.id();
     assert_eq!(first.header("location"), format!("/v1/sagas/{id}"));
     assert_eq!(first.json()["location"], format!("/v1/sagas/{id}"));
@@ -47,19 +50,40 @@ async fn a_key_names_its_saga_for_ever_and_no_other_submission() {
 
     world.ended(id, "completed").await;
     let after_its_end = submit(&world, 0, "order-1", &body).await;
-    assert_eq!((after_its_end.status, after_its_end.id()), (202, id));
-    assert_eq!(after_its_end.json()["state"], "completed");
+    assert_eq!((after_its_end.status, after_its_end.id()), (200, id));
+    assert_eq!(after_its_end.header("idempotency-replayed"), "true");
+    let shown = after_its_end.json();
+    assert_eq!(shown["state"], "completed");
+    assert!(shown["output"]["number"].is_i64(), "{shown}");
+    assert_eq!(shown["reason"], Value::Null);
 
     let mut other = body.clone();
     other["input"]["customer"] = json!(7);
     let refused = submit(&world, 0, "order-1", &other).await;
-    let problem = refused.problem(409, "key-used-otherwise");
+    let problem = refused.problem(422, "key-used-otherwise");
     assert!(
         problem["detail"]
             .as_str()
             .unwrap()
             .contains(&id.to_string())
     );
+
+    let quoted = submit(&world, 0, "\"order-1\"", &body).await;
+    assert_eq!((quoted.status, quoted.id()), (200, id));
+    let malformed = submit(&world, 0, "\"order-1", &body).await;
+    malformed.problem(400, "bad-idempotency-key");
+    for (key, expected) in [
+        ("order-1", json!([id])),
+        ("%22order-1%22", json!([id])),
+        ("order-2", json!([])),
+    ] {
+        let found = send(world.get(&format!("/v1/sagas?key={key}")))
+            .await
+            .json();
+        let ids = found["sagas"].as_array().unwrap().iter();
+        let ids: Value = ids.map(|saga| saga["id"].clone()).collect();
+        assert_eq!((ids, &found["next"]), (expected, &Value::Null), "{key}");
+    }
 
     let other_key = submit(&world, 0, "order-2", &other).await;
     assert_ne!(other_key.id(), id);
@@ -81,7 +105,7 @@ async fn what_was_accepted_stays_accepted_whatever_would_refuse_it_now() {
     .await;
     until("it has found Postgres", SOON, async || {
         let again = submit(&world, without_kafka, "order-1", &body).await;
-        if again.status == 202 {
+        if again.status == 200 {
             Ok(())
         } else {
             Err(again)
@@ -99,17 +123,17 @@ async fn what_was_accepted_stays_accepted_whatever_would_refuse_it_now() {
     let mut other = body.clone();
     other["input"]["customer"] = json!(7);
     let conflict = submit(&world, without_kafka, "order-1", &other).await;
-    conflict.problem(409, "key-used-otherwise");
+    conflict.problem(422, "key-used-otherwise");
     // Before anything is said of it, the key is known to be another submission's.
     other["input"] = json!({ "customer": "seven" });
     let refused = submit(&world, 0, "order-1", &other).await;
-    refused.problem(409, "key-used-otherwise");
+    refused.problem(422, "key-used-otherwise");
     submit(&world, 0, "order-3", &other)
         .await
         .problem(422, "invalid-input");
     other["saga"] = json!("place-ordr");
     let refused = submit(&world, 0, "order-1", &other).await;
-    refused.problem(409, "key-used-otherwise");
+    refused.problem(422, "key-used-otherwise");
     submit(&world, 0, "order-3", &other)
         .await
         .problem(404, "unknown-saga");
@@ -143,10 +167,12 @@ async fn fifty_submissions_of_one_key_at_two_replicas_start_one_saga() {
     let body = submission(&order(2, Fate::Confirmed));
     let answers = at_once(&world, 50, |_| &body).await;
     let ids: BTreeSet<_> = answers.iter().map(Answer::id).collect();
-    assert!(
-        answers.iter().all(|answer| answer.status == 202),
-        "{answers:?}"
-    );
+    let made = answers.iter().filter(|answer| answer.status == 201);
+    assert_eq!(made.count(), 1, "{answers:?}");
+    for answer in answers.iter().filter(|answer| answer.status != 201) {
+        let replayed = answer.header("idempotency-replayed");
+        assert_eq!((answer.status, replayed), (202, "true"), "{answer:?}");
+    }
     assert_eq!(ids.len(), 1, "{ids:?}");
     assert_eq!(world.sagas().await, 1);
     let saga = world.saga(*ids.first().unwrap()).await;
@@ -161,13 +187,13 @@ async fn of_two_submissions_that_race_for_a_key_one_is_taken_and_the_other_is_to
     let bodies = [3, 4].map(|seed| submission(&order(seed, Fate::Confirmed)));
     // Every replica gets both.
     let answers = at_once(&world, 48, |number| &bodies[number / 2 % 2]).await;
-    let taken: Vec<_> = answers.iter().map(|answer| answer.status == 202).collect();
+    let taken: Vec<_> = answers.iter().map(|answer| answer.status < 300).collect();
     let first_won = taken[0];
     for (number, answer) in answers.iter().enumerate() {
         if (number / 2 % 2 == 0) == first_won {
-            assert_eq!(answer.status, 202, "{answer:?}");
+            assert!(matches!(answer.status, 201 | 202), "{answer:?}");
         } else {
-            answer.problem(409, "key-used-otherwise");
+            answer.problem(422, "key-used-otherwise");
         }
     }
     assert_eq!(world.sagas().await, 1);

@@ -166,6 +166,30 @@ async fn one_saga_is_shown_with_its_steps_and_its_history() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_saga_is_sent_again_only_when_it_has_changed_and_without_payloads_if_so_wanted() {
+    let world = World::open().await;
+    let id = world.submit(&order(10, Fate::Confirmed)).await;
+    world.ended(id, "completed").await;
+    let path = format!("/v1/sagas/{id}");
+    let first = send(world.get(&path)).await;
+    let tag = first.header("etag");
+    let again = world.get(&path).header("if-none-match", tag);
+    let again = send(again).await;
+    assert_eq!((again.status, again.text.as_str()), (304, ""), "{again:?}");
+    assert_eq!(again.header("etag"), tag);
+    let other = world.get(&path).header("if-none-match", "\"other\"");
+    assert_eq!(send(other).await.json(), first.json());
+
+    let light = send(world.get(&format!("{path}?payloads=false"))).await;
+    assert_ne!(light.header("etag"), tag);
+    let light = light.json();
+    assert_eq!(light["history"], first.json()["history"]);
+    for hidden in [light.get("input"), light["steps"][0].get("payload")] {
+        assert_eq!(hidden, None, "{light}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_refused_saga_is_shown_with_its_reason_and_what_was_undone() {
     let world = World::open().await;
     let id = world.submit(&order(8, Fate::CaptureDeclined)).await;

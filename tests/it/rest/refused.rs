@@ -20,6 +20,8 @@ const ADDRESSES: &str = r#"
     GET   /v1/sagas?limit=201                             400 bad-parameter  1 to 200
     GET   /v1/sagas?stat=stuck                            400 bad-parameter  "stat"
     GET   /v1/sagas?limit=1&limit=2                       400 bad-parameter  twice
+    GET   /v1/sagas?key=a%20b                             400 bad-parameter  without spaces
+    GET   /v1/sagas?key=a&state=stuck                     400 bad-parameter  "state"
     GET   /v1/dead-letters?cursor=x                       400 bad-parameter  cursor
     GET   /v1/definitions/none                            404 not-found      place-order
     GET   /v1/sagas?definition=%00                        400 bad-parameter  U+0000
@@ -35,6 +37,14 @@ const ADDRESSES: &str = r#"
     GET   /v1/sagas/%00                                   400 bad-parameter  an id
     GET   /v1/definitions/%00                             404 not-found      place-order
     POST  /v1/sagas/00000000-0000-4000-8000-000000000000/%00 404 not-found   no order
+    POST  /v1/sagas?dry=1                                 400 bad-parameter  this address takes none
+    GET   /v1/sagas?state=                                400 bad-parameter  is empty
+    GET   /v1/sagas?state=running,                        400 bad-parameter  compensated
+    GET   /v1/summary?x=1                                 400 bad-parameter  "x"
+    GET   /v1/sagas/%FF                                   400 bad-path       UTF-8
+    GET   /%FF                                            400 bad-path       UTF-8
+    GET   /v1/sagas/00000000-0000-4000-8000-000000000000/wipe 404 not-found  orders are
+    GET   /v1/sagas/00000000-0000-4000-8000-000000000000/cancel 405 no-such-method GET
     GET   /v2/sagas                                       404 not-found      /v2/sagas
     GET   /assets/none.js                                 404 not-found      none.js
     PATCH /v1/sagas                                       405 no-such-method PATCH
@@ -53,6 +63,7 @@ type Mistake = (
 async fn each_mistake_is_answered_with_its_own_problem_and_starts_nothing() {
     let world = World::without_services().await;
     let mistakes = bodies(&world).into_iter().chain(headers(&world));
+    let mistakes = mistakes.chain(keys(&world));
     for (what, request, status, slug, words) in mistakes {
         let answer = send(request).await;
         let problem = answer.problem(status, slug);
@@ -103,7 +114,7 @@ fn bodies(world: &World) -> Vec<Mistake> {
         ),
         ("empty", post(""), 400, "malformed", "EOF"),
         ("two values", post("{} {}"), 400, "malformed", "the body"),
-        ("no object", post("[]"), 400, "malformed", "the body"),
+        ("no object", post("[]"), 400, "malformed", "found an array"),
         (
             "no input",
             post(r#"{"saga":"place-order"}"#),
@@ -151,9 +162,24 @@ fn headers(world: &World) -> Vec<Mistake> {
         let request = world.post("/v1/sagas").body(good.clone());
         request.header("content-type", media)
     };
-    let keyed = |key: &str| world.post_text(good.clone()).header("idempotency-key", key);
     vec![
         ("text", typed("text/plain"), 415, "not-json", "text/plain"),
+        (
+            "another charset",
+            typed("application/json; charset=iso-8859-1"),
+            415,
+            "not-json",
+            "UTF-8",
+        ),
+        (
+            "compressed",
+            world
+                .post_text(good.clone())
+                .header("content-encoding", "gzip"),
+            415,
+            "encoded",
+            "gzip",
+        ),
         (
             "a form",
             typed("application/x-www-form-urlencoded"),
@@ -168,6 +194,13 @@ fn headers(world: &World) -> Vec<Mistake> {
             "not-json",
             "none",
         ),
+    ]
+}
+
+fn keys(world: &World) -> Vec<Mistake> {
+    let good = submission(&order(1, Fate::Confirmed)).to_string();
+    let keyed = |key: &str| world.post_text(good.clone()).header("idempotency-key", key);
+    vec![
         (
             "an empty key",
             keyed(""),
@@ -195,6 +228,13 @@ fn headers(world: &World) -> Vec<Mistake> {
             400,
             "bad-idempotency-key",
             "ASCII",
+        ),
+        (
+            "an open quotation",
+            keyed("\"order-7"),
+            400,
+            "bad-idempotency-key",
+            "no closing one",
         ),
         (
             "two keys",
@@ -240,18 +280,21 @@ async fn an_input_that_does_not_fit_is_answered_with_the_paths_of_all_faults() {
         ]);
     });
     let expected = [
-        "/cents",
-        "/customer",
-        "/lines/0/quantity",
-        "/lines/1/quantity",
-        "/lines/1/sku",
-        "/lines/2",
-        "/order",
+        "/input/cents",
+        "/input/customer",
+        "/input/lines/0/quantity",
+        "/input/lines/1/quantity",
+        "/input/lines/1/sku",
+        "/input/lines/2",
+        "/input/order",
     ];
     assert_eq!(everywhere.await, expected);
     let missing = faults(|input| *input = json!({}));
-    assert_eq!(missing.await, ["", "", "", ""]);
-    assert_eq!(faults(|input| input["lines"] = json!([])).await, ["/lines"]);
+    assert_eq!(missing.await, ["/input"; 4]);
+    let empty = faults(|input| input["lines"] = json!([]));
+    assert_eq!(empty.await, ["/input/lines"]);
+    let array = faults(|input| *input = json!([1, 2]));
+    assert_eq!(array.await, ["/input"]);
     // JSON Schema has no largest integer; the Rust type does.
     let too_many = faults(|input| input["cents"] = json!(5_000_000_000_u64));
     assert_eq!(too_many.await.len(), 1);
@@ -263,7 +306,7 @@ async fn a_body_of_exactly_the_largest_size_is_taken() {
     let world = World::without_services().await;
     let good = submission(&order(1, Fate::Confirmed)).to_string();
     let body = format!("{good}{}", " ".repeat(BODY_BYTES_MAX - good.len()));
-    assert_eq!(send(world.post_text(body.clone())).await.status, 202);
+    assert_eq!(send(world.post_text(body.clone())).await.status, 201);
     let larger = send(world.post_text(format!("{body} "))).await;
     larger.problem(413, "too-large");
     assert_eq!(world.sagas().await, 1);

@@ -24,7 +24,9 @@ async fn who_waits_is_told_how_the_saga_ended() {
     let world = World::open().await;
     let completed = waited(&world, 0, &submission(&order(1, Fate::Confirmed)), 30).await;
     let shown = completed.json();
-    assert_eq!(completed.status, 200, "{shown}");
+    assert_eq!(completed.status, 201, "{shown}");
+    let location = format!("/v1/sagas/{}", completed.id());
+    assert_eq!(completed.header("location"), location);
     assert_eq!(completed.header("preference-applied"), "wait=30");
     assert_eq!(shown["state"], "completed");
     assert_eq!(shown["reason"], Value::Null);
@@ -36,7 +38,7 @@ async fn who_waits_is_told_how_the_saga_ended() {
 
     let compensated = waited(&world, 0, &submission(&order(2, Fate::NoCapacity)), 30).await;
     let shown = compensated.json();
-    assert_eq!(compensated.status, 200, "{shown}");
+    assert_eq!(compensated.status, 201, "{shown}");
     assert_eq!(shown["state"], "compensated");
     assert_eq!(shown["output"], Value::Null);
     let reason = &shown["reason"];
@@ -56,7 +58,7 @@ async fn who_waits_at_one_replica_is_told_of_a_saga_that_another_one_drives() {
     let body = submission(&order(3, Fate::Confirmed));
     // Its commands ask for replies where the replica that took it reads them.
     let taken = waited(&world, driver, &body, 0).await;
-    assert_eq!(taken.status, 202);
+    assert_eq!(taken.status, 201);
     let id = taken.id();
     world.reaches(id, "create-shipment", "in_flight").await;
     world.start_service(ServiceName::Shipping);
@@ -71,7 +73,7 @@ async fn who_waits_in_vain_is_told_so_when_the_time_is_up() {
     let world = World::without_services().await;
     let begun = Instant::now();
     let answer = waited(&world, 0, &submission(&order(4, Fate::Confirmed)), 1).await;
-    assert_eq!(answer.status, 202);
+    assert_eq!(answer.status, 201);
     assert!(
         begun.elapsed() >= Duration::from_secs(1),
         "{:?}",
@@ -80,7 +82,7 @@ async fn who_waits_in_vain_is_told_so_when_the_time_is_up() {
     assert_eq!(answer.header("preference-applied"), "wait=1");
     let shown = answer.json();
     assert_eq!(shown["state"], "running");
-    assert_eq!(shown.get("output"), None);
+    assert_eq!(shown["output"], Value::Null);
     assert_eq!(
         answer.header("location"),
         format!("/v1/sagas/{}", answer.id())

@@ -90,7 +90,7 @@ async fn a_replica_that_leaves_takes_work_until_load_balancers_have_noticed() {
     })
     .await;
     let answer = order_once(&world, 1_001, GOODBYE_MAX).await;
-    assert_eq!(answer.status(), 202);
+    assert_eq!(answer.status(), 201);
     let (_world, status) = blocking(move || {
         let status = world
             .orchestrator(number)

@@ -158,7 +158,7 @@ impl Desk {
         let may_come_back = answer.headers().contains_key("retry-after");
         let text = answer.text().await.ok()?;
         match status {
-            200 | 202 => {
+            200..300 => {
                 let answer: Value = serde_json::from_str(&text).unwrap();
                 Some(answer["id"].as_str().unwrap().parse().unwrap())
             }

@@ -73,7 +73,7 @@ async fn refuses_what_is_new_and_answers_what_is_known(world: &World, part: &str
     assert!(!detail.contains(other), "{detail}");
 
     let (status, again) = submit(world, &known.order).await;
-    assert!(status == 200 || status == 202, "{status} {again}");
+    assert!(matches!(status, 200 | 202), "{status} {again}");
     assert_eq!(again["id"], known.saga.to_string());
     assert_eq!(world.saga(known.saga).await["id"], known.saga.to_string());
 }

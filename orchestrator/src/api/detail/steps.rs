@@ -2,11 +2,12 @@
 
 use sagas::definition::StepDefinition;
 use sagas::machine::{Progress, Trouble};
-use sagas::{Definition, Fault, Json, StepKind};
+use sagas::{Definition, Fault, StepKind};
 use sagas_core::loaded::Loaded;
 use serde::Serialize;
 
 use super::super::summary::Instant;
+use super::Payload;
 use super::trace::Trace;
 use super::waits;
 
@@ -27,13 +28,29 @@ pub(super) struct Step<'a> {
     sent_at: Option<Instant>,
     ended_at: Option<Instant>,
     next_at: Option<Instant>,
-    payload: Option<&'a Json>,
-    reply: Option<&'a Json>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payload: Payload<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reply: Payload<'a>,
     rejection: Option<&'a Fault>,
-    compensation_payload: Option<&'a Json>,
-    compensation_reply: Option<&'a Json>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    compensation_payload: Payload<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    compensation_reply: Payload<'a>,
     trouble: Option<String>,
     waits: Option<String>,
+}
+
+impl Step<'_> {
+    pub(super) fn without_payloads(self) -> Self {
+        Self {
+            payload: None,
+            reply: None,
+            compensation_payload: None,
+            compensation_reply: None,
+            ..self
+        }
+    }
 }
 
 /// The steps, in the definition's order.
@@ -77,11 +94,11 @@ fn one<'a>(
         next_at: flight
             .filter(|flight| flight.withheld_since.is_none())
             .map(|flight| Instant(flight.due_at)),
-        payload: trace.payload,
-        reply: trace.reply,
+        payload: Some(trace.payload),
+        reply: Some(trace.reply),
         rejection: rejection(progress),
-        compensation_payload: trace.compensation_payload,
-        compensation_reply: trace.compensation_reply,
+        compensation_payload: Some(trace.compensation_payload),
+        compensation_reply: Some(trace.compensation_reply),
         trouble: trouble(progress),
         waits,
     }
