@@ -133,7 +133,7 @@ pub(super) const FOUND_BY: &[(Defect, &[&str])] = &[
     (Defect::FencesWithoutARow, &[FENCE]),
     (Defect::NeverCorrects, &[EDITED]),
     (Defect::StopsAtNonsense, &[STRANGE]),
-    (Defect::WantsData, &[FENCE, PAYLOADS]),
+    (Defect::WantsData, &[FENCE, PAYLOADS, STRANGE]),
     (Defect::RefusesNull, &[PAYLOADS]),
     (Defect::RejectsWhatItDoesNotKnow, &[STRANGE]),
     (Defect::RepliesAnywhere, &[FIRST]),
