@@ -156,6 +156,12 @@ impl Announcement {
     }
 }
 
+/// Number of the last transition that a saga can make.
+///
+/// `CloudEvents` has no larger integers, so no message could name a later one. What else is counted on the
+/// wire (attempts, generations, lifecycle events) grows by at most one with each transition.
+pub const REVISION_MAX: u64 = 0x7fff_ffff;
+
 /// Why an event changes nothing.
 ///
 /// Nothing is written for a refusal, so no revision check guards it: one that was decided on a
@@ -180,6 +186,10 @@ pub enum Refusal {
     /// The saga has ended; nothing moves it any more.
     #[error("the saga is {0} and does not change any more")]
     Ended(Status),
+    /// The saga has made [`REVISION_MAX`] transitions, as many as can be told apart on the wire. It stands
+    /// still for good.
+    #[error("the saga has made {REVISION_MAX} transitions, and there are no numbers for more")]
+    RevisionsUsedUp,
     /// The reply, or the order, names a step that the definition does not have.
     #[error("the definition has no step {0:?}")]
     UnknownStep(String),
@@ -295,6 +305,12 @@ pub fn transition_withholding(
             Event::Start => Ok(forward::start(turn)),
             Event::Reply(_) | Event::Wake { .. } | Event::Order(_) => Err(Refusal::NotStarted),
         };
+    }
+    if saga.revision >= REVISION_MAX && !saga.status().is_terminal() {
+        return Err(match event {
+            Event::Wake { .. } => Refusal::NothingDue { wake_at: None },
+            Event::Start | Event::Reply(_) | Event::Order(_) => Refusal::RevisionsUsedUp,
+        });
     }
     match (saga.status(), event) {
         (_, Event::Start) => Err(Refusal::AlreadyStarted),

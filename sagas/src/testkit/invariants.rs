@@ -5,7 +5,9 @@
 
 use crate::definition::Definition;
 use crate::direction::Direction;
-use crate::machine::{Announcement, Entry, Paper, Row, Saga, Sent, Transition};
+use crate::machine::{
+    Announcement, Entry, Paper, Progress, REVISION_MAX, Row, Saga, Sent, Transition,
+};
 
 /// What makes a rule broken, in words.
 pub type Broken = String;
@@ -44,6 +46,7 @@ pub fn check(
         "a change of status and its announcement do not go together",
     )?;
     numbers(before, transition)?;
+    revision_bounds(next)?;
     sends(definition, before, transition)?;
     papers_never_change(before, next)?;
     restored_is_the_same(definition, next, history)
@@ -75,6 +78,17 @@ fn numbers(before: &Saga, transition: &Transition) -> Result<(), Broken> {
     require(
         is_first == (announcement == Some(Announcement::Started)),
         "its first lifecycle event is not its start",
+    )
+}
+
+/// What is counted on the wire never runs ahead of the revision, whose bound is that of all.
+fn revision_bounds(next: &Saga) -> Result<(), Broken> {
+    let flights = next.moving.steps.iter().filter_map(Progress::flight);
+    let counts = flights.flat_map(|flight| [flight.attempt, flight.generation]);
+    let mut counts = counts.chain([next.moving.announced]);
+    require(
+        counts.all(|count| u64::from(count) <= next.revision) && next.revision <= REVISION_MAX,
+        "a number that goes on the wire grew faster than the revision",
     )
 }
 

@@ -6,7 +6,6 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
-use std::str::FromStr;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
@@ -177,19 +176,21 @@ impl<'a> Fields<'a> {
         read(&self.text(attribute)?).ok_or_else(|| self.malformed(attribute, expected))
     }
 
-    pub(super) fn optional_number<N: FromStr>(
+    /// A number that `CloudEvents` has, whatever type it has here.
+    pub(super) fn optional_number<N: TryFrom<i32>>(
         &self,
         attribute: Attribute,
     ) -> Result<Option<N>, Error> {
         let number = |json: &str| {
             let has_sign = json.starts_with('-');
-            let number = json.parse().ok().filter(|_| !has_sign);
-            number.ok_or_else(|| self.malformed(attribute, "a whole number in its range"))
+            let number = json.parse::<i32>().ok().filter(|_| !has_sign);
+            let number = number.and_then(|number| N::try_from(number).ok());
+            number.ok_or_else(|| self.malformed(attribute, "an integer from 0 to 2147483647"))
         };
         self.optional(attribute).map(number).transpose()
     }
 
-    pub(super) fn number<N: FromStr>(&self, attribute: Attribute) -> Result<N, Error> {
+    pub(super) fn number<N: TryFrom<i32>>(&self, attribute: Attribute) -> Result<N, Error> {
         self.optional_number(attribute)?
             .ok_or(Error::Missing(attribute))
     }

@@ -2,7 +2,7 @@
 
 use crate::definitions::{firm_pivot, place_order};
 use crate::script::{Stage, check, describe_refusal, order};
-use sagas::machine::{Event, Order, OrderKind, OrderResult, transition};
+use sagas::machine::{Event, Order, OrderKind, OrderResult, REVISION_MAX, transition};
 use sagas::{Json, Refusal};
 
 #[test]
@@ -206,6 +206,33 @@ fn nothing_happens_before_the_start_and_it_starts_once() {
             steps: reserve-stock in_flight, confirm-order idle
           ",
     );
+}
+
+#[test]
+fn a_saga_makes_no_more_transitions_than_messages_can_name() {
+    assert_eq!(REVISION_MAX, u64::from(i32::MAX.unsigned_abs()));
+    let definition = place_order();
+    let mut stage = Stage::new(&definition, r#"{"order":7}"#);
+    stage.play("start");
+    stage.saga.revision = REVISION_MAX - 1;
+    let now = stage.saga.started_at;
+    let pause = Event::Order(Order {
+        kind: OrderKind::Pause,
+        ..order("1")
+    });
+    let last = transition(&definition, &stage.saga, pause, now).expect("it has one more");
+    assert_eq!(last.next.revision, REVISION_MAX);
+    let decide = |event| transition(&definition, &last.next, event, now).unwrap_err();
+    let used_up = Refusal::RevisionsUsedUp;
+    assert_eq!(decide(Event::Order(order("2"))), used_up);
+    assert_eq!(decide(Event::Start), used_up);
+    assert_eq!(
+        describe_refusal(&used_up),
+        "refused: the saga has made 2147483647 transitions, and there are no numbers for more"
+    );
+    // No wake comes again and again.
+    let nothing_due = Refusal::NothingDue { wake_at: None };
+    assert_eq!(decide(Event::Wake { published: false }), nothing_due);
 }
 
 #[test]

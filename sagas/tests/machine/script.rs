@@ -324,6 +324,7 @@ pub(crate) fn describe_refusal(refusal: &Refusal) -> String {
         | Refusal::NotStarted
         | Refusal::AlreadyStarted
         | Refusal::Ended(_)
+        | Refusal::RevisionsUsedUp
         | Refusal::UnknownStep(_)
         | Refusal::NothingInFlight { .. }
         | Refusal::OutOfPlace { .. }

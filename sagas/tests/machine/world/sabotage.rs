@@ -35,10 +35,12 @@ pub(crate) enum Sabotage {
     NeverWakes,
     /// It gives a lifecycle event the number of the one before it.
     RepeatsNumbers,
+    /// It counts attempts faster than transitions.
+    SkipsAttempts,
 }
 
 impl Sabotage {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::RunsTwice,
         Self::ForgetsRefusals,
         Self::LeavesNoTombstone,
@@ -51,6 +53,7 @@ impl Sabotage {
         Self::KeepsTheRevision,
         Self::NeverWakes,
         Self::RepeatsNumbers,
+        Self::SkipsAttempts,
     ];
 
     /// How the checks say that they noticed it.
@@ -67,6 +70,7 @@ impl Sabotage {
             Self::LosesHistory => "cannot be restored",
             Self::KeepsTheRevision => "the revision did not grow",
             Self::RepeatsNumbers => "the numbers of its lifecycle events have a gap",
+            Self::SkipsAttempts => "grew faster than the revision",
         }
     }
 
@@ -119,6 +123,13 @@ impl Sabotage {
             }
             Self::KeepsTheRevision => next.revision = before.revision,
             Self::RepeatsNumbers => next.moving.announced = before.moving.announced,
+            Self::SkipsAttempts => {
+                for step in &mut next.moving.steps {
+                    if let Progress::Forward(flight) = step {
+                        flight.attempt *= 1_000;
+                    }
+                }
+            }
         }
     }
 }
