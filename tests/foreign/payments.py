@@ -53,14 +53,10 @@ def has_form(value, form):
 
 def read(message):
     """The command in a record; ValueError where it is unreadable."""
-    objects, names = [], FORMS.keys() | {"data", "data_base64"}
-    sent = json.loads(  # The outermost object ends last; NaN is no int.
-        (message.value() or b"").decode(), parse_constant=int,
-        object_pairs_hook=lambda pairs: objects.append(pairs) or dict(pairs))
+    sent = json.loads(  # NaN is no int.
+        (message.value() or b"").decode(), parse_constant=int)
     if type(sent) is not dict:
         raise ValueError("no object")
-    if sum(n in names for n, _ in objects[-1]) > sum(n in names for n in sent):
-        raise ValueError("a repeated attribute")
     command = {n: sent[n] for n in FORMS if sent.get(n) is not None}
     for name, form in FORMS.items():
         if not (name in OPTIONAL and name not in command
@@ -202,10 +198,11 @@ while not stop.wait(wait):
             "commandid": command["id"]}
         if outcome in ("succeeded", "rejected"):
             reply["effective"] = answer[0]
-        value = f'{json.dumps(reply)[:-1]}, "data": {answer[1]}}}'
+        # The stored text as it is; what says nothing is left out.
+        data = "" if answer[1] == "null" else f', "data": {answer[1]}'
         producer.produce(
-            command["replytopic"], value, command["subject"],
-            command["replypartition"],
+            command["replytopic"], f"{json.dumps(reply)[:-1]}{data}}}",
+            command["subject"], command["replypartition"],
             headers={"content-type": "application/cloudevents+json"},
             on_delivery=lambda error, _: error and unsent.append(error))
         while producer.flush(1) and not stop.is_set():

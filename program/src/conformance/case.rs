@@ -68,7 +68,7 @@ const CASES: [Case; 15] = {
         ),
         case("refused forward", Refused, one::refused),
         case("edit after a refusal", Refused, one::edited),
-        case("payload left out, or in base64", Forward, one::payloads),
+        case("payload null, or in base64", Forward, one::payloads),
         case("records that nobody can handle", Forward, several::strange),
         case(
             "stored answer while the standby is away",

@@ -99,25 +99,32 @@ pub(super) enum NoReply {
     Nonsense(String),
 }
 
-/// How a record has its payload, other than in `data`.
+/// How a record has its payload, other than as it is written here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PayloadForm {
-    /// Not at all: it is `null`.
-    LeftOut,
+    /// As `null`, for one that says nothing and should be left out.
+    Null,
     /// In `data_base64`.
     InBase64,
 }
 
 impl PayloadForm {
-    /// The value of the record; `data` is the last member of the usual one.
+    /// The value of the record.
     fn value(self, message: &CommandMessage<'_>) -> Vec<u8> {
-        let mut value = message.value();
-        value.truncate(value.len() - message.payload.len() - r#","data":}"#.len());
-        if self == Self::InBase64 {
-            let text = BASE64_STANDARD.encode(&message.payload);
-            value.extend_from_slice(format!(r#","data_base64":"{text}""#).as_bytes());
-        }
-        value.push(b'}');
+        let without_data = CommandMessage {
+            payload: b"null".as_slice().into(),
+            ..message.clone()
+        };
+        let mut value = without_data.value();
+        value.pop().expect("it ends with a brace");
+        let payload = match self {
+            Self::Null => r#","data":null}"#.to_owned(),
+            Self::InBase64 => {
+                let text = BASE64_STANDARD.encode(&message.payload);
+                format!(r#","data_base64":"{text}"}}"#)
+            }
+        };
+        value.extend_from_slice(payload.as_bytes());
         value
     }
 }
@@ -125,7 +132,7 @@ impl PayloadForm {
 impl fmt::Display for PayloadForm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::LeftOut => "without data",
+            Self::Null => "with data",
             Self::InBase64 => "in data_base64",
         })
     }

@@ -77,7 +77,7 @@ impl<'a> CommandMessage<'a> {
     }
 
     /// The record's value: the attributes in the order of the wire document, then the payload as it
-    /// is. A payload that is not JSON makes a value that nobody can read.
+    /// is, unless it is `null`. A payload that is not JSON makes a value that nobody can read.
     #[must_use]
     pub fn value(&self) -> Vec<u8> {
         let mut to = Writer::new(&self.payload);

@@ -49,7 +49,7 @@ mod tests {
         let (key, value) = (message.key(), message.value());
         let key = key.as_bytes();
         // As docs/wire.md has it.
-        let text = r#"{"specversion":"1.0","wire":"3","id":"13ff5668-38ab-56ce-b12e-8ac5d9cd7e61","type":"saga.probe","source":"/sagas/probe","subject":"00000000-0000-0000-0000-000000000000","time":"1970-01-01T00:00:00.000Z","revision":0,"sequence":0,"data":null}"#;
+        let text = r#"{"specversion":"1.0","wire":"3","id":"13ff5668-38ab-56ce-b12e-8ac5d9cd7e61","type":"saga.probe","source":"/sagas/probe","subject":"00000000-0000-0000-0000-000000000000","time":"1970-01-01T00:00:00.000Z","revision":0,"sequence":0}"#;
         assert_eq!(String::from_utf8(value.clone()).unwrap(), text);
         assert!(is_probe(Some(key), Some(&value)));
         assert!(!is_probe(

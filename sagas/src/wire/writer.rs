@@ -1,4 +1,6 @@
 //! How a record's value is written: one buffer, nothing in between.
+//!
+//! Invariant: no attribute is `null`. What says nothing is left out, the payload too.
 
 use serde::Serialize;
 
@@ -7,7 +9,7 @@ use super::Attribute;
 /// What the attributes of a command take, or a little more.
 const USUAL_BYTES: usize = 768;
 
-/// A JSON object under way. The payload is its last member.
+/// A JSON object under way. The payload is its last member, unless it is `null`.
 pub(super) struct Writer<'a> {
     json: Vec<u8>,
     payload: &'a [u8],
@@ -40,8 +42,14 @@ impl<'a> Writer<'a> {
 
     /// The object, with the payload as it is.
     pub(super) fn finish(mut self) -> Vec<u8> {
-        self.name(Attribute::Data);
-        self.json.extend_from_slice(self.payload);
+        if self.payload.trim_ascii() == b"null" {
+            self.json
+                .pop()
+                .expect("there is a comma behind each attribute");
+        } else {
+            self.name(Attribute::Data);
+            self.json.extend_from_slice(self.payload);
+        }
         self.json.push(b'}');
         self.json
     }

@@ -57,6 +57,8 @@ pub(super) enum Defect {
     StopsAtNonsense,
     /// A record without `data` is no command.
     WantsData,
+    /// A record with `data: null` is no command.
+    RefusesNull,
     RejectsWhatItDoesNotKnow,
     RepliesAnywhere,
     /// The orchestrator cannot tell which generation took effect.
@@ -79,7 +81,7 @@ const NEIGHBOUR: &str = "batch with one bad neighbour";
 const FENCE: &str = "fence before the forward command";
 const REFUSED: &str = "refused forward";
 const EDITED: &str = "edit after a refusal";
-const PAYLOADS: &str = "payload left out, or in base64";
+const PAYLOADS: &str = "payload null, or in base64";
 const STRANGE: &str = "records that nobody can handle";
 
 /// Which cases find out which defect, all of them.
@@ -131,7 +133,8 @@ pub(super) const FOUND_BY: &[(Defect, &[&str])] = &[
     (Defect::FencesWithoutARow, &[FENCE]),
     (Defect::NeverCorrects, &[EDITED]),
     (Defect::StopsAtNonsense, &[STRANGE]),
-    (Defect::WantsData, &[PAYLOADS]),
+    (Defect::WantsData, &[FENCE, PAYLOADS, STRANGE]),
+    (Defect::RefusesNull, &[PAYLOADS]),
     (Defect::RejectsWhatItDoesNotKnow, &[STRANGE]),
     (Defect::RepliesAnywhere, &[FIRST]),
     (Defect::HidesTheGeneration, &[FIRST]),
@@ -226,13 +229,16 @@ impl Work {
         let mut answers = Vec::new();
         for record in &batch {
             // Its values stay unread: some payloads have numbers that no type here holds.
-            let has_data = || {
+            let data = || {
                 let value = record.value.as_deref().unwrap_or_default();
                 let read = serde_json::from_slice::<BTreeMap<String, Box<RawValue>>>(value);
-                read.is_ok_and(|attributes| attributes.contains_key("data"))
+                let data = read.ok()?.remove("data")?;
+                Some(data.get().to_owned())
             };
             match CommandMessage::parse(record.key.as_deref(), record.value.as_deref()) {
-                Ok(_) if self.defect == Defect::WantsData && !has_data() => {}
+                Ok(_) if self.defect == Defect::WantsData && data().is_none() => {}
+                Ok(_)
+                    if self.defect == Defect::RefusesNull && data().as_deref() == Some("null") => {}
                 Ok(command) => {
                     let answer = self.answer(&command);
                     answers.extend(answer.map(|answer| (command, answer)));

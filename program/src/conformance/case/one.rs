@@ -72,10 +72,10 @@ pub(super) fn fence_first(talk: &mut Talk) -> Result<(), Stop> {
     talk.undo(&mut saga)
 }
 
-/// A payload that is left out is `null`, and one in base64 is what it holds.
+/// A payload that is `null` says as much as one that is left out, and one in base64 is what it holds.
 pub(super) fn payloads(talk: &mut Talk) -> Result<(), Stop> {
     let mut saga = talk.saga();
-    talk.ask_with(&mut saga, FenceForward, PayloadForm::LeftOut)?;
+    talk.ask_with(&mut saga, FenceForward, PayloadForm::Null)?;
     let mut saga = talk.saga();
     talk.ask_with(&mut saga, FenceForward, PayloadForm::InBase64)?;
     let mut saga = talk.saga();

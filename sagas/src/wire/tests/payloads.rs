@@ -42,6 +42,34 @@ fn a_payload_that_is_left_out_is_null() {
 }
 
 #[test]
+fn a_payload_that_says_nothing_is_left_out() {
+    for text in ["null", " null\n"] {
+        let command = CommandMessage {
+            payload: text.as_bytes().into(),
+            ..reserve()
+        };
+        let reply = reply(&command, Outcome::Succeeded, Some(1), text);
+        let event = EventMessage {
+            payload: text.as_bytes().into(),
+            ..event()
+        };
+        let key = command.key();
+        let key = Some(key.as_bytes());
+        let (asked, answered, told) = (command.value(), reply.value(), event.value());
+        for value in [&asked, &answered, &told] {
+            let members = Members::of(value);
+            assert!(members.0.iter().all(|(_, json)| json.trim() != "null"));
+        }
+        let read = CommandMessage::parse(key, Some(&asked)).unwrap();
+        assert_eq!(read.payload, b"null".as_slice());
+        let read = ReplyMessage::parse(key, Some(&answered)).unwrap();
+        assert_eq!(read.payload, b"null".as_slice());
+        let read = EventMessage::parse(key, Some(&told)).unwrap();
+        assert_eq!(read.payload, b"null".as_slice());
+    }
+}
+
+#[test]
 fn a_payload_in_base64_is_one_json_value() {
     for json in [
         "null",
