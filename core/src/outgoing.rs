@@ -158,3 +158,92 @@ impl Topics {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use sagas::machine::Send;
+    use sagas::{Command, Definition, Json, Timestamp};
+    use schemars::JsonSchema;
+    use serde::{Deserialize, Serialize};
+
+    use super::*;
+
+    #[derive(Serialize, Deserialize, JsonSchema)]
+    struct Ask {}
+
+    impl Command for Ask {
+        const PARTICIPANT: &'static str = "oracle";
+        const NAME: &'static str = "ask";
+        const REFUSABLE: bool = true;
+        type Reply = u32;
+    }
+
+    #[derive(Serialize, Deserialize, JsonSchema)]
+    struct Forget {}
+
+    impl Command for Forget {
+        const PARTICIPANT: &'static str = "oracle";
+        const NAME: &'static str = "forget";
+        const REFUSABLE: bool = false;
+        type Reply = ();
+    }
+
+    fn definition(deadline: Option<Duration>) -> Arc<Definition> {
+        let mut saga = Definition::of::<serde_json::Value>("two-questions");
+        if let Some(deadline) = deadline {
+            saga.deadline(deadline);
+        }
+        let first = saga
+            .step("first")
+            .send(|_, ()| Ask {})
+            .compensate(|_, (), _| Forget {});
+        saga.step("second").after(first).send(|_, _| Ask {}).pivot();
+        Arc::new(saga.build().unwrap())
+    }
+
+    /// The deadline of the message of this command, sent a minute after the start.
+    fn deadline(
+        definition: &Arc<Definition>,
+        step: usize,
+        direction: Direction,
+        attempt: u32,
+    ) -> Option<Timestamp> {
+        let send = Send {
+            step,
+            direction,
+            generation: 1,
+            attempt,
+            fences_compensation: false,
+            payload: Json::null(),
+        };
+        let record = Topics::new("saga", &["oracle"]).command(&OutgoingCommand {
+            saga: SagaId(uuid::Uuid::from_u128(7)),
+            definition: Arc::clone(definition),
+            started_at: Timestamp::default(),
+            revision: 3,
+            at: Timestamp::default() + Duration::from_secs(60),
+            send,
+            reply_partition: 0,
+        });
+        let key = record.key.to_string();
+        let read = CommandMessage::parse(Some(key.as_bytes()), Some(&record.value));
+        read.unwrap().deadline
+    }
+
+    #[test]
+    fn a_command_that_is_given_up_at_the_deadline_of_its_saga_names_it_on_every_attempt() {
+        use Direction::{Compensate, Fence, Forward};
+        let after_start = Duration::from_secs(90);
+        let with = definition(Some(after_start));
+        let its = Some(Timestamp::default() + after_start);
+        assert_eq!(deadline(&with, 0, Forward, 1), its);
+        assert_eq!(deadline(&with, 0, Forward, 3), its);
+        // The saga does not give up its pivot, nor what it undoes.
+        assert_eq!(deadline(&with, 1, Forward, 1), None);
+        assert_eq!(deadline(&with, 0, Compensate, 1), None);
+        assert_eq!(deadline(&with, 0, Fence, 1), None);
+        assert_eq!(deadline(&definition(None), 0, Forward, 1), None);
+    }
+}

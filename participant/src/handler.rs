@@ -33,7 +33,8 @@ pub struct Received<C> {
     pub id: CommandId,
     /// When the saga started.
     pub started_at: Timestamp,
-    /// When nobody waits for this attempt any more.
+    /// The saga's deadline: when it turns back, if it has not passed its point of no return. Only on
+    /// forward commands that are given up then, of sagas that have one.
     pub deadline: Option<Timestamp>,
 }
 

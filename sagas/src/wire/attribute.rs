@@ -61,7 +61,7 @@ attributes! {
     Revision = "revision",
     /// Which of its saga's lifecycle events: 1 for `started`, and one more for each.
     Sequence = "sequence",
-    /// When the orchestrator stops waiting for this attempt.
+    /// When the saga turns back, if it has not passed its point of no return.
     Deadline = "deadline",
     /// The topic that takes the reply.
     ReplyTopic = "replytopic",

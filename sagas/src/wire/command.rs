@@ -46,7 +46,8 @@ pub struct CommandMessage<'a> {
     pub started_at: Timestamp,
     /// The saga's revision when the command was put in flight.
     pub revision: u64,
-    /// When this attempt's reply is late. Advice, never a reason to refuse.
+    /// When the saga turns back, if it has not passed its point of no return; the same for all attempts.
+    /// Only on forward commands that are given up then. Advice, never a reason to reject.
     pub deadline: Option<Timestamp>,
     /// Where the reply goes.
     pub reply_to: ReplyTo<'a>,

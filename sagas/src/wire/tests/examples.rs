@@ -22,7 +22,7 @@ pub(super) fn reserve() -> CommandMessage<'static> {
         attempt: 1,
         started_at: at("2026-11-23T13:10:36.123Z"),
         revision: 2,
-        deadline: Some(at("2026-11-23T13:11:06.140Z")),
+        deadline: Some(at("2026-11-23T13:11:06.123Z")),
         reply_to: ReplyTo {
             topic: "saga.replies".into(),
             partition: 5,
