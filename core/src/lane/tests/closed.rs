@@ -69,7 +69,7 @@ fn silence_that_passed_while_the_topic_took_nothing_is_no_attempt() {
 /// Two commands for one topic: one was sent before it took nothing, and one is withheld.
 #[test]
 fn what_is_withheld_goes_out_although_silence_about_another_command_says_nothing() {
-    let mut bench = Bench::of(super::publishing::side_by_side());
+    let mut bench = Bench::of(publishing::side_by_side());
     let id = bench.submit("a");
     bench.commit();
     let silent = bench.publication();
