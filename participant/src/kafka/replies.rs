@@ -31,6 +31,9 @@ use crate::{Error, Settings};
 /// and while a command names a partition that is not there.
 const ASK_WITHIN: Duration = Duration::from_secs(1);
 
+/// How long a reply waits for a topic that the brokers do not know. It may just have been made.
+const GONE_AFTER_MS: &str = "30000";
+
 /// Each names its saga.
 static GIVEN_UP: Limit = Limit::each("a reply was given up");
 
@@ -295,6 +298,9 @@ fn config(settings: &Settings) -> ClientConfig {
         // `send_now` ends the wait when a batch is complete.
         ("linger.ms", "50"),
         ("message.timeout.ms", "0"),
+        // Without a time limit, but for a topic that is gone: one of those must not hold a partition of
+        // commands for good.
+        ("topic.metadata.propagation.max.ms", GONE_AFTER_MS),
         ("queue.buffering.max.messages", "1000000"),
         // What is stored is sent, whatever the bound was when it was stored.
         ("message.max.bytes", record_bytes_max.as_str()),

@@ -11,6 +11,7 @@ mod assignment;
 mod barrier;
 mod connections;
 mod crash;
+mod gone;
 mod health;
 mod outside;
 mod purge;
