@@ -62,6 +62,7 @@ pub fn router(backend: Backend) -> Router {
         .route("/v1/definitions/{name}", get(definitions::one))
         .route("/v1/summary", get(counts::summary))
         .route("/v1/dead-letters", get(dead_letters::list))
+        .route("/problems/{slug}", get(problem::page))
         .route("/readyz", get(health::readyz))
         .route("/", get(page::index))
         .route("/assets/{*path}", get(page::asset))

@@ -15,9 +15,10 @@ use axum::response::{IntoResponse, Response};
 use http_body_util::{BodyExt as _, Limited};
 use sagas::SagaId;
 use tracing::{Instrument as _, Span};
+use uuid::Uuid;
 
 use super::backend::{Backend, Limits};
-use super::problem::{Kind, Problem};
+use super::problem::{self, Kind, Problem};
 use super::submit::SUBMISSIONS;
 use super::{key, prefer};
 use crate::cause::chain;
@@ -30,20 +31,37 @@ pub(super) async fn guard(
     request: Request,
     next: Next,
 ) -> Response {
+    let id = Uuid::now_v7();
+    let response = match refused_at_once(&backend, request).await {
+        Ok(request) => answer(&backend, id, request, next).await,
+        Err(response) => {
+            let status = response.status().as_u16();
+            tracing::debug!(request = %id, status, "refused at once");
+            response
+        }
+    };
+    problem::with_instance(response, id)
+}
+
+/// What is refused before anything is made of it: there are many of these when there is no time for them.
+async fn refused_at_once(backend: &Backend, request: Request) -> Result<Request, Response> {
     let limits = backend.limits();
     if declared(&request).is_some_and(|bytes| bytes > limits.body_bytes_max as u64) {
-        return too_large(request, *limits);
+        return Err(too_large(request, *limits));
     }
     if is_new_submission(&request)
         && let Some(refusal) = backend.refusal()
     {
-        // Before anything is made of it: there are many of these when there is no time for them.
         discard(request.into_body(), limits.body_bytes_max, limits.request).await;
-        return Problem::from(refusal).into_response();
+        return Err(Problem::from(refusal).into_response());
     }
+    Ok(request)
+}
+
+async fn answer(backend: &Backend, id: Uuid, request: Request, next: Next) -> Response {
     let started = Instant::now();
-    let span = span(&request);
-    let response = bounded(&backend, request, next)
+    let span = span(id, &request);
+    let response = bounded(backend, request, next)
         .instrument(span.clone())
         .await
         .unwrap_or_else(IntoResponse::into_response);
@@ -88,13 +106,14 @@ async fn discard(body: Body, bytes_max: usize, within: Duration) {
 }
 
 /// Every line that a request logs says which request, and which saga it is about.
-fn span(request: &Request) -> Span {
+fn span(request_id: Uuid, request: &Request) -> Span {
     let (method, path) = (request.method(), request.uri().path());
     let id = path
         .strip_prefix("/v1/sagas/")
         .map(|rest| rest.split('/').next());
     let id = id.flatten().and_then(|id| id.parse::<SagaId>().ok());
-    tracing::info_span!("request", %method, path, saga = id.map(tracing::field::display))
+    let saga = id.map(tracing::field::display);
+    tracing::info_span!("request", id = %request_id, %method, path, saga)
 }
 
 async fn bounded(backend: &Backend, request: Request, next: Next) -> Result<Response, Problem> {
@@ -119,7 +138,7 @@ async fn bounded(backend: &Backend, request: Request, next: Next) -> Result<Resp
         Ok(Ok(response)) => Ok(response),
         Ok(Err(ended)) => {
             tracing::error!(error = chain(&ended), "a handler panicked; answered 500");
-            let detail = "this is a defect; the service's log has the cause at this time of day";
+            let detail = "this is a defect; the service's log has the cause under this instance";
             Err(Problem::new(Kind::Internal, detail))
         }
         Err(_) => {

@@ -3,6 +3,8 @@
 //! A kind's slug is stable and for programs, the detail is for people and says what to do. What
 //! Postgres or Kafka said goes to the log, never into an answer.
 
+mod page;
+
 use std::fmt::Display;
 
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
@@ -10,6 +12,9 @@ use axum::response::{IntoResponse, Response};
 use sagas_core::readiness::Part;
 use sagas_log::trouble;
 use serde::Serialize;
+use uuid::Uuid;
+
+pub(super) use page::page;
 
 use crate::cause::{self, Cause};
 use crate::{engine, store};
@@ -43,8 +48,11 @@ pub(super) enum Kind {
 }
 
 impl Kind {
+    /// How many there are.
+    const COUNT: usize = 23;
+
     #[cfg(test)]
-    pub(super) const ALL: [Self; 23] = [
+    pub(super) const ALL: [Self; Self::COUNT] = [
         Self::Malformed,
         Self::BadParameter,
         Self::BadPath,
@@ -168,6 +176,9 @@ struct Body<'a> {
     title: &'a str,
     status: u16,
     detail: &'a str,
+    /// The request's id, under which the log has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instance: Option<String>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [PathError],
 }
@@ -239,6 +250,19 @@ impl Problem {
         Self::new(Kind::Unavailable, detail)
     }
 
+    fn text(&self, request: Option<Uuid>) -> String {
+        let (status, slug, title) = self.kind.parts();
+        let body = Body {
+            r#type: format!("/problems/{slug}"),
+            title,
+            status: status.as_u16(),
+            detail: &self.detail,
+            instance: request.map(|id| id.urn().to_string()),
+            errors: &self.errors,
+        };
+        serde_json::to_string(&body).expect("texts and numbers serialize")
+    }
+
     pub(super) fn kind(&self) -> Kind {
         self.kind
     }
@@ -307,15 +331,7 @@ impl From<engine::Error> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let (status, slug, title) = self.kind.parts();
-        let body = Body {
-            r#type: format!("/problems/{slug}"),
-            title,
-            status: status.as_u16(),
-            detail: &self.detail,
-            errors: &self.errors,
-        };
-        let text = serde_json::to_string(&body).expect("texts and numbers serialize");
+        let (status, text) = (self.kind.status(), self.text(None));
         let media = HeaderValue::from_static("application/problem+json");
         let mut response = (status, [(header::CONTENT_TYPE, media)], text).into_response();
         let headers = response.headers_mut();
@@ -331,8 +347,19 @@ impl IntoResponse for Problem {
             let plain = HeaderValue::from_static("identity");
             headers.insert(header::ACCEPT_ENCODING, plain);
         }
+        response.extensions_mut().insert(self);
         response
     }
+}
+
+/// The answer, in which a problem names the request.
+pub(super) fn with_instance(mut response: Response, request: Uuid) -> Response {
+    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        *response.body_mut() = axum::body::Body::from(problem.text(Some(request)));
+        // It is another text now, and the server counts it.
+        response.headers_mut().remove(header::CONTENT_LENGTH);
+    }
+    response
 }
 
 pub(super) async fn no_such_path(uri: Uri) -> Problem {

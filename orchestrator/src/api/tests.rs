@@ -1,5 +1,7 @@
 //! The router as clients see it, as far as it needs neither Postgres nor Kafka.
 
+mod addresses;
+
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
@@ -320,83 +322,6 @@ async fn definitions_are_listed_and_shown() {
     get("/v1/definitions/nope")
         .await
         .is_problem(404, "not-found");
-}
-
-#[tokio::test]
-async fn unknown_paths_and_methods_are_problems() {
-    let saga = "/v1/sagas/00000000-0000-0000-0000-000000000001";
-    for path in [
-        "/v2/sagas",
-        "/assets/nope.js",
-        "/v1/sagas/",
-        "/v1/definitions/a/b",
-        &format!("{saga}/wipe"),
-        &format!("{saga}/cancel/now"),
-    ] {
-        get(path).await.is_problem(404, "not-found");
-    }
-    for path in [
-        "/%FF",
-        "/v1/sagas/%FF",
-        "/v1/definitions/%C3",
-        "/assets/%FF",
-        "/healthz%FF",
-    ] {
-        get(path).await.is_problem(400, "bad-path");
-    }
-    for (path, allowed) in [
-        ("/v1/sagas", "GET,HEAD,POST"),
-        (saga, "GET,HEAD"),
-        (&format!("{saga}/cancel"), "POST"),
-        ("/v1/definitions", "GET,HEAD"),
-        ("/v1/definitions/book-trip", "GET,HEAD"),
-        ("/v1/summary", "GET,HEAD"),
-        ("/v1/dead-letters", "GET,HEAD"),
-        ("/readyz", "GET,HEAD"),
-        ("/healthz", "GET,HEAD"),
-        ("/", "GET,HEAD"),
-    ] {
-        let request = Request::builder().method(Method::DELETE).uri(path);
-        let request = request.body(Body::empty()).unwrap();
-        let answer = ask(&router(backend(LIMITS)), request).await;
-        answer.is_problem(405, "no-such-method");
-        let mut methods: Vec<_> = answer.header("allow").split(',').collect();
-        methods.sort_unstable();
-        assert_eq!(methods.join(","), allowed, "{path}");
-    }
-}
-
-#[tokio::test]
-async fn a_parameter_that_a_route_does_not_have_is_refused_on_every_route() {
-    let saga = "/v1/sagas/00000000-0000-0000-0000-000000000001";
-    for path in [
-        "/v1/sagas",
-        saga,
-        "/v1/definitions",
-        "/v1/definitions/book-trip",
-        "/v1/summary",
-        "/v1/dead-letters",
-        "/readyz",
-        "/healthz",
-    ] {
-        let answer = get(&format!("{path}?pretty=1")).await;
-        let problem = answer.is_problem(400, "bad-parameter");
-        let detail = problem["detail"].as_str().unwrap();
-        assert!(
-            detail.starts_with("unknown parameter \"pretty\"; th"),
-            "{detail}"
-        );
-    }
-    for path in ["/v1/sagas?limit=5", &format!("{saga}/cancel?dry_run=1")] {
-        let request = Request::post(path).header(header::CONTENT_TYPE, "application/json");
-        let request = request.body(Body::from(GOOD)).unwrap();
-        let answer = ask(&router(backend(LIMITS)), request).await;
-        answer.is_problem(400, "bad-parameter");
-    }
-    let answer = get(&format!("{saga}?payloads=no")).await;
-    answer.is_problem(400, "bad-parameter");
-    // What stands before this service may add to the address of the page.
-    assert_eq!(get("/?from=login").await.status, StatusCode::OK);
 }
 
 #[tokio::test]
