@@ -123,7 +123,7 @@ async fn put_through(defect: Defect, with: With, options: &[&str]) -> Output {
 
 /// The cases that fail for a participant with this defect.
 async fn found(defect: Defect, with: With) -> Vec<String> {
-    let output = put_through(defect, with, &["--json", "--reply-within", "3s"]).await;
+    let output = put_through(defect, with, &["--json", "--reply-timeout", "3s"]).await;
     let text = String::from_utf8(output.stdout).unwrap();
     let report: Value = serde_json::from_str(&text).unwrap();
     let cases = report["cases"].as_array().unwrap().iter();

@@ -254,11 +254,11 @@ impl Channel {
         &mut self,
         command: &CommandMessage<'_>,
     ) -> Result<ReplyMessage<'static>, NoReply> {
-        self.reply_timeout(command, self.within)
+        self.reply_within(command, self.within)
     }
 
     /// The same within another time.
-    pub(super) fn reply_timeout(
+    pub(super) fn reply_within(
         &mut self,
         command: &CommandMessage<'_>,
         within: Duration,

@@ -246,7 +246,7 @@ impl Talk {
         standby(&away)?;
         self.note("the standby is away".to_owned());
         let sent = self.send(&[(message, partition)]);
-        let early = self.channel.reply_timeout(message, QUIET);
+        let early = self.channel.reply_within(message, QUIET);
         // Whatever came: a database that waits for ever is of no use to the next case.
         standby(&back)?;
         self.note("the standby is back".to_owned());
