@@ -214,7 +214,8 @@ impl Lane {
         let hold = self.hold_until.filter(|_| self.has_slot());
         // Without room nobody is woken, and what takes up the room brings an input.
         let trial = self.gates.resume_at().filter(|_| self.room() > 0);
-        hold.into_iter().chain(trial).chain(paced).min()
+        // The next commit begins when both are over.
+        hold.max(paced).into_iter().chain(trial).min()
     }
 
     /// Events that may still come into the next commit, before sagas that are to start.

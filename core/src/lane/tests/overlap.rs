@@ -263,3 +263,21 @@ fn a_topic_that_is_slow_or_takes_nothing_holds_a_commit_for_a_moment_only() {
     bench.submit("g");
     bench.commit();
 }
+
+#[test]
+fn a_lane_that_holds_after_a_failure_is_in_no_hurry_to_look_at_the_broker() {
+    let mut bench = Bench::overlapping(usize::MAX);
+    bench.lane.bounds.ahead_max = 2;
+    for key in ["a", "b"] {
+        bench.submit(key);
+        bench.commit();
+    }
+    bench.submit("c");
+    bench.pass(PACE_MAX);
+    let _ = bench.asked();
+    bench.answer(Err(CommitError::Unavailable(trouble())));
+    bench.submit("d");
+    assert!(!bench.asks_for_a_commit());
+    let resume = bench.lane.resume_at().expect("the hold ends");
+    assert!(resume > bench.now, "it would turn again at once, and again");
+}
